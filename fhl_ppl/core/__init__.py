@@ -1,0 +1,1 @@
+"""The algorithm, as pure functions on arrays of any array API library."""
