@@ -1,0 +1,101 @@
+# make demo    eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png
+# make test    everything that has to pass: lint, types, layers, tests, doctests
+# make lint    the first three of these alone
+# make format  rewrite the files the way `make lint` wants them
+# make clean   remove what the other targets made
+#
+# Each does its own set-up in a virtual environment. Variables:
+#   PYTHON=python3.12       another interpreter, with an environment of its own
+#   BACKENDS=numpyro        leave one of "numpyro pyro" out, with all that it would install
+#   SLOW=1                  also run the long statistical checks
+#   JOBS=2                  test processes side by side
+#   PYTEST_ARGS="-k leader" passed on to pytest
+
+PYTHON ?= python3
+BACKENDS ?= numpyro pyro
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+PYVER := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+ifeq ($(PYVER),)
+$(error $(PYTHON) does not run; name a Python 3.11 or newer with PYTHON=...)
+endif
+
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(PYVER))
+BIN := $(VENV)/bin
+# Only Python versions with tested pins have a file; others get what pip picks.
+CONSTRAINTS := $(wildcard constraints/python-$(PYVER).txt)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --progress-bar off \
+	--disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS))
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+EXTRAS := $(subst $(space),$(comma),$(strip $(BACKENDS) arviz dev))
+
+# The names of the stamps hold what was asked for, so that a change of it installs anew.
+VENV_STAMP := $(VENV)/.python-$(PYVER)
+DEMO_STAMP := $(VENV)/.installed-demo
+TEST_STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
+
+# Small arrays: threads of the linear algebra would only get in each other's way.
+export OMP_NUM_THREADS ?= 1
+# Tells the tests which missing libraries FHL_REQUIRE_ALL=1 does not ask for.
+export FHL_BACKENDS := $(BACKENDS)
+
+PYTEST := $(BIN)/python -m pytest $(if $(SLOW),,-m "not slow")$(addprefix $(space),$(PYTEST_ARGS))
+TESTS := test-package test-core $(addprefix test-,$(BACKENDS)) \
+	doctest-core $(addprefix doctest-,$(BACKENDS))
+
+.PHONY: help demo test lint ruff mypy layers format clean $(TESTS)
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+demo: $(DEMO_STAMP)
+	$(BIN)/python examples/eight_schools.py
+
+test: lint $(TESTS)
+
+lint: ruff mypy layers
+
+ruff: $(TEST_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+mypy: $(TEST_STAMP)
+	$(BIN)/mypy
+
+layers: $(TEST_STAMP)
+	$(BIN)/lint-imports
+
+format: $(TEST_STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# One process for each backend: forking Pyro's chains with JAX loaded can deadlock. A process that
+# finds no tests exits with 5, which fails the target.
+$(filter-out doctest-%,$(TESTS)): test-%: $(TEST_STAMP)
+	$(PYTEST) -n $(JOBS) tests/$*
+
+doctest-core: $(TEST_STAMP)
+	$(PYTEST) --doctest-modules fhl_ppl --ignore=fhl_ppl/numpyro --ignore=fhl_ppl/pyro
+
+$(addprefix doctest-,$(BACKENDS)): doctest-%: $(TEST_STAMP)
+	$(PYTEST) --doctest-modules fhl_ppl/$*
+
+$(VENV_STAMP):
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv --clear $(VENV)
+	touch $@
+
+$(DEMO_STAMP): $(VENV_STAMP) pyproject.toml $(CONSTRAINTS)
+	$(PIP_INSTALL) --editable '.[examples]'
+	touch $@
+
+$(TEST_STAMP): $(VENV_STAMP) pyproject.toml $(CONSTRAINTS)
+	$(PIP_INSTALL) --editable '.[$(EXTRAS)]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-* out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
