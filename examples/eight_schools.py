@@ -94,7 +94,7 @@ def draw(runs: dict[str, Run], out: Path) -> None:
         1, 2, figsize=(10, 4.5), width_ratios=[3, 2], layout="constrained"
     )
     rows = np.arange(len(SCHOOLS))
-    bins = np.linspace(0.0, 25.0, 51)
+    bins = np.linspace(0.0, 25.0, 26)
     for (name, run), shift in zip(runs.items(), (-0.14, 0.14), strict=True):
         low, high = np.quantile(run.samples["theta"], [0.05, 0.95], axis=0)
         mean = run.samples["theta"].mean(axis=0)
@@ -114,7 +114,7 @@ def draw(runs: dict[str, Run], out: Path) -> None:
     density.set_xlabel("tau (points)")
     density.set_ylabel("posterior density")
     density.set_xlim(bins[0], bins[-1])
-    density.set_title("Posterior of the spread between schools")
+    density.set_title("Spread between the schools")
     out.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(out, dpi=150)
     plt.close(fig)
