@@ -1,0 +1,1 @@
+"""What warm-up learns, one quantity a file; `warmup` puts them together."""

@@ -1,0 +1,107 @@
+"""The metric from what the particles have seen (section 7, mass matrix).
+
+Two estimates of the same thing, M^-1 = the posterior covariance where the posterior is Gaussian:
+
+- `from_scores` needs positions and *correct* gradients. It minimises the Fisher divergence
+  between the whitened posterior and a standard normal: M^-1 = C(q) # C(g)^-1, the geometric mean of
+  the covariance of the positions and the inverse covariance of the gradients (Seyboldt, Carlson
+  and Carpenter 2026, arXiv:2603.18845). For a Gaussian it is exact after dim + 1 distinct draws,
+  however badly they mix: so it is right long before the covariance of the positions is.
+- `from_positions` needs nothing but positions: the covariance, its off-diagonals shrunk. For
+  gradients that may be wrong.
+"""
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from fhl_ppl.core.adaptation.welford import Welford, covariance
+from fhl_ppl.core.metric import Metric, make_metric
+
+Array = Any
+
+SHRINKAGE = 5.0
+"""s in count / (count + s dim), the weight of the off-diagonals of `from_positions`."""
+RIDGE = 1e-3
+"""Weight, in draws, of the prior guess that a standardised direction has unit scale."""
+
+
+def from_positions(
+    positions: Welford, gradients: Welford, structure: Array | None = None
+) -> Metric:
+    """Shrunk covariance of the positions; `gradients` is not looked at.
+
+    Parameters
+    ----------
+    positions, gradients
+        Pooled moments with scatter [dim] (gives a diagonal metric) or [dim, dim].
+    structure
+        Which entries of M^-1 may differ from 0, boolean [dim, dim]; all, if None.
+    """
+    xp = array_namespace(positions.mean)
+    scatter = covariance(positions)
+    variance = _diagonal(xp, scatter)
+    count, dim = positions.count, positions.mean.shape[0]
+    # Stan's guess of 1e-3 keeps a coordinate that has not moved yet from getting no mass.
+    variance = (count * variance + 5e-3) / (count + 5)
+    if scatter.ndim == 1:
+        return make_metric(variance)
+    scatter = _restrict(xp, scatter * (count / (count + SHRINKAGE * dim)), structure)
+    eye = xp.eye(dim, dtype=scatter.dtype)
+    return make_metric(xp.where(eye > 0, variance, scatter))
+
+
+def from_scores(positions: Welford, gradients: Welford, structure: Array | None = None) -> Metric:
+    """Geometric mean of the positions' covariance and the gradients' inverse covariance.
+
+    Directions that the draws have not explored get the scale of the diagonal estimate
+    (var(q) / var(g))^(1/2), so fewer draws than dimensions are no trouble.
+
+    Parameters
+    ----------
+    positions, gradients
+        Pooled moments with scatter [dim] (gives a diagonal metric) or [dim, dim].
+    structure
+        Which entries of M^-1 may differ from 0, boolean [dim, dim]; all, if None.
+    """
+    xp = array_namespace(positions.mean)
+    spread, force = covariance(positions), covariance(gradients)
+    spread_diagonal, force_diagonal = _diagonal(xp, spread), _diagonal(xp, force)
+    felt = force_diagonal > 0
+    # A coordinate that feels no force (an unused parameter) is scaled by its spread alone.
+    variance = xp.where(
+        felt,
+        xp.sqrt(spread_diagonal / xp.where(felt, force_diagonal, xp.ones_like(force_diagonal))),
+        spread_diagonal,
+    )
+    if spread.ndim == 1:
+        return make_metric(variance)
+
+    scale = xp.sqrt(variance)
+    spread = _restrict(xp, spread, structure) / scale[:, None] / scale
+    force = _restrict(xp, force, structure) * scale[:, None] * scale
+    dim = scale.shape[0]
+    rounding = 10 * dim * xp.finfo(scale.dtype).eps
+    guess = (RIDGE / positions.count) * xp.eye(dim, dtype=scale.dtype)
+    spread = spread + guess + rounding * xp.mean(_diagonal(xp, spread)) * xp.eye(dim)
+    force = force + guess + rounding * xp.mean(_diagonal(xp, force)) * xp.eye(dim)
+
+    # spread # force^-1 = H H' with H = L^-T V values^(1/4), where force = L L' and
+    # L' spread L = V values V'; its inverse is W' W with W = values^(-1/4) V' L'.
+    transposed = xp.matrix_transpose(xp.linalg.cholesky(force))
+    values, vectors = xp.linalg.eigh(transposed @ spread @ xp.matrix_transpose(transposed))
+    smallest = xp.finfo(scale.dtype).eps * values[-1]
+    root = xp.where(values > smallest, values, smallest) ** 0.25
+    half = scale[:, None] * xp.linalg.solve(transposed, vectors * root)
+    whitener = (xp.matrix_transpose(vectors) / root[:, None]) @ transposed / scale
+    return Metric(
+        half @ xp.matrix_transpose(half), xp.matrix_transpose(whitener) @ whitener, whitener
+    )
+
+
+def _diagonal(xp: Any, matrix: Array) -> Array:
+    return matrix if matrix.ndim == 1 else xp.linalg.diagonal(matrix)
+
+
+def _restrict(xp: Any, matrix: Array, structure: Array | None) -> Array:
+    return matrix if structure is None else xp.where(structure, matrix, xp.zeros_like(matrix))

@@ -1,0 +1,104 @@
+"""How hard to pull: a state-independent mixture of strengths that contains 0 (section 7).
+
+With a correct gradient the pull is work that the test charges for, and 0 wins; with a missing or
+wrong one kappa of about 1 to 2.5 wins by factors. Which of the two it is shows in the expected
+squared jump of the pulled particles, so warm-up measures that and freezes the weights.
+"""
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace, device
+
+Array = Any
+
+KAPPAS = (0.0, 0.5, 1.0, 2.0)
+"""The pulls on offer, as kappa = lambda (eta L)^2: how far through its period a follower gets."""
+TRIAL_SHARE = 0.1
+"""Probability that each pull keeps during warm-up, so that its worth goes on being measured."""
+SHARPNESS = 8.0
+"""Weights go as (squared jump per gradient)^SHARPNESS: near ties are shared, the rest is not."""
+NEGLIGIBLE = 0.02
+"""Weights below this become 0."""
+MEMORY = 0.5
+"""Share of the record kept when the metric changes, and with it the unit of the jumps."""
+
+
+class StrengthMixture(NamedTuple):
+    """The options and what they have achieved; every field has shape [option].
+
+    Attributes
+    ----------
+    kappa
+        lambda (eta L)^2 of each option.
+    weight
+        Probability of each option.
+    jump
+        Sum of the expected squared jumps of the particles that the option could pull.
+    gradients
+        Gradients that they took.
+    """
+
+    kappa: Array
+    weight: Array
+    jump: Array
+    gradients: Array
+
+
+def start(like: Array) -> StrengthMixture:
+    """Begin with no pull as the rule and every pull on trial; arrays typed as `like`."""
+    xp = array_namespace(like)
+    kappa = xp.asarray(KAPPAS, dtype=like.dtype, device=device(like))
+    zero = xp.zeros_like(kappa)
+    return StrengthMixture(kappa, _with_trials(xp.astype(kappa == 0, like.dtype)), zero, zero)
+
+
+def choose(mixture: StrengthMixture, uniform: Array) -> Array:
+    """Pick an option for every uniform number: one-hot, [particle] to [particle, option]."""
+    xp = array_namespace(uniform)
+    upper = xp.cumulative_sum(mixture.weight) / xp.sum(mixture.weight)
+    passed = xp.astype(uniform[:, None] >= upper, upper.dtype)
+    picked = xp.sum(passed, axis=1)
+    return picked[:, None] == xp.cumulative_sum(xp.ones_like(upper)) - 1
+
+
+def strength_for(
+    mixture: StrengthMixture, chosen: Array, step_size: Array, num_steps: Array
+) -> Array:
+    """lambda = kappa / (eta L)^2 of the chosen options, shape [particle]."""
+    xp = array_namespace(chosen)
+    kappa = xp.sum(xp.where(chosen, mixture.kappa, xp.zeros_like(mixture.kappa)), axis=1)
+    return kappa / (step_size * num_steps) ** 2
+
+
+def record(
+    mixture: StrengthMixture, chosen: Array, squared_jump: Array, pulled: Array, num_steps: Array
+) -> StrengthMixture:
+    """Add the `squared_jump` of one iteration, of the particles that `pulled` marks."""
+    xp = array_namespace(squared_jump)
+    mask = xp.astype(chosen & pulled[:, None], squared_jump.dtype)
+    return mixture._replace(
+        jump=mixture.jump + xp.sum(mask * squared_jump[:, None], axis=0),
+        gradients=mixture.gradients + xp.sum(mask, axis=0) * num_steps,
+    )
+
+
+def reweigh(mixture: StrengthMixture, on_trial: bool) -> StrengthMixture:
+    """Turn the record into weights; while `on_trial` every pull keeps its share."""
+    xp = array_namespace(mixture.weight)
+    worth = mixture.jump / xp.maximum(mixture.gradients, xp.ones_like(mixture.gradients))
+    best = xp.max(worth)
+    known = best > 0
+    score = (worth / xp.where(known, best, xp.ones_like(best))) ** SHARPNESS
+    weight = xp.where(known, score, xp.astype(mixture.kappa == 0, worth.dtype))
+    weight = xp.where(weight < NEGLIGIBLE * xp.sum(weight), xp.zeros_like(weight), weight)
+    weight = weight / xp.sum(weight)
+    return StrengthMixture(
+        mixture.kappa,
+        _with_trials(weight) if on_trial else weight,
+        MEMORY * mixture.jump,
+        MEMORY * mixture.gradients,
+    )
+
+
+def _with_trials(weight: Array) -> Array:
+    return TRIAL_SHARE + (1 - TRIAL_SHARE * len(KAPPAS)) * weight

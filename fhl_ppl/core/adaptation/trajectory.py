@@ -1,0 +1,101 @@
+"""How far to integrate: the principal scale of the whitened posterior (section 7, trajectory)."""
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace, device
+
+from fhl_ppl.core.metric import Metric, whiten
+
+Array = Any
+
+LENGTH_FACTOR = 1.6
+"""c in T = c sigma_max; pi / 2 decorrelates x of a Gaussian, and jitter its square too."""
+JITTER = 0.5
+"""j: T is spread over (1 - j, 1 + j) times its value, against periodic orbits."""
+EARLY_STEPS = 8
+"""Cap on L in the first iteration of warm-up."""
+EARLY_GROWTH = 0.5
+"""Steps by which the cap grows in each iteration of warm-up."""
+_BITS = 20
+
+
+class PrincipalScale(NamedTuple):
+    """Running power iteration for the widest direction.
+
+    Attributes
+    ----------
+    direction
+        Covariance times the last direction, shape [dim]; its norm estimates sigma_max^2.
+    mean
+        Running mean of the whitened position, shape [dim].
+    count
+        Iterations since the last restart.
+    """
+
+    direction: Array
+    mean: Array
+    count: Array
+
+
+def restart(position: Array, metric: Metric) -> PrincipalScale:
+    """Begin with unit scale and no preferred direction."""
+    xp = array_namespace(position)
+    ones = xp.ones_like(position[0, :])
+    return PrincipalScale(
+        ones / xp.sqrt(xp.sum(ones)), xp.mean(whiten(metric, position), axis=0), xp.sum(ones) * 0
+    )
+
+
+def update(scale: PrincipalScale, position: Array, metric: Metric) -> PrincipalScale:
+    """One step of the power iteration with all particles, position [particle, dim]."""
+    xp = array_namespace(position)
+    count = scale.count + 1
+    weight = 4 / (count + 8)
+    whitened = whiten(metric, position)
+    mean = scale.mean + 1 / (count + 1) * (xp.mean(whitened, axis=0) - scale.mean)
+    centred = whitened - mean
+    unit = scale.direction / xp.sqrt(xp.sum(scale.direction**2))
+    image = xp.mean(centred * (centred @ unit)[:, None], axis=0)
+    direction = (1 - weight) * scale.direction + weight * image
+    return PrincipalScale(direction, mean, count)
+
+
+def sigma_max(scale: PrincipalScale) -> Array:
+    """Standard deviation along the widest direction of the whitened space."""
+    xp = array_namespace(scale.direction)
+    return xp.sqrt(xp.sqrt(xp.sum(scale.direction**2)))
+
+
+def van_der_corput(iteration: Array, like: Array) -> Array:
+    """Element `iteration` of the base-2 van der Corput sequence, a scalar in [0, 1).
+
+    Spreads the jitter evenly over any stretch of iterations, and depends on nothing else.
+    """
+    xp = array_namespace(like)
+    power = xp.asarray([2.0**k for k in range(_BITS)], dtype=like.dtype, device=device(like))
+    bits = xp.floor(iteration / power) % 2
+    return xp.sum(bits / power) / 2
+
+
+def jittered(length: Array, iteration: Array) -> Array:
+    """(1 - j + 2 j h) T for the iteration at hand."""
+    return (1 - JITTER + 2 * JITTER * van_der_corput(iteration, length)) * length
+
+
+def steps_for(length: Array, step_size: Array, cap: Array) -> Array:
+    """L = ceil(T / eta), at least 1 and at most `cap`, as a floating-point scalar."""
+    xp = array_namespace(length)
+    steps = xp.ceil(length / step_size)
+    return xp.maximum(xp.minimum(steps, cap), xp.ones_like(steps))
+
+
+def steps_cap(iteration: Array, num_warmup: int, max_num_steps: int, like: Array) -> Array:
+    """Most steps allowed in an iteration: few while the metric is young.
+
+    A long trajectory in a poor metric is dear and teaches little more than a short one; measured,
+    nine tenths of all gradients went into the first sixty iterations without this cap.
+    """
+    xp = array_namespace(like)
+    young = xp.full_like(like, EARLY_STEPS) + EARLY_GROWTH * iteration
+    cap = xp.where(iteration < xp.full_like(like, num_warmup), young, xp.full_like(like, xp.inf))
+    return xp.minimum(cap, xp.full_like(like, max_num_steps))

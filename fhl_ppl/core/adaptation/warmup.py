@@ -1,0 +1,187 @@
+"""Warm-up: all particles feed one estimate, and everything is frozen afterwards (section 7)."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace
+
+from fhl_ppl.core.adaptation import dual_averaging, strength, trajectory, welford
+from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
+from fhl_ppl.core.adaptation.strength import StrengthMixture
+from fhl_ppl.core.adaptation.trajectory import PrincipalScale
+from fhl_ppl.core.adaptation.welford import Welford
+from fhl_ppl.core.groups import Groups, first_of_group
+from fhl_ppl.core.metric import Metric, make_metric
+from fhl_ppl.core.state import Draws, Info, State
+from fhl_ppl.core.transition import Tuning
+
+Array = Any
+
+
+class Plan(NamedTuple):
+    """What was asked for: plain Python values, fixed before the run. None means "choose it".
+
+    Attributes
+    ----------
+    num_warmup
+        Iterations during which to adapt.
+    window_ends
+        Iterations after which the metric is renewed, from `windows.window_ends`.
+    target_accept_prob
+        Harmonic mean acceptance that the step size aims at.
+    adapt_step_size
+        Whether to adapt eta at all.
+    estimate_metric
+        `metric.from_scores` or `metric.from_positions`, (positions, gradients) -> Metric; None
+        keeps the metric as it is.
+    dense
+        Whether to collect full covariances, [dim, dim], or variances, [dim].
+    trajectory_length
+        T = eta L, in units of the whitened space.
+    num_steps
+        L; takes precedence over `trajectory_length`.
+    max_num_steps
+        Cap on L where it is not given.
+    pulling_strength
+        lambda.
+    """
+
+    num_warmup: int
+    window_ends: tuple[int, ...]
+    target_accept_prob: float
+    adapt_step_size: bool
+    estimate_metric: Callable[[Welford, Welford], Metric] | None
+    dense: bool
+    trajectory_length: float | None
+    num_steps: int | None
+    max_num_steps: int
+    pulling_strength: float | None
+
+
+class Adaptation(NamedTuple):
+    """What warm-up has learnt so far; see the classes of the fields."""
+
+    step: DualAveraging
+    metric: Metric
+    positions: Welford
+    gradients: Welford
+    scale: PrincipalScale
+    mixture: StrengthMixture
+
+
+def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array) -> Adaptation:
+    """Begin with a step size (scalar) and M^-1 ([dim] or [dim, dim])."""
+    xp = array_namespace(state.position)
+    metric = make_metric(inverse_mass_matrix)
+    log_step_size = xp.log(xp.zeros_like(state.potential_energy[0]) + step_size)
+    return Adaptation(
+        dual_averaging.start(log_step_size),
+        metric,
+        welford.empty(state.position, plan.dense),
+        welford.empty(state.position, plan.dense),
+        trajectory.restart(state.position, metric),
+        strength.start(log_step_size),
+    )
+
+
+def tune(
+    plan: Plan, adaptation: Adaptation, groups: Groups, iteration: Array, draws: Draws
+) -> Tuning:
+    """Settle eta, L and lambda of iteration number `iteration` (from 0), looking at no state."""
+    xp = array_namespace(draws.noise)
+    step_size = xp.exp(adaptation.step.log_step_size)
+    if plan.num_steps is not None:
+        num_steps = xp.full_like(step_size, plan.num_steps)
+    else:
+        if plan.trajectory_length is not None:
+            length = xp.full_like(step_size, plan.trajectory_length)
+        else:
+            length = trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
+            length = trajectory.jittered(length, iteration)
+        cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
+        num_steps = trajectory.steps_for(length, step_size, cap)
+    if plan.pulling_strength is not None:
+        pulling_strength = xp.full_like(draws.strength, plan.pulling_strength)
+    else:
+        chosen = _chosen(adaptation, groups, draws)
+        pulling_strength = strength.strength_for(adaptation.mixture, chosen, step_size, num_steps)
+    return Tuning(step_size, num_steps, pulling_strength, adaptation.metric)
+
+
+def update(
+    plan: Plan,
+    adaptation: Adaptation,
+    groups: Groups,
+    iteration: Array,
+    draws: Draws,
+    state: State,
+    info: Info,
+    fori_loop: Callable,
+) -> Adaptation:
+    """Learn from iteration number `iteration` (from 0), which led to `state` and `info`.
+
+    What happens rarely is written as a loop of length 0 or 1, which costs nothing when it is not
+    due, under any transformation of the backend.
+    """
+    step, mixture, scale = adaptation.step, adaptation.mixture, adaptation.scale
+    if plan.adapt_step_size:
+        acceptance = dual_averaging.harmonic_mean(info.accept_prob, info.tunes_step_size)
+        step = dual_averaging.update(step, acceptance, plan.target_accept_prob)
+    if plan.num_steps is None and plan.trajectory_length is None:
+        scale = trajectory.update(scale, state.position, adaptation.metric)
+    if plan.pulling_strength is None:
+        chosen = _chosen(adaptation, groups, draws)
+        mixture = strength.record(
+            mixture, chosen, info.squared_jump, info.is_pulled, info.num_steps
+        )
+    learnt = Adaptation(
+        step,
+        adaptation.metric,
+        welford.update(adaptation.positions, state.position),
+        welford.update(adaptation.gradients, state.gradient),
+        scale,
+        mixture,
+    )
+    done = iteration + 1
+    window_ended = sum((done == end) * 1 for end in plan.window_ends)
+    learnt = fori_loop(0, window_ended, lambda _, value: _end_window(plan, value, state), learnt)
+    return fori_loop(0, (done == plan.num_warmup) * 1, lambda _, value: _freeze(value), learnt)
+
+
+def _chosen(adaptation: Adaptation, groups: Groups, draws: Draws) -> Array:
+    return strength.choose(adaptation.mixture, first_of_group(groups, draws.strength))
+
+
+def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
+    """Renew the metric, and restart what was measured in the old one."""
+    metric = adaptation.metric
+    if plan.estimate_metric is not None:
+        metric = _if_finite(
+            plan.estimate_metric(adaptation.positions, adaptation.gradients), metric
+        )
+    step = adaptation.step
+    return Adaptation(
+        dual_averaging.restart(step) if plan.adapt_step_size else step,
+        metric,
+        welford.empty(state.position, plan.dense),
+        welford.empty(state.position, plan.dense),
+        trajectory.restart(state.position, metric),
+        strength.reweigh(adaptation.mixture, on_trial=True),
+    )
+
+
+def _if_finite(metric: Metric, fallback: Metric) -> Metric:
+    xp = array_namespace(metric.whitener)
+    finite = True
+    for part in metric:
+        finite = finite & xp.all(xp.isfinite(part))
+    return Metric(*(xp.where(finite, new, old) for new, old in zip(metric, fallback, strict=True)))
+
+
+def _freeze(adaptation: Adaptation) -> Adaptation:
+    """Settle on the averaged step size and on the strengths that paid."""
+    step = adaptation.step
+    return adaptation._replace(
+        step=step._replace(log_step_size=step.log_average),
+        mixture=strength.reweigh(adaptation.mixture, on_trial=False),
+    )

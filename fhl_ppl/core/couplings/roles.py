@@ -1,0 +1,25 @@
+"""What a coupling fixes before anything moves."""
+
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.leader import Leader
+
+Array = Any
+
+
+class Roles(NamedTuple):
+    """Roles for one iteration.
+
+    Attributes
+    ----------
+    leader
+        The leader as it stands at the start of the iteration.
+    is_pulled
+        Whether the pull acts on the particle, shape [particle].
+    tunes_step_size
+        Whether the particle's acceptance may tune the step size, shape [particle].
+    """
+
+    leader: Leader
+    is_pulled: Array
+    tunes_step_size: Array

@@ -1,0 +1,71 @@
+"""Leader and pull: the zeroth-order half of the algorithm (section 2; the paper's Algorithm 1)."""
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace
+
+from fhl_ppl.core.groups import Groups, spread, to_groups
+
+Array = Any
+
+
+class Leader(NamedTuple):
+    """What every particle sees of its group's leader.
+
+    Attributes
+    ----------
+    position
+        Shape [particle, dim].
+    potential_energy
+        Shape [particle]; +inf where the group has no finite candidate, and so no leader.
+    is_leader
+        Whether the particle is the leader itself, shape [particle].
+    """
+
+    position: Array
+    potential_energy: Array
+    is_leader: Array
+
+
+def find_leader(
+    groups: Groups, position: Array, potential_energy: Array, candidate: Array
+) -> Leader:
+    """leader(group) = argmin of U over the candidates.
+
+    Ties go to the lowest index; a non-finite U counts as +inf.
+    """
+    xp = array_namespace(position)
+    energy = xp.where(
+        candidate & xp.isfinite(potential_energy),
+        potential_energy,
+        xp.full_like(potential_energy, xp.inf),
+    )
+    seats = to_groups(groups, energy)
+    seats = xp.where(groups.present, seats, xp.full_like(seats, xp.inf))
+    best = groups.first_seat + xp.argmin(seats, axis=1)
+    chosen = spread(groups, xp.take(groups.members, best, axis=0))
+    led = xp.take(energy, chosen, axis=0)
+    is_leader = (chosen == groups.index) & xp.isfinite(led)
+    return Leader(xp.take(position, chosen, axis=0), led, is_leader)
+
+
+def pull_rate(pulling_strength: Array, potential_energy: Array, leader: Leader) -> Array:
+    """rho_i = lambda * tanh((U_i - U_leader) / 2), shape [particle].
+
+    This is the paper's (pi_l - pi_i) / (pi_l + pi_i) with the normaliser cancelled, so that it
+    cannot overflow. Without a leader rho = 0.
+    """
+    xp = array_namespace(potential_energy)
+    exists = xp.isfinite(leader.potential_energy)
+    gap = xp.where(exists, _finite_or_inf(potential_energy) - leader.potential_energy, 0.0)
+    return pulling_strength * xp.tanh(gap / 2)
+
+
+def elastic_displacement(rate: Array, position: Array, leader: Leader) -> Array:
+    """rho_i (q_i - q_leader), shape [particle, dim]; M times it is the pull force."""
+    return rate[:, None] * (position - leader.position)
+
+
+def _finite_or_inf(energy: Array) -> Array:
+    xp = array_namespace(energy)
+    return xp.where(xp.isfinite(energy), energy, xp.full_like(energy, xp.inf))

@@ -1,0 +1,72 @@
+"""Elastic leapfrog: the first-order half of the algorithm (section 3; the paper's Algorithm 1).
+
+Every kick shifts p by a function of q alone and every drift shifts q by a function of p alone.
+So the map preserves volume and is undone by flipping p, whatever the force: a wrong gradient, no
+gradient, an elastic pull. All particles move at once; the paper prints a particle-by-particle
+sweep, which is not its own inverse under p -> -p.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.metric import Metric, velocity, weigh
+
+Array = Any
+
+
+class PhasePoint(NamedTuple):
+    """Position and momentum of all particles, with the energy and gradient there.
+
+    Shapes: [particle, dim], [particle, dim], [particle], [particle, dim].
+    """
+
+    position: Array
+    momentum: Array
+    potential_energy: Array
+    gradient: Array
+
+
+def elastic_leapfrog(
+    start: PhasePoint,
+    step_size: Array,
+    num_steps: Array,
+    metric: Metric,
+    potential_and_gradient: Callable[[Array], tuple[Array, Array]],
+    pull: Callable[[Array, Array], Array],
+    fori_loop: Callable,
+) -> PhasePoint:
+    """Take `num_steps` elastic leapfrog steps with all particles at once.
+
+    Parameters
+    ----------
+    start
+        Where to start; `start.gradient` is reused, so a step costs one gradient a particle.
+    step_size
+        eta, a scalar.
+    num_steps
+        L, a scalar.
+    metric
+        The mass matrix.
+    potential_and_gradient
+        q [particle, dim] -> (U [particle], g [particle, dim]).
+    pull
+        (q, U) -> rho (q - q_leader), shape [particle, dim]: whatever the coupling lets depend on q.
+    fori_loop
+        (lower, upper, body, init) -> value, as `jax.lax.fori_loop`.
+    """
+
+    def force(position, potential_energy, gradient):
+        return gradient + weigh(metric, pull(position, potential_energy))
+
+    def step(_, carry):
+        position, momentum, _, _, push = carry
+        momentum = momentum - step_size / 2 * push
+        position = position + step_size * velocity(metric, momentum)
+        potential_energy, gradient = potential_and_gradient(position)
+        push = force(position, potential_energy, gradient)
+        momentum = momentum - step_size / 2 * push
+        return position, momentum, potential_energy, gradient, push
+
+    push = force(start.position, start.potential_energy, start.gradient)
+    end = fori_loop(0, num_steps, step, (*start, push))
+    return PhasePoint(*end[:4])

@@ -1,0 +1,83 @@
+"""What an iteration needs (`State`), what chance supplies (`Draws`), what happened (`Info`)."""
+
+from typing import Any, NamedTuple
+
+Array = Any
+
+
+class State(NamedTuple):
+    """The particles between two iterations (section 1).
+
+    Attributes
+    ----------
+    position
+        q, unconstrained parameters, shape [particle, dim].
+    potential_energy
+        U(q), the negative log density up to a constant, shape [particle]. Zeroth-order information.
+    gradient
+        g(q), the force field in use, shape [particle, dim]: dU/dq or whatever stands in for it.
+    """
+
+    position: Array
+    potential_energy: Array
+    gradient: Array
+
+
+class Draws(NamedTuple):
+    """All the randomness of one iteration. None of it may depend on the state.
+
+    Attributes
+    ----------
+    noise
+        Standard normal, shape [particle, dim]; becomes the momentum p ~ N(0, M).
+    role
+        Uniform on [0, 1), shape [particle]; sorts each group into scouts and followers.
+    accept
+        Uniform on [0, 1), shape [particle]; the Metropolis test.
+    strength
+        Uniform on [0, 1), shape [particle]; a group's first picks lambda from the mixture.
+    """
+
+    noise: Array
+    role: Array
+    accept: Array
+    strength: Array
+
+
+class Info(NamedTuple):
+    """What happened in one iteration; every field has shape [particle] except `num_steps`.
+
+    Attributes
+    ----------
+    accept_prob
+        min(1, a), the probability with which the proposal was accepted.
+    accepted
+        Whether it was.
+    diverging
+        Whether the proposal was non-finite or its energy error above the threshold.
+    energy
+        H = U + K of the state that was kept.
+    is_leader
+        Whether the particle led its group.
+    is_pulled
+        Whether the coupling let the pull act on the particle.
+    pulling_strength
+        lambda of the particle's group.
+    tunes_step_size
+        Whether the acceptance tells about the integrator alone, and not about the pull.
+    squared_jump
+        Expected squared jump in the metric's whitened space, accept_prob * |q* - q|^2_M.
+    num_steps
+        Leapfrog steps taken, a scalar: one gradient a particle each.
+    """
+
+    accept_prob: Array
+    accepted: Array
+    diverging: Array
+    energy: Array
+    is_leader: Array
+    is_pulled: Array
+    pulling_strength: Array
+    tunes_step_size: Array
+    squared_jump: Array
+    num_steps: Array
