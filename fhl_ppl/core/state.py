@@ -63,8 +63,8 @@ class Info(NamedTuple):
         Whether the coupling let the pull act on the particle.
     pulling_strength
         lambda of the particle's group.
-    tunes_step_size
-        Whether the acceptance tells about the integrator alone, and not about the pull.
+    is_free
+        Whether no pull acted, so that the acceptance tells about the integrator alone.
     squared_jump
         Expected squared jump in the metric's whitened space, accept_prob * |q* - q|^2_M.
     num_steps
@@ -78,6 +78,6 @@ class Info(NamedTuple):
     is_leader: Array
     is_pulled: Array
     pulling_strength: Array
-    tunes_step_size: Array
+    is_free: Array
     squared_jump: Array
     num_steps: Array

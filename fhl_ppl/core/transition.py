@@ -112,7 +112,7 @@ def transition(
         is_leader=roles.leader.is_leader,
         is_pulled=roles.is_pulled,
         pulling_strength=strength,
-        tunes_step_size=roles.tunes_step_size | (strength == 0),
+        is_free=~roles.is_pulled | (strength == 0),
         squared_jump=accept_prob
         * xp.where(finite, xp.sum(jump * jump, axis=-1), xp.zeros_like(old)),
         num_steps=tuning.num_steps,

@@ -53,8 +53,22 @@ def restart(state: DualAveraging) -> DualAveraging:
     return _from(state.log_average, AMBITION)
 
 
-def update(state: DualAveraging, acceptance: Array, target: float) -> DualAveraging:
-    """One step towards an acceptance of `target`."""
+def update(
+    state: DualAveraging, accept_prob: Array, witness: Array, target: float
+) -> DualAveraging:
+    """One step towards a harmonic mean acceptance of `target` among the witnesses.
+
+    `accept_prob` and `witness` have shape [particle]; without a witness nothing changes.
+    """
+    xp = array_namespace(state.log_step_size)
+    stepped = _step(state, harmonic_mean(accept_prob, witness), target)
+    heard = xp.any(witness)
+    return DualAveraging(
+        *(xp.where(heard, new, old) for new, old in zip(stepped, state, strict=True))
+    )
+
+
+def _step(state: DualAveraging, acceptance: Array, target: float) -> DualAveraging:
     xp = array_namespace(state.log_step_size)
     count = state.count + 1
     weight = 1 / (count + DELAY)
@@ -74,7 +88,7 @@ def harmonic_mean(acceptance: Array, counts: Array) -> Array:
     weight = xp.astype(counts, acceptance.dtype)
     tiny = xp.finfo(acceptance.dtype).tiny
     inverse = 1 / xp.maximum(acceptance, xp.full_like(acceptance, tiny))
-    return xp.sum(weight) / xp.sum(weight * inverse)
+    return xp.sum(weight) / xp.maximum(xp.sum(weight * inverse), xp.ones_like(inverse[0]))
 
 
 def _from(log_step_size: Array, ambition: float) -> DualAveraging:

@@ -13,10 +13,12 @@ Array = Any
 
 KAPPAS = (0.0, 0.5, 1.0, 2.0)
 """The pulls on offer, as kappa = lambda (eta L)^2: how far through its period a follower gets."""
-TRIAL_SHARE = 0.1
+TRIAL_SHARE = 0.05
 """Probability that each pull keeps during warm-up, so that its worth goes on being measured."""
 SHARPNESS = 8.0
 """Weights go as (squared jump per gradient)^SHARPNESS: near ties are shared, the rest is not."""
+HANDICAP = 0.7
+"""Factor on the worth of a pull: a jump towards the leader is worth less than a free one."""
 NEGLIGIBLE = 0.02
 """Weights below this become 0."""
 MEMORY = 0.5
@@ -86,6 +88,7 @@ def reweigh(mixture: StrengthMixture, on_trial: bool) -> StrengthMixture:
     """Turn the record into weights; while `on_trial` every pull keeps its share."""
     xp = array_namespace(mixture.weight)
     worth = mixture.jump / xp.maximum(mixture.gradients, xp.ones_like(mixture.gradients))
+    worth = xp.where(mixture.kappa > 0, HANDICAP * worth, worth)
     best = xp.max(worth)
     known = best > 0
     score = (worth / xp.where(known, best, xp.ones_like(best))) ** SHARPNESS

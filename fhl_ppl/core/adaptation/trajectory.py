@@ -8,8 +8,8 @@ from fhl_ppl.core.metric import Metric, whiten
 
 Array = Any
 
-LENGTH_FACTOR = 1.6
-"""c in T = c sigma_max; pi / 2 decorrelates x of a Gaussian, and jitter its square too."""
+LENGTH_FACTOR = 1.3
+"""c in T = c sigma_max; less than pi / 2, so that directions of unit scale do not overshoot."""
 JITTER = 0.5
 """j: T is spread over (1 - j, 1 + j) times its value, against periodic orbits."""
 EARLY_STEPS = 8

@@ -125,8 +125,8 @@ def update(
     """
     step, mixture, scale = adaptation.step, adaptation.mixture, adaptation.scale
     if plan.adapt_step_size:
-        acceptance = dual_averaging.harmonic_mean(info.accept_prob, info.tunes_step_size)
-        step = dual_averaging.update(step, acceptance, plan.target_accept_prob)
+        witness = _witnesses(plan, info)
+        step = dual_averaging.update(step, info.accept_prob, witness, plan.target_accept_prob)
     if plan.num_steps is None and plan.trajectory_length is None:
         scale = trajectory.update(scale, state.position, adaptation.metric)
     if plan.pulling_strength is None:
@@ -146,6 +146,17 @@ def update(
     window_ended = sum((done == end) * 1 for end in plan.window_ends)
     learnt = fori_loop(0, window_ended, lambda _, value: _end_window(plan, value, state), learnt)
     return fori_loop(0, (done == plan.num_warmup) * 1, lambda _, value: _freeze(value), learnt)
+
+
+def _witnesses(plan: Plan, info: Info) -> Array:
+    """Whose acceptance tunes the step size, shape [particle].
+
+    What the pull costs does not vanish with the step size, so the free particles are asked. Only
+    where a fixed strength leaves none (joint coupling) must the pulled ones do.
+    """
+    if plan.pulling_strength is None:
+        return info.is_free
+    return info.is_free | ~array_namespace(info.is_free).any(info.is_free)
 
 
 def _chosen(adaptation: Adaptation, groups: Groups, draws: Draws) -> Array:

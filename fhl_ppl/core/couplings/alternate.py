@@ -36,7 +36,7 @@ class Alternate:
         """Choose scouts; the leader is the one among them with the lowest energy, frozen."""
         is_scout = choose_scouts(groups, draws.role)
         leader = find_leader(groups, state.position, state.potential_energy, is_scout)
-        return Roles(leader, ~is_scout, is_scout)
+        return Roles(leader, ~is_scout)
 
     def pull(
         self,

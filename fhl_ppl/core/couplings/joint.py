@@ -21,7 +21,7 @@ class Joint:
         """Everybody may lead and everybody is pulled (the leader by 0, its own distance)."""
         anyone = draws.role >= 0
         leader = find_leader(groups, state.position, state.potential_energy, anyone)
-        return Roles(leader, anyone, anyone)
+        return Roles(leader, anyone)
 
     def pull(
         self,

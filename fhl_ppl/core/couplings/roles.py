@@ -16,10 +16,7 @@ class Roles(NamedTuple):
         The leader as it stands at the start of the iteration.
     is_pulled
         Whether the pull acts on the particle, shape [particle].
-    tunes_step_size
-        Whether the particle's acceptance may tune the step size, shape [particle].
     """
 
     leader: Leader
     is_pulled: Array
-    tunes_step_size: Array
