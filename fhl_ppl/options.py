@@ -15,7 +15,7 @@ from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
 
 DENSE_LIMIT = 256
-"""Dimension up to which `dense_mass=None` means a dense metric: beyond, its products cost too much."""
+"""Dimension up to which `dense_mass=None` means a dense metric; beyond, its products cost much."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,9 @@ class Options:
             )
         if not self.adjusted:
             warnings.warn(
-                "adjusted=False leaves out the Metropolis test: the draws are biased, they collapse "
-                "below the typical set. Use it to find high-density regions, not to estimate.",
+                "adjusted=False leaves out the Metropolis test: the draws are biased, they "
+                "collapse below the typical set. Use it to find high-density regions, not to "
+                "estimate.",
                 stacklevel=4,
             )
 
@@ -104,7 +105,7 @@ class Options:
         """
         estimate = metric.from_scores if self.trusts_gradient else metric.from_positions
         adapt_metric = self.adapt_mass_matrix and dim > 0
-        # Without a warm-up nothing can be chosen, and without dimensions there is nothing to choose.
+        # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
             num_warmup=num_warmup,
@@ -127,7 +128,7 @@ class Options:
 
 
 def block_structure(
-    dense_mass: bool | Sequence[tuple[str, ...]] | None, sites: dict[str, slice], dim: int
+    dense_mass: bool | Sequence[str | tuple[str, ...]] | None, sites: dict[str, slice], dim: int
 ) -> np.ndarray | None:
     """Which entries of the metric the blocks in `dense_mass` set free, boolean [dim, dim].
 
@@ -197,9 +198,10 @@ def initial_inverse_mass_matrix(
         If the shape does not fit, a block names an unknown site, or it is not positive definite.
     """
     if given is None:
-        full = np.eye(dim)
-    elif isinstance(given, dict):
-        full = np.eye(dim)
+        given = np.ones(dim)
+    matrix: np.ndarray
+    if isinstance(given, dict):
+        matrix = np.eye(dim)
         for block, values in given.items():
             names = (block,) if isinstance(block, str) else tuple(block)
             unknown = [name for name in names if name not in sites]
@@ -209,32 +211,36 @@ def initial_inverse_mass_matrix(
                     f"are {', '.join(map(repr, sites))}."
                 )
             index = np.concatenate([np.arange(dim)[sites[name]] for name in names])
-            full[np.ix_(index, index)] = _square(values, len(index), f"the block {names}")
+            part = _shaped(values, len(index), f"the block {names}")
+            matrix[np.ix_(index, index)] = np.diag(part) if part.ndim == 1 else part
     else:
-        full = _square(given, dim, "the latent sites together")
-    if not dense and np.any(full != np.diag(np.diag(full))):
-        raise ValueError(
-            "inverse_mass_matrix has off-diagonal entries but the metric is diagonal; "
-            "set dense_mass=True, or give the diagonal alone."
-        )
-    if dim and np.linalg.eigvalsh(full)[0] <= 0:
+        matrix = _shaped(given, dim, "the latent sites together")
+    if matrix.ndim == 2 and not dense:
+        if np.any(matrix != np.diag(np.diag(matrix))):
+            raise ValueError(
+                "inverse_mass_matrix has off-diagonal entries but the metric is diagonal; "
+                "set dense_mass=True, or give the diagonal alone."
+            )
+        matrix = np.diag(matrix).copy()
+    smallest = np.min(matrix if matrix.ndim == 1 else np.linalg.eigvalsh(matrix), initial=np.inf)
+    if not smallest > 0:
         raise ValueError(
             "inverse_mass_matrix must be positive definite; its smallest eigenvalue is "
-            f"{np.linalg.eigvalsh(full)[0]:.3g}."
+            f"{smallest:.3g}."
         )
-    return full if dense else np.diag(full).copy()
+    return np.diag(matrix) if matrix.ndim == 1 and dense else matrix
 
 
-def _square(values: Any, dim: int, what: str) -> np.ndarray:
+def _shaped(values: Any, dim: int, what: str) -> np.ndarray:
     array = np.asarray(values, dtype=float)
     if array.shape not in ((dim,), (dim, dim)):
         raise ValueError(
             f"inverse_mass_matrix has shape {array.shape} for {what}; "
             f"({dim},) or ({dim}, {dim}) is needed."
         )
-    if not np.allclose(array, array.T):
-        raise ValueError("inverse_mass_matrix must be symmetric.")
-    return np.diag(array) if array.ndim == 1 else array
+    if not np.all(np.isfinite(array)) or (array != array.T).any():
+        raise ValueError("inverse_mass_matrix must be finite and symmetric.")
+    return array
 
 
 def _whole(name: str, value: Any, wanted: str) -> None:
