@@ -5,5 +5,6 @@ from fhl_ppl._extras import require
 require("numpyro", "jax", "numpyro")
 
 from fhl_ppl.numpyro.kernel import FHL
+from fhl_ppl.numpyro.state import FHLState
 
-__all__ = ["FHL"]
+__all__ = ["FHL", "FHLState"]

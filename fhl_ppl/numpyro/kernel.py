@@ -1,89 +1,251 @@
-"""FHL kernel prototype."""
+"""`FHL` for NumPyro: model to potential, keys to random numbers, core's results to fields."""
 
-from typing import Any, NamedTuple
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax, random
+import numpy as np
+from jax import lax
 from jax.flatten_util import ravel_pytree
-from numpyro.infer.initialization import init_to_uniform
+from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
-from numpyro.infer.util import initialize_model
-from numpyro.util import is_prng_key, identity
+from numpyro.util import identity
 
-from fhl_ppl import core
-from fhl_ppl.core.adaptation import warmup, windows, metric as metric_estimate
+from fhl_ppl.core.adaptation import warmup
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.state import Draws, State
+from fhl_ppl.core.state import State
 from fhl_ppl.core.transition import transition
+from fhl_ppl.numpyro import potential, starts
+from fhl_ppl.numpyro.randomness import draw, is_batch, particle_keys
+from fhl_ppl.numpyro.state import FHLState
+from fhl_ppl.options import Options, block_structure, initial_inverse_mass_matrix
 
-
-class FHLState(NamedTuple):
-    i: Any
-    z: Any
-    potential_energy: Any
-    energy: Any
-    accept_prob: Any
-    mean_accept_prob: Any
-    diverging: Any
-    n_steps: Any
-    step_size: Any
-    pulling_strength: Any
-    is_leader: Any
-    group: Any
-    particles: Any
-    adaptation: Any
-    rng_key: Any
-
-    @property
-    def num_steps(self):
-        return self.n_steps
+Array = Any
 
 
 class FHL(MCMCKernel):
+    """Follow Hamiltonian Leader: MCMC on groups of particles, led by the lowest in energy.
+
+    A drop-in for `numpyro.infer.NUTS`. The particles move by leapfrog steps; in each group the one
+    with the lowest potential energy leads, and an elastic force pulls others towards it. The
+    Metropolis test uses the true potential, so the posterior is right whatever the force: also with
+    a gradient that is approximate, wrong or missing (`gradient_fn`).
+
+    **A particle is a chain.** With `MCMC(..., num_chains=N, chain_method="vectorized")` the N
+    chains are the particles, grouped in order into groups of `group_size` (as equal as possible),
+    and all N feed one warm-up. This is the way to use it. With any other chain method, and with
+    `num_chains=1`, every chain carries `group_size - 1` private companions and reports its first
+    particle only: that costs `group_size` gradients a step for one reported draw.
+
+    Chains of one group are weakly dependent. `fhl_ppl.summary` therefore also reports ESS and R-hat
+    with groups as the unit.
+
+    Parameters
+    ----------
+    model
+        NumPyro model. Exactly one of `model` and `potential_fn` is to be given.
+    potential_fn
+        Potential energy of a pytree of floating-point arrays; `MCMC.run` then needs `init_params`.
+    gradient_fn
+        Stand-in for the gradient of the *potential* (not the score) of one particle: maps the same
+        pytree as `potential_fn` (for a model: the dict of unconstrained sites) to one shaped alike.
+        It may be a surrogate, clipped, wrong or zero: the answer stays exact, only the speed
+        changes. It has to be deterministic. Default: automatic differentiation.
+    group_size
+        Particles in a group, at least 1; the paper uses 4. 1 is plain HMC, and LMC (MALA) with
+        `num_steps=1`.
+    coupling
+        "alternate" (default): every iteration a random half of the group rests as candidates for
+        leader while the others follow, and each particle has its own Metropolis test. "joint": the
+        paper's Algorithm 2, in which the group moves and is accepted as one; its acceptance falls
+        with the size of the group.
+    adjusted
+        Whether to apply the Metropolis test. `False` is biased (it collapses below the typical
+        set), warns, and serves to find high-density regions only.
+    pulling_strength
+        lambda >= 0 of the elastic force, in units of 1 / time^2 of the whitened space. `None`
+        (default): drawn in every iteration from a mixture that contains 0, with weights learnt in
+        warm-up from the squared jump per gradient.
+    step_size
+        Initial leapfrog step eta, in the whitened space, default 1.
+    adapt_step_size
+        Whether to adapt it by dual averaging, on the harmonic mean of the particles' acceptance.
+    target_accept_prob
+        Acceptance to aim at. Default: 0.8, and 0.6 with a `gradient_fn`.
+    trajectory_length
+        T = eta L. `None` (default): learnt in warm-up from the widest direction of the whitened
+        space, and jittered.
+    num_steps
+        L, instead of `trajectory_length`.
+    max_num_steps
+        Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy
+        error of a wrong force grows with the length of the trajectory; raise it for a good
+        surrogate.
+    inverse_mass_matrix
+        Initial M^-1: array [dim] or [dim, dim] in the order of `jax.flatten_util.ravel_pytree`, or
+        a dict from tuples of site names to blocks. Default: unit scales.
+    adapt_mass_matrix
+        Whether to adapt it.
+    dense_mass
+        True, False, or a list of tuples of sites that form dense blocks, as in NUTS. `None`
+        (default): dense up to 256 dimensions, diagonal above.
+    init_strategy
+        Where to start, default `init_to_uniform`.
+    forward_mode_differentiation
+        Whether to differentiate forward.
+    evaluation
+        "vmap" (default) evaluates all particles at once; "map" one after the other, for potentials
+        that cannot be vmapped, such as a `jax.pure_callback` without `vmap_method`.
+    kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
+        Accepted so that a NUTS call can stay as it is; they have no meaning here, and setting one
+        warns (`kinetic_fn` raises: it would change the answer's efficiency silently).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or contradicts another; later, from `MCMC.run`, if a particle
+        cannot start (the message names the site), if the model subsamples a plate, or if
+        `init_params` or the result of `gradient_fn` is not shaped as the parameters.
+
+    Notes
+    -----
+    Source: "Follow Hamiltonian Leader: An Efficient Energy-Guided Sampling Method", Algorithms 1
+    and 2. The mathematics is in docs/algorithm.md, the code for it in `fhl_ppl.core`.
+
+    Cannot stand inside `Gibbs`, `HMCGibbs`, `DiscreteHMCGibbs`, `HMCECS` or `MixedHMC`: the
+    companions would be conditioned on stale values. Discrete sites can be enumerated instead
+    (`infer={"enumerate": "parallel"}`).
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import numpyro
+    >>> import numpyro.distributions as dist
+    >>> from jax import random
+    >>> from numpyro.infer import MCMC
+    >>> def model(y):
+    ...     mu = numpyro.sample("mu", dist.Normal(0, 10))
+    ...     numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+    >>> mcmc = MCMC(FHL(model), num_warmup=200, num_samples=500, num_chains=8,
+    ...             chain_method="vectorized", progress_bar=False)
+    >>> mcmc.run(random.key(0), jnp.array([1.0, 2.0, 3.0]))
+    >>> mcmc.get_samples(group_by_chain=True)["mu"].shape
+    (8, 500)
+    >>> round(float(mcmc.get_samples()["mu"].mean()), 1)
+    2.0
+    """
+
     def __init__(
         self,
-        model=None,
-        potential_fn=None,
+        model: Callable | None = None,
+        potential_fn: Callable | None = None,
         *,
-        gradient_fn=None,
-        group_size=4,
-        coupling="alternate",
-        adjusted=True,
-        pulling_strength=None,
-        step_size=1.0,
-        adapt_step_size=True,
-        target_accept_prob=0.8,
-        trajectory_length=None,
-        num_steps=None,
-        max_num_steps=1024,
-        inverse_mass_matrix=None,
-        adapt_mass_matrix=True,
-        dense_mass=None,
-        init_strategy=init_to_uniform,
-        forward_mode_differentiation=False,
-        metric="fisher",
-        tweak=None,
-    ):
-        self.__dict__.update({"_" + k: v for k, v in locals().items() if k != "self"})
-        import importlib
+        gradient_fn: Callable | None = None,
+        group_size: int = 4,
+        coupling: str = "alternate",
+        adjusted: bool = True,
+        pulling_strength: float | None = None,
+        step_size: float = 1.0,
+        adapt_step_size: bool = True,
+        target_accept_prob: float | None = None,
+        trajectory_length: float | None = None,
+        num_steps: int | None = None,
+        max_num_steps: int | None = None,
+        inverse_mass_matrix: Any = None,
+        adapt_mass_matrix: bool = True,
+        dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
+        init_strategy: Callable = init_to_uniform,
+        forward_mode_differentiation: bool = False,
+        evaluation: str = "vmap",
+        kinetic_fn: Callable | None = None,
+        max_tree_depth: int | None = None,
+        find_heuristic_step_size: bool = False,
+        regularize_mass_matrix: bool = True,
+    ) -> None:
+        if (model is None) == (potential_fn is None):
+            given = "neither" if model is None else "both"
+            raise ValueError(f"Exactly one of model and potential_fn must be given, got {given}.")
+        for name, value in {"model": model, "potential_fn": potential_fn}.items():
+            if not (value is None or callable(value)):
+                raise TypeError(f"{name} must be callable, got {value!r}.")
+        if evaluation not in potential.EVALUATIONS:
+            raise ValueError(f'evaluation must be "vmap" or "map", got {evaluation!r}.')
+        if kinetic_fn is not None:
+            raise ValueError(
+                "kinetic_fn is not supported: the kinetic energy is p' M^-1 p / 2. Leave it out, "
+                "and set inverse_mass_matrix if the metric is the point."
+            )
+        for name, is_set in {
+            "max_tree_depth": max_tree_depth is not None,
+            "find_heuristic_step_size": find_heuristic_step_size,
+            "regularize_mass_matrix": not regularize_mass_matrix,
+        }.items():
+            if is_set:
+                warnings.warn(
+                    f"{name} has no meaning for FHL and is ignored"
+                    + ("; max_num_steps caps a trajectory." if name == "max_tree_depth" else "."),
+                    stacklevel=2,
+                )
+        self._options = Options(
+            group_size=group_size,
+            coupling=coupling,
+            adjusted=adjusted,
+            pulling_strength=pulling_strength,
+            step_size=step_size,
+            adapt_step_size=adapt_step_size,
+            target_accept_prob=target_accept_prob,
+            trajectory_length=trajectory_length,
+            num_steps=num_steps,
+            max_num_steps=max_num_steps,
+            adapt_mass_matrix=adapt_mass_matrix,
+            dense_mass=dense_mass,
+            trusts_gradient=gradient_fn is None,
+        )
+        self._model = model
+        self._potential_fn = potential_fn
+        self._gradient_fn = gradient_fn
+        self._inverse_mass_matrix = inverse_mass_matrix
+        self._init_strategy = init_strategy
+        self._forward_mode = forward_mode_differentiation
+        self._evaluation = evaluation
+        self._forget()
 
-        for key, v in (tweak or {}).items():
-            mod, name = key.rsplit(".", 1)
-            setattr(importlib.import_module("fhl_ppl.core.adaptation." + mod), name, v)
-        self._sample_fn = None
+    def _forget(self) -> None:
+        """Drop what `init` sets; functions in it cannot be pickled."""
+        # MCMC calls `init` again before it resumes if `_sample_fn` is None.
+        self._sample_fn: Callable | None = None
+        self._potential_fn_generator: Callable | None = None
+        self._postprocess_fn: Callable | None = None
+        self._unravel: Callable | None = None
+        self._plan: warmup.Plan | None = None
+
+    def __getstate__(self) -> dict:
+        kernel = object.__new__(type(self))
+        kernel.__dict__.update(self.__dict__)
+        kernel._forget()
+        return kernel.__dict__
 
     @property
-    def model(self):
+    def model(self) -> Callable | None:
+        """The NumPyro model, read by `Predictive`'s and ArviZ's helpers."""
         return self._model
 
     @property
-    def sample_field(self):
+    def options(self) -> Options:
+        """The checked settings that do not depend on the backend."""
+        return self._options
+
+    @property
+    def sample_field(self) -> str:
+        """Field of the state that holds the draws."""
         return "z"
 
     @property
-    def default_fields(self):
+    def default_fields(self) -> tuple[str, ...]:
+        """Fields that every run collects: all that `arviz.from_numpyro` has a use for."""
         return (
             "z",
             "potential_energy",
@@ -97,139 +259,221 @@ class FHL(MCMCKernel):
             "group",
         )
 
-    def init(self, rng_key, num_warmup, init_params=None, model_args=(), model_kwargs={}):
-        self._batched = not is_prng_key(rng_key)
-        if self._batched:
-            both = jax.vmap(random.split)(rng_key)
-            rng_key, keys = both[:, 0], both[:, 1]
-        else:
-            rng_key, key = random.split(rng_key)
-            keys = random.split(key, self._group_size)
-        zs = []
-        for k in keys:
-            info = initialize_model(
-                k,
-                self._model,
-                dynamic_args=True,
-                model_args=model_args,
-                model_kwargs=model_kwargs,
-                init_strategy=self._init_strategy,
-            )
-            zs.append(info.param_info.z)
-        self._gen = info.potential_fn
-        self._post = info.postprocess_fn
-        z = jax.tree.map(lambda *x: jnp.stack(x), *zs)
-        one, self._unravel = ravel_pytree(zs[0])
-        position = jax.vmap(lambda t: ravel_pytree(t)[0])(z)
-        U, g = self._potential(model_args, model_kwargs)(position)
-        particles = State(position, U, g)
-        N, D = position.shape
-        self._groups = make_groups(N, self._group_size, position)
-        dense = self._dense_mass if self._dense_mass is not None else D <= 200
-        est = {"fisher": metric_estimate.from_scores, "cov": metric_estimate.from_positions}[
-            self._metric
-        ]
-        self._plan = warmup.Plan(
-            num_warmup,
-            windows.window_ends(num_warmup),
-            self._target_accept_prob,
-            self._adapt_step_size,
-            est if self._adapt_mass_matrix else None,
-            dense,
-            self._trajectory_length,
-            self._num_steps,
-            self._max_num_steps,
-            self._pulling_strength,
+    def get_diagnostics_str(self, state: FHLState) -> str:
+        """Text for the progress bar (NumPyro shows none for vectorized chains)."""
+        return (
+            f"{state.n_steps} steps of size {state.step_size:.2e}. "
+            f"acc. prob={state.mean_accept_prob:.2f}. pull={state.pulling_strength:.2g}"
         )
-        imm = jnp.ones(D)
-        if dense:
-            imm = jnp.diag(imm)
-        adaptation = warmup.start(self._plan, particles, self._step_size, imm)
-        self._sample_fn = self._step
-        zero = jnp.zeros_like(U)
-        C = N if self._batched else 1
-        rep = self._report
-        st = FHLState(
-            jnp.zeros(C, int) if self._batched else jnp.array(0),
-            rep(jax.vmap(self._unravel)(position)),
-            rep(U),
-            rep(U),
-            rep(zero),
-            rep(zero),
-            rep(zero > 1),
-            rep(zero.astype(int)),
-            rep(zero),
-            rep(zero),
-            rep(zero > 1),
-            rep(self._groups.group),
+
+    def init(
+        self,
+        rng_key: Array,
+        num_warmup: int,
+        init_params: Any = None,
+        model_args: tuple = (),
+        model_kwargs: dict | None = None,
+    ) -> FHLState:
+        """Find a start for every particle; called by `MCMC.run`."""
+        model_kwargs = {} if model_kwargs is None else model_kwargs
+        # A batch of keys is what vectorized chains hand over; their chains are the particles.
+        self._vectorized = is_batch(rng_key)
+        num_particles = rng_key.shape[0] if self._vectorized else self._options.group_size
+        rng_key, keys = particle_keys(rng_key, num_particles)
+        z = self._find_starts(keys, init_params, model_args, model_kwargs)
+
+        first = jax.tree.map(lambda leaf: leaf[0], z)
+        flat, self._unravel = ravel_pytree(first)
+        # A model without latent sites has an empty pytree, which says nothing of its batch size.
+        particle = jnp.arange(num_particles)
+        potential_fn = self._potential(model_args, model_kwargs)
+        potential.check_potential(potential_fn, first)
+        if self._gradient_fn is not None:
+            potential.check_gradient_fn(self._gradient_fn, first)
+
+        position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
+        energy, gradient = self._evaluate(model_args, model_kwargs)(position)
+        trusts_gradient = self._options.trusts_gradient
+        starts.check_finite(z, energy, jax.vmap(self._unravel)(gradient), trusts_gradient)
+        particles = State(position, energy, gradient)
+
+        dim = flat.shape[0]
+        sites = _slices(first)
+        structure = block_structure(self._options.dense_mass, sites, dim)
+        self._plan = self._options.plan(num_warmup, dim, structure)
+        # NumPy, not JAX arrays: `init` may run under a transformation whose tracers must not stay.
+        self._groups = make_groups(num_particles, self._options.group_size, np.zeros(num_particles))
+        inverse_mass_matrix = initial_inverse_mass_matrix(
+            self._inverse_mass_matrix, sites, dim, self._plan.dense
+        )
+        adaptation = warmup.start(
+            self._plan,
             particles,
-            adaptation,
-            rng_key,
+            self._options.step_size,
+            jnp.asarray(inverse_mass_matrix, position.dtype),
         )
-        return st
+        self._sample_fn = self._sample
 
-    def _report(self, tree):
-        return tree if self._batched else jax.tree.map(lambda x: x[0], tree)
+        def nothing(dtype: Any) -> Array:
+            return self._report(jnp.zeros(num_particles, dtype))
 
-    def _potential(self, args, kwargs):
-        fn = self._gen(*args, **(kwargs or {}))
-        return jax.vmap(jax.value_and_grad(lambda q: fn(self._unravel(q))))
+        return FHLState(
+            i=nothing(int),
+            z=self._report(z),
+            potential_energy=self._report(energy),
+            energy=self._report(energy),
+            accept_prob=nothing(energy.dtype),
+            mean_accept_prob=nothing(energy.dtype),
+            diverging=nothing(bool),
+            n_steps=nothing(int),
+            step_size=self._report(jnp.full_like(energy, self._options.step_size)),
+            pulling_strength=nothing(energy.dtype),
+            is_leader=nothing(bool),
+            group=self._report(jnp.asarray(self._groups.group)),
+            particles=particles,
+            adaptation=adaptation,
+            rng_key=rng_key,
+        )
 
-    def sample(self, state, args, kwargs):
-        return self._sample_fn(state, args, kwargs)
+    def sample(self, state: FHLState, model_args: tuple, model_kwargs: dict | None) -> FHLState:
+        """Run one iteration."""
+        assert self._sample_fn is not None, "`init` must be called before `sample`."
+        return self._sample_fn(state, model_args, {} if model_kwargs is None else model_kwargs)
 
-    def _step(self, state, args, kwargs):
-        N, D = state.particles.position.shape
-        if self._batched:
-            both = jax.vmap(lambda k: random.split(k, 3))(state.rng_key)
-            rng_key, k1, k2 = both[:, 0], both[:, 1], both[:, 2]
-        else:
-            rng_key, k1, k2 = random.split(state.rng_key, 3)
-            k1, k2 = random.split(k1, N), random.split(k2, N)
-        dt = state.particles.position.dtype
-        noise = jax.vmap(lambda k: random.normal(k, (D,), dt))(k1)
-        u = jax.vmap(lambda k: random.uniform(k, (3,), dt))(k2)
-        draws = Draws(noise, u[:, 0], u[:, 1], u[:, 2])
-        it = state.i[0] if self._batched else state.i
-        tuning = warmup.tune(self._plan, state.adaptation, self._groups, it, draws)
-        loop = lambda lo, hi, body, init: lax.fori_loop(lo, jnp.asarray(hi, int), body, init)
+    def postprocess_fn(self, model_args: tuple, model_kwargs: dict | None) -> Callable:
+        """Map from unconstrained to constrained sites, with the deterministic ones."""
+        if self._postprocess_fn is None:
+            return identity
+        return self._postprocess_fn(*model_args, **({} if model_kwargs is None else model_kwargs))
+
+    def _sample(self, state: FHLState, model_args: tuple, model_kwargs: dict) -> FHLState:
+        plan, groups = self._plan, self._groups
+        assert plan is not None
+        num_particles, dim = state.particles.position.shape
+        iteration = jnp.ravel(state.i)[0]
+        rng_key, keys = particle_keys(state.rng_key, num_particles)
+        draws = draw(keys, dim, state.particles.position.dtype)
+        tuning = warmup.tune(plan, state.adaptation, groups, iteration, draws)
         particles, info = transition(
             state.particles,
             draws,
             tuning,
-            self._groups,
-            COUPLINGS[self._coupling],
-            self._potential(args, kwargs),
-            loop,
-            self._adjusted,
-        )
-        adaptation = loop(
-            0,
-            (it < self._plan.num_warmup) * 1,
-            lambda _, a: warmup.update(
-                self._plan, a, self._groups, it, draws, particles, info, loop
-            ),
-            state.adaptation,
-        )
-        full = lambda v: jnp.broadcast_to(v, (N,))
-        rep = self._report
-        return FHLState(
-            state.i + 1,
-            rep(jax.vmap(self._unravel)(particles.position)),
-            rep(particles.potential_energy),
-            rep(info.energy),
-            rep(info.accept_prob),
-            rep(info.accept_prob),
-            rep(info.diverging),
-            rep(full(info.num_steps.astype(int))),
-            rep(full(tuning.step_size)),
-            rep(info.pulling_strength),
-            rep(info.is_leader),
-            rep(self._groups.group),
-            particles,
-            adaptation,
-            rng_key,
+            groups,
+            COUPLINGS[self._options.coupling],
+            self._evaluate(model_args, model_kwargs),
+            _fori_loop,
+            self._options.adjusted,
         )
 
-    def postprocess_fn(self, args, kwargs):
-        return self._post(*args, **(kwargs or {}))
+        def learn(_: Array, adaptation: warmup.Adaptation) -> warmup.Adaptation:
+            return warmup.update(
+                plan, adaptation, groups, iteration, draws, particles, info, _fori_loop
+            )
+
+        adaptation = _fori_loop(0, iteration < plan.num_warmup, learn, state.adaptation)
+
+        def everyone(value: Array, dtype: Any = None) -> Array:
+            return self._report(jnp.full(num_particles, value, dtype))
+
+        done = iteration + 1
+        in_phase = jnp.where(done <= plan.num_warmup, done, done - plan.num_warmup)
+        accept_prob = self._report(info.accept_prob)
+        return FHLState(
+            i=state.i + 1,
+            z=self._report(jax.vmap(self._unravel)(particles.position)),
+            potential_energy=self._report(particles.potential_energy),
+            energy=self._report(info.energy),
+            accept_prob=accept_prob,
+            mean_accept_prob=state.mean_accept_prob
+            + (accept_prob - state.mean_accept_prob) / in_phase,
+            diverging=self._report(info.diverging),
+            n_steps=everyone(info.num_steps, int),
+            step_size=everyone(tuning.step_size),
+            pulling_strength=self._report(info.pulling_strength),
+            is_leader=self._report(info.is_leader),
+            group=state.group,
+            particles=particles,
+            adaptation=adaptation,
+            rng_key=rng_key,
+        )
+
+    def _find_starts(
+        self, keys: Array, init_params: Any, model_args: tuple, model_kwargs: dict
+    ) -> Any:
+        """One start for every particle, leaves [particle, ...]."""
+        if self._model is None:
+            if init_params is None:
+                raise ValueError(
+                    "init_params must be given with potential_fn: pass it to MCMC.run, with a "
+                    "leading chain axis if there are several chains."
+                )
+            return self._with_particle_axis(init_params, keys.shape[0])
+        z, self._potential_fn_generator, self._postprocess_fn = starts.from_model(
+            keys,
+            self._model,
+            model_args,
+            model_kwargs,
+            init_strategy=self._init_strategy,
+            forward_mode_differentiation=self._forward_mode,
+            validate_grad=self._options.trusts_gradient,
+        )
+        if init_params is None:
+            return z
+        given = self._with_particle_axis(init_params, keys.shape[0])
+        _check_same_shape(given, z)
+        return given
+
+    def _with_particle_axis(self, init_params: Any, num_particles: int) -> Any:
+        """Private companions start where their chain does, which is known to be a valid place."""
+        leaves = jax.tree.map(jnp.asarray, init_params)
+        if self._vectorized:
+            return leaves
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (num_particles, *x.shape)), leaves)
+
+    def _potential(self, model_args: tuple, model_kwargs: dict) -> Callable:
+        if self._potential_fn is not None:
+            return self._potential_fn
+        assert self._potential_fn_generator is not None
+        return self._potential_fn_generator(*model_args, **model_kwargs)
+
+    def _evaluate(self, model_args: tuple, model_kwargs: dict) -> Callable:
+        assert self._unravel is not None
+        return potential.potential_and_gradient(
+            self._potential(model_args, model_kwargs),
+            self._gradient_fn,
+            self._unravel,
+            self._forward_mode,
+            self._evaluation,
+        )
+
+    def _report(self, tree: Any) -> Any:
+        """All particles for vectorized chains, the first for a chain with private companions."""
+        return tree if self._vectorized else jax.tree.map(lambda leaf: leaf[0], tree)
+
+
+def _fori_loop(lower: Any, upper: Any, body: Callable, init: Any) -> Any:
+    return lax.fori_loop(lower, jnp.asarray(upper, int), body, init)
+
+
+def _slices(z: Any) -> dict[str, slice]:
+    """Where each site lies in the flat position; empty for a pytree that is no dict."""
+    if not isinstance(z, dict):
+        return {}
+    slices, begin = {}, 0
+    for name in sorted(z):
+        size = sum(leaf.size for leaf in jax.tree.leaves(z[name]))
+        slices[name] = slice(begin, begin + size)
+        begin += size
+    return slices
+
+
+def _check_same_shape(given: Any, wanted: Any) -> None:
+    def shapes(tree: Any) -> Any:
+        return jax.tree.map(jnp.shape, tree)
+
+    if jax.tree.structure(given) != jax.tree.structure(wanted) or shapes(given) != shapes(wanted):
+        raise ValueError(
+            "init_params must hold the unconstrained value of every latent site, with a leading "
+            f"chain axis if there are several chains: wanted shapes {shapes(wanted)}, "
+            f"got {shapes(given)}."
+        )

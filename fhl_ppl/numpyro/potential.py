@@ -1,0 +1,100 @@
+"""From a potential on a pytree to energies and forces of all particles at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.flatten_util import ravel_pytree
+
+Array = Any
+
+EVALUATIONS = ("vmap", "map")
+
+
+def potential_and_gradient(
+    potential_fn: Callable[[Any], Array],
+    gradient_fn: Callable[[Any], Any] | None,
+    unravel: Callable[[Array], Any],
+    forward_mode: bool,
+    evaluation: str,
+) -> Callable[[Array], tuple[Array, Array]]:
+    """Evaluate all particles: q [particle, dim] -> (U [particle], g [particle, dim]).
+
+    Parameters
+    ----------
+    potential_fn
+        Potential of one particle's pytree.
+    gradient_fn
+        Stand-in for its gradient, pytree to pytree; None for automatic differentiation.
+    unravel
+        Flat position [dim] to pytree.
+    forward_mode
+        Whether to differentiate forward.
+    evaluation
+        "vmap" for all at once, "map" for one after the other.
+    """
+
+    def energy(position: Array) -> Array:
+        return jnp.reshape(potential_fn(unravel(position)), ())
+
+    def reverse(position: Array) -> tuple[Array, Array]:
+        return jax.value_and_grad(energy)(position)
+
+    def forward(position: Array) -> tuple[Array, Array]:
+        return energy(position), jax.jacfwd(energy)(position)
+
+    def given(position: Array) -> tuple[Array, Array]:
+        assert gradient_fn is not None
+        flat, _ = ravel_pytree(gradient_fn(unravel(position)))
+        return energy(position), jnp.asarray(flat, position.dtype)
+
+    one = given if gradient_fn is not None else forward if forward_mode else reverse
+    if evaluation == "map":
+        return lambda position: lax.map(one, position)
+    return jax.vmap(one)
+
+
+def check_potential(potential_fn: Callable, z: Any) -> None:
+    """Refuse parameters that cannot move and a potential that is no scalar.
+
+    `z` is one particle's pytree.
+
+    Raises
+    ------
+    ValueError
+        If a leaf is not floating point, or the potential does not return one number.
+    """
+    for path, leaf in jax.tree_util.tree_flatten_with_path(z)[0]:
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise ValueError(
+                f"init_params{jax.tree_util.keystr(path)} has dtype {jnp.result_type(leaf)}; FHL "
+                "moves floating-point parameters only. Convert it, or close over it."
+            )
+    value = jax.eval_shape(potential_fn, z)
+    size = sum(leaf.size for leaf in jax.tree.leaves(value))
+    if len(jax.tree.leaves(value)) != 1 or size != 1:
+        raise ValueError(
+            f"potential_fn must return one number, got {jax.tree.map(lambda x: x.shape, value)}."
+        )
+
+
+def check_gradient_fn(gradient_fn: Callable, z: Any) -> None:
+    """Refuse a `gradient_fn` whose result is not shaped as its argument.
+
+    Raises
+    ------
+    ValueError
+        Naming both structures.
+    """
+
+    def shapes(tree: Any) -> Any:
+        return jax.tree.map(jnp.shape, tree)
+
+    result = jax.eval_shape(gradient_fn, z)
+    if jax.tree.structure(result) != jax.tree.structure(z) or shapes(result) != shapes(z):
+        raise ValueError(
+            "gradient_fn must return dU/dq shaped as the parameters it is given, "
+            f"{shapes(z)}; it returned {shapes(result)}."
+        )

@@ -1,0 +1,157 @@
+"""Where the particles start, and what is wrong if they cannot."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro import handlers
+from numpyro.infer.util import ParamInfo, initialize_model
+from numpyro.util import not_jax_tracer
+
+from fhl_ppl.numpyro.randomness import is_batch
+
+Array = Any
+
+FEW_STARTS = 16
+"""Up to so many starts are found one by one, which spares compiling a search for a batch."""
+
+
+def from_model(
+    keys: Array, model: Callable, model_args: tuple, model_kwargs: dict, **settings: Any
+) -> tuple[Any, Callable, Callable]:
+    """Find a start for every key [particle].
+
+    Returns
+    -------
+    z
+        Unconstrained sites, leaves [particle, ...].
+    potential_fn_generator
+        (*model_args, **model_kwargs) -> potential of the unconstrained sites.
+    postprocess_fn_generator
+        (*model_args, **model_kwargs) -> map from unconstrained to constrained sites.
+
+    Raises
+    ------
+    ValueError
+        If no start with a finite potential is found, naming the sites; if the model subsamples.
+    """
+
+    def initialize(key: Array) -> Any:
+        return initialize_model(
+            key,
+            model,
+            dynamic_args=True,
+            model_args=model_args,
+            model_kwargs=model_kwargs,
+            **settings,
+        )
+
+    one_by_one = not_jax_tracer(keys) and keys.shape[0] <= FEW_STARTS
+    try:
+        found = [initialize(key) for key in keys] if one_by_one else [initialize(keys)]
+    except RuntimeError as error:
+        reason = _diagnose(keys[0], model, model_args, model_kwargs, settings["init_strategy"])
+        if reason is None:
+            raise
+        raise ValueError(reason) from error
+    _refuse_subsampling(found[0].model_trace)
+    starts = [_sites(info.param_info) for info in found]
+    z = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts) if one_by_one else starts[0]
+    return z, found[0].potential_fn, found[0].postprocess_fn
+
+
+def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient: bool) -> None:
+    """Refuse to start where U is not finite, or its gradient if that is what drives the particles.
+
+    Does nothing under a JAX transformation, where the values are not known yet.
+
+    Parameters
+    ----------
+    z, gradient
+        Pytrees with leaves [particle, ...].
+    potential_energy
+        Shape [particle].
+    wants_gradient
+        Whether `gradient` is the gradient of the potential.
+
+    Raises
+    ------
+    ValueError
+        Naming the first particle that cannot start, the sites and the reason.
+    """
+    if not not_jax_tracer(potential_energy):
+        return
+    bad = ~np.isfinite(np.asarray(potential_energy))
+    for leaf in jax.tree.leaves((z, gradient) if wants_gradient else z):
+        bad |= ~np.isfinite(np.asarray(leaf).reshape(len(bad), -1)).all(axis=1)
+    if not bad.any():
+        return
+    first = int(np.argmax(bad))
+    blame = _not_finite(z, first, "position") + _not_finite(gradient, first, "gradient")
+    raise ValueError(
+        f"particle {first} cannot start: its potential energy is "
+        f"{float(potential_energy[first])}; {'; '.join(blame) or 'all sites are finite'}. "
+        "Give init_params with a finite potential energy and gradient, or another init_strategy."
+    )
+
+
+def _refuse_subsampling(trace: dict) -> None:
+    for name, site in trace.items():
+        if site["type"] != "plate":
+            continue
+        size, subsample_size = site["args"]
+        if subsample_size not in (None, size):
+            raise ValueError(
+                f"plate {name!r} subsamples {subsample_size} of {size}: the energy would change "
+                "from step to step and the Metropolis test with it. Use the full data "
+                "(subsample_size=None)."
+            )
+
+
+def _sites(param_info: Any) -> Any:
+    return param_info.z if isinstance(param_info, ParamInfo) else param_info
+
+
+def _not_finite(tree: Any, particle: int, what: str) -> list[str]:
+    """Name the leaves that are not finite for `particle`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [
+        f"non-finite {what} at site {_name(path)}"
+        for path, leaf in leaves
+        if not np.isfinite(np.asarray(leaf)[particle]).all()
+    ]
+
+
+def _name(path: tuple) -> str:
+    return repr(path[0].key) if len(path) == 1 and hasattr(path[0], "key") else str(path)
+
+
+def _diagnose(
+    key: Array, model: Callable, model_args: tuple, model_kwargs: dict, init_strategy: Callable
+) -> str | None:
+    """Say why a model cannot be started, or None if NumPyro's own message says it better."""
+    if is_batch(key):
+        key = key[0]
+    seeded = handlers.substitute(handlers.seed(model, key), substitute_fn=init_strategy)
+    try:
+        trace = handlers.trace(seeded).get_trace(*model_args, **model_kwargs)
+    except Exception:
+        return None
+    culprits = []
+    for name, site in trace.items():
+        if site["type"] != "sample" or (site["fn"].support.is_discrete and not site["is_observed"]):
+            continue
+        with np.errstate(all="ignore"):
+            log_prob = np.asarray(site["fn"].log_prob(site["value"]))
+        if not np.isfinite(log_prob).all():
+            kind = "observed site" if site["is_observed"] else "site"
+            culprits.append(f"{kind} {name!r} has log density {log_prob.min()}")
+    if not culprits:
+        return None
+    return (
+        "no start with a finite potential energy and gradient was found: "
+        f"{'; '.join(culprits)}. Check the data and priors of these sites, give init_params, or "
+        "use another init_strategy."
+    )

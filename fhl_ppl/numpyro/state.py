@@ -1,0 +1,83 @@
+"""The state that NumPyro carries from iteration to iteration, and collects fields from."""
+
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.adaptation.warmup import Adaptation
+from fhl_ppl.core.state import State
+
+Array = Any
+
+
+class AdaptState(NamedTuple):
+    """What NumPyro users look up under `adapt_state`: the tuned step size and metric."""
+
+    step_size: Array
+    inverse_mass_matrix: Array
+
+
+class FHLState(NamedTuple):
+    """State of `FHL`.
+
+    With `chain_method="vectorized"` and several chains, [chain] below is the number of chains, and
+    the chains are the particles. Otherwise there is no chain axis, and the fields are those of the
+    first of the chain's particles.
+
+    Attributes
+    ----------
+    i
+        Iterations done, shape [chain].
+    z
+        Unconstrained positions, a pytree with leaves [chain, ...]. The sample field.
+    potential_energy
+        U at `z`, shape [chain].
+    energy
+        Hamiltonian U + K at the end of the iteration, shape [chain]; for the E-BFMI.
+    accept_prob
+        Acceptance probability of the iteration's proposal, shape [chain].
+    mean_accept_prob
+        Its mean since the start of the warm-up or of the sampling phase, shape [chain].
+    diverging
+        Whether the proposal was non-finite or its energy error above 1000, shape [chain].
+    n_steps
+        Leapfrog steps of the iteration, shape [chain]; one gradient a particle each.
+    step_size
+        eta, shape [chain].
+    pulling_strength
+        lambda, shape [chain].
+    is_leader
+        Whether the chain's particle led its group in the iteration, shape [chain].
+    group
+        Index of the particle's group, shape [chain].
+    particles
+        All particles, those of private companions too.
+    adaptation
+        What warm-up has learnt, pooled over the particles.
+    rng_key
+        Random keys, one for each chain.
+    """
+
+    i: Array
+    z: Any
+    potential_energy: Array
+    energy: Array
+    accept_prob: Array
+    mean_accept_prob: Array
+    diverging: Array
+    n_steps: Array
+    step_size: Array
+    pulling_strength: Array
+    is_leader: Array
+    group: Array
+    particles: State
+    adaptation: Adaptation
+    rng_key: Array
+
+    @property
+    def num_steps(self) -> Array:
+        """Alias of `n_steps`, the name in NumPyro's `HMCState`."""
+        return self.n_steps
+
+    @property
+    def adapt_state(self) -> AdaptState:
+        """Step size and inverse mass matrix, under the names of NumPyro's `HMCState`."""
+        return AdaptState(self.step_size, self.adaptation.metric.inverse_mass_matrix)
