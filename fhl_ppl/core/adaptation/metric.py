@@ -13,7 +13,7 @@ Two estimates of the same thing, M^-1 = the posterior covariance where the poste
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from fhl_ppl.core.adaptation.welford import Welford, covariance
 from fhl_ppl.core.metric import Metric, make_metric
@@ -47,8 +47,7 @@ def from_positions(
     if scatter.ndim == 1:
         return make_metric(variance)
     scatter = _restrict(xp, scatter * (count / (count + SHRINKAGE * dim)), structure)
-    eye = xp.eye(dim, dtype=scatter.dtype)
-    return make_metric(xp.where(eye > 0, variance, scatter))
+    return make_metric(xp.where(_identity(xp, variance) > 0, variance, scatter))
 
 
 def from_scores(positions: Welford, gradients: Welford, structure: Array | None = None) -> Metric:
@@ -82,9 +81,10 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     force = _restrict(xp, force, structure) * scale[:, None] * scale
     dim = scale.shape[0]
     rounding = 10 * dim * xp.finfo(scale.dtype).eps
-    guess = (RIDGE / positions.count) * xp.eye(dim, dtype=scale.dtype)
-    spread = spread + guess + rounding * xp.mean(_diagonal(xp, spread)) * xp.eye(dim)
-    force = force + guess + rounding * xp.mean(_diagonal(xp, force)) * xp.eye(dim)
+    eye = _identity(xp, scale)
+    guess = RIDGE / positions.count
+    spread = spread + (guess + rounding * xp.mean(_diagonal(xp, spread))) * eye
+    force = force + (guess + rounding * xp.mean(_diagonal(xp, force))) * eye
 
     # spread # force^-1 = H H' with H = L^-T V values^(1/4), where force = L L' and
     # L' spread L = V values V'; its inverse is W' W with W = values^(-1/4) V' L'.
@@ -97,6 +97,10 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     return Metric(
         half @ xp.matrix_transpose(half), xp.matrix_transpose(whitener) @ whitener, whitener
     )
+
+
+def _identity(xp: Any, like: Array) -> Array:
+    return xp.eye(like.shape[0], dtype=like.dtype, device=device(like))
 
 
 def _diagonal(xp: Any, matrix: Array) -> Array:
