@@ -86,14 +86,17 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     spread = spread + (guess + rounding * xp.mean(_diagonal(xp, spread))) * eye
     force = force + (guess + rounding * xp.mean(_diagonal(xp, force))) * eye
 
-    # spread # force^-1 = H H' with H = L^-T V values^(1/4), where force = L L' and
-    # L' spread L = V values V'; its inverse is W' W with W = values^(-1/4) V' L'.
+    # spread # force^-1 = H H' with H = L^-T V values^(1/4) V', where force = L L' and
+    # L' spread L = V values V'; its inverse is W' W with W = V values^(-1/4) V' L'. Either would
+    # do without the V in front of it and the V' behind it, but then the momentum drawn from given
+    # noise would depend on the signs that the eigenvectors happen to come with.
     transposed = xp.matrix_transpose(xp.linalg.cholesky(force))
     values, vectors = xp.linalg.eigh(transposed @ spread @ xp.matrix_transpose(transposed))
     smallest = xp.finfo(scale.dtype).eps * values[-1]
     root = xp.where(values > smallest, values, smallest) ** 0.25
-    half = scale[:, None] * xp.linalg.solve(transposed, vectors * root)
-    whitener = (xp.matrix_transpose(vectors) / root[:, None]) @ transposed / scale
+    inverse = xp.matrix_transpose(vectors)
+    half = scale[:, None] * xp.linalg.solve(transposed, (vectors * root) @ inverse)
+    whitener = (vectors / root) @ inverse @ transposed / scale
     return Metric(
         half @ xp.matrix_transpose(half), xp.matrix_transpose(whitener) @ whitener, whitener
     )
