@@ -85,6 +85,8 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     guess = RIDGE / positions.count
     spread = spread + (guess + rounding * xp.mean(_diagonal(xp, spread))) * eye
     force = force + (guess + rounding * xp.mean(_diagonal(xp, force))) * eye
+    # Without a force the ridge alone would stand against the spread, as if it were one.
+    force = force + xp.where(felt, xp.zeros_like(scale), xp.ones_like(scale)) * eye
 
     # spread # force^-1 = H H' with H = L^-T V values^(1/4) V', where force = L L' and
     # L' spread L = V values V'; its inverse is W' W with W = V values^(-1/4) V' L'. Either would
