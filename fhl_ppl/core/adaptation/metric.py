@@ -54,7 +54,8 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     """Geometric mean of the positions' covariance and the gradients' inverse covariance.
 
     Directions that the draws have not explored get the scale of the diagonal estimate
-    (var(q) / var(g))^(1/2), so fewer draws than dimensions are no trouble.
+    (var(q) / var(g))^(1/2), so fewer draws than dimensions are no trouble. A coordinate that has
+    not moved at all leaves nothing to go by: the metric is then not finite.
 
     Parameters
     ----------
@@ -79,9 +80,13 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     scale = xp.sqrt(variance)
     spread = _restrict(xp, spread, structure) / scale[:, None] / scale
     force = _restrict(xp, force, structure) * scale[:, None] * scale
-    dim = scale.shape[0]
-    rounding = 10 * dim * xp.finfo(scale.dtype).eps
     eye = _identity(xp, scale)
+    # NumPy and PyTorch raise where JAX returns NaN, so what is no number passes round the linear
+    # algebra.
+    usable = xp.all(xp.isfinite(spread)) & xp.all(xp.isfinite(force))
+    spread, force = xp.where(usable, spread, eye), xp.where(usable, force, eye)
+    scale = xp.where(usable, scale, xp.full_like(scale, xp.nan))
+    rounding = 10 * scale.shape[0] * xp.finfo(scale.dtype).eps
     guess = RIDGE / positions.count
     spread = spread + (guess + rounding * xp.mean(_diagonal(xp, spread))) * eye
     force = force + (guess + rounding * xp.mean(_diagonal(xp, force))) * eye
