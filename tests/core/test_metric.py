@@ -223,6 +223,17 @@ def test_an_unused_coordinate_is_scaled_by_its_spread(is_dense, rng):
     assert_coherent(metric, rtol=1e-6)
 
 
+@pytest.mark.parametrize("is_dense", [False, True])
+def test_a_coordinate_that_has_not_moved_shows_as_no_number(is_dense, rng):
+    # Warm-up then keeps the metric that it has; an error would end the run.
+    target = Gaussian(np.zeros(3), np.diag([1.0, 4.0, 9.0]))
+    draws = target.sample(rng, 20)
+    draws[:, 1] = 0.5
+    with np.errstate(divide="ignore", invalid="ignore"):
+        metric = from_scores(*moments_of(target, draws, is_dense))
+    assert not all(np.isfinite(form).all() for form in metric)
+
+
 @pytest.mark.parametrize("estimate", [from_positions, from_scores])
 def test_a_structure_mask_leaves_zeros_where_it_says(estimate, rng):
     target = Gaussian(np.zeros(4), random_covariance(4, 6))
