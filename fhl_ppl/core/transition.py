@@ -86,7 +86,8 @@ def transition(
 
     old = start.potential_energy + kinetic_energy(metric, start.momentum)
     new = end.potential_energy + kinetic_energy(metric, end.momentum)
-    finite = is_finite(end)
+    # A finite momentum can still have a kinetic energy beyond the largest number.
+    finite = is_finite(end) & xp.isfinite(new)
     change = xp.where(finite, new - old, xp.full_like(new, xp.inf))
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     accept_prob = xp.exp(xp.minimum(log_ratio, xp.zeros_like(log_ratio)))
