@@ -56,8 +56,11 @@ def pull_rate(pulling_strength: Array, potential_energy: Array, leader: Leader) 
     cannot overflow. Without a leader rho = 0.
     """
     xp = array_namespace(potential_energy)
+    # Where there is no leader its energy is +inf, and the other branch would give inf - inf.
     exists = xp.isfinite(leader.potential_energy)
-    gap = xp.where(exists, _finite_or_inf(potential_energy) - leader.potential_energy, 0.0)
+    zero = xp.zeros_like(potential_energy)
+    led = xp.where(exists, leader.potential_energy, zero)
+    gap = xp.where(exists, _finite_or_inf(potential_energy) - led, zero)
     return pulling_strength * xp.tanh(gap / 2)
 
 

@@ -105,6 +105,9 @@ def transition(
         keep(end.gradient, state.gradient),
     )
     jump = whiten(metric, end.position - state.position)
+    # Far-off proposals are rejected, but 0 times an overflow would still be no number.
+    squared_jump = accept_prob * xp.sum(jump * jump, axis=-1)
+    squared_jump = xp.where(xp.isfinite(squared_jump), squared_jump, xp.zeros_like(old))
     info = Info(
         accept_prob=accept_prob,
         accepted=accepted,
@@ -114,8 +117,7 @@ def transition(
         is_pulled=roles.is_pulled,
         pulling_strength=strength,
         is_free=~roles.is_pulled | (strength == 0),
-        squared_jump=accept_prob
-        * xp.where(finite, xp.sum(jump * jump, axis=-1), xp.zeros_like(old)),
+        squared_jump=squared_jump,
         num_steps=tuning.num_steps,
     )
     return moved, info
