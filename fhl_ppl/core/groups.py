@@ -2,7 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
+
+from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
 

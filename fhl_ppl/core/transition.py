@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace
-
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy, whiten

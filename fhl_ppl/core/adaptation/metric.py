@@ -13,9 +13,8 @@ Two estimates of the same thing, M^-1 = the posterior covariance where the poste
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from fhl_ppl.core.adaptation.welford import Welford, covariance
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.metric import Metric, make_metric
 
 Array = Any

@@ -7,7 +7,9 @@ squared jump of the pulled particles, so warm-up measures that and freezes the w
 
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
+
+from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
 

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace
-
 from fhl_ppl.core.adaptation import dual_averaging, strength, trajectory, welford
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
 from fhl_ppl.core.adaptation.strength import StrengthMixture
 from fhl_ppl.core.adaptation.trajectory import PrincipalScale
 from fhl_ppl.core.adaptation.welford import Welford
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.metric import Metric, make_metric
 from fhl_ppl.core.state import Draws, Info, State

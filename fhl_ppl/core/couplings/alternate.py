@@ -9,8 +9,7 @@ scouts then make a move that does not depend on the followers. So each particle 
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import Groups, to_groups, to_particles
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
