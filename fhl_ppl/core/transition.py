@@ -25,14 +25,15 @@ class Tuning(NamedTuple):
     num_steps
         L, scalar.
     pulling_strength
-        lambda, scalar or shape [particle] (equal within a group).
+        lambda, scalar or shape [particle] (equal within a group). None if it is 0 for all, which
+        spares working out a pull that does nothing.
     metric
         The mass matrix.
     """
 
     step_size: Array
     num_steps: Array
-    pulling_strength: Array
+    pulling_strength: Array | None
     metric: Metric
 
 
@@ -67,7 +68,9 @@ def transition(
     """
     xp = array_namespace(state.position)
     metric = tuning.metric
-    strength = tuning.pulling_strength + xp.zeros_like(state.potential_energy)
+    strength = xp.zeros_like(state.potential_energy)
+    if tuning.pulling_strength is not None:
+        strength = tuning.pulling_strength + strength
     roles = coupling.roles(groups, state, draws)
 
     def pull(position, potential_energy):
@@ -80,7 +83,13 @@ def transition(
         state.gradient,
     )
     end = elastic_leapfrog(
-        start, tuning.step_size, tuning.num_steps, metric, potential_and_gradient, pull, fori_loop
+        start,
+        tuning.step_size,
+        tuning.num_steps,
+        metric,
+        potential_and_gradient,
+        None if tuning.pulling_strength is None else pull,
+        fori_loop,
     )
 
     old = start.potential_energy + kinetic_energy(metric, start.momentum)

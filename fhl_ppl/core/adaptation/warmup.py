@@ -87,24 +87,41 @@ def tune(
     plan: Plan, adaptation: Adaptation, groups: Groups, iteration: Array, draws: Draws
 ) -> Tuning:
     """Settle eta, L and lambda of iteration number `iteration` (from 0), looking at no state."""
-    xp = array_namespace(draws.noise)
+    step_size, num_steps = tune_steps(plan, adaptation, iteration)
+    pulling_strength = tune_pull(plan, adaptation, groups, draws, step_size, num_steps)
+    return Tuning(step_size, num_steps, pulling_strength, adaptation.metric)
+
+
+def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Array, Array]:
+    """Settle eta and L, two scalars, from `adaptation.step` and `adaptation.scale` alone."""
+    xp = array_namespace(adaptation.step.log_step_size)
     step_size = xp.exp(adaptation.step.log_step_size)
     if plan.num_steps is not None:
-        num_steps = xp.full_like(step_size, plan.num_steps)
+        return step_size, xp.full_like(step_size, plan.num_steps)
+    if plan.trajectory_length is not None:
+        length = xp.full_like(step_size, plan.trajectory_length)
     else:
-        if plan.trajectory_length is not None:
-            length = xp.full_like(step_size, plan.trajectory_length)
-        else:
-            length = trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
-            length = trajectory.jittered(length, iteration)
-        cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
-        num_steps = trajectory.steps_for(length, step_size, cap)
-    if plan.pulling_strength is not None:
-        pulling_strength = xp.full_like(draws.strength, plan.pulling_strength)
-    else:
+        length = trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
+        length = trajectory.jittered(length, iteration)
+    cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
+    return step_size, trajectory.steps_for(length, step_size, cap)
+
+
+def tune_pull(
+    plan: Plan,
+    adaptation: Adaptation,
+    groups: Groups,
+    draws: Draws,
+    step_size: Array,
+    num_steps: Array,
+) -> Array | None:
+    """Settle lambda, shape [particle]; None if it is 0 by plan."""
+    if plan.pulling_strength is None:
         chosen = _chosen(adaptation, groups, draws)
-        pulling_strength = strength.strength_for(adaptation.mixture, chosen, step_size, num_steps)
-    return Tuning(step_size, num_steps, pulling_strength, adaptation.metric)
+        return strength.strength_for(adaptation.mixture, chosen, step_size, num_steps)
+    if plan.pulling_strength == 0:
+        return None
+    return array_namespace(draws.strength).full_like(draws.strength, plan.pulling_strength)
 
 
 def update(
