@@ -13,6 +13,8 @@ Two estimates of the same thing, M^-1 = the posterior covariance where the poste
 
 from typing import Any
 
+from array_api_compat import device
+
 from fhl_ppl.core.adaptation.welford import Welford, covariance
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.metric import Metric, make_metric
@@ -46,8 +48,7 @@ def from_positions(
     if scatter.ndim == 1:
         return make_metric(variance)
     scatter = _restrict(xp, scatter * (count / (count + SHRINKAGE * dim)), structure)
-    eye = xp.eye(dim, dtype=scatter.dtype)
-    return make_metric(xp.where(eye > 0, variance, scatter))
+    return make_metric(xp.where(_eye_like(xp, scatter) > 0, variance, scatter))
 
 
 def from_scores(positions: Welford, gradients: Welford, structure: Array | None = None) -> Metric:
@@ -81,9 +82,9 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     force = _restrict(xp, force, structure) * scale[:, None] * scale
     dim = scale.shape[0]
     rounding = 10 * dim * xp.finfo(scale.dtype).eps
-    guess = (RIDGE / positions.count) * xp.eye(dim, dtype=scale.dtype)
-    spread = spread + guess + rounding * xp.mean(_diagonal(xp, spread)) * xp.eye(dim)
-    force = force + guess + rounding * xp.mean(_diagonal(xp, force)) * xp.eye(dim)
+    eye, guess = _eye_like(xp, spread), RIDGE / positions.count
+    spread = spread + (guess + rounding * xp.mean(_diagonal(xp, spread))) * eye
+    force = force + (guess + rounding * xp.mean(_diagonal(xp, force))) * eye
 
     # spread # force^-1 = H H' with H = L^-T V values^(1/4), where force = L L' and
     # L' spread L = V values V'; its inverse is W' W with W = values^(-1/4) V' L'.
@@ -102,5 +103,12 @@ def _diagonal(xp: Any, matrix: Array) -> Array:
     return matrix if matrix.ndim == 1 else xp.linalg.diagonal(matrix)
 
 
+def _eye_like(xp: Any, matrix: Array) -> Array:
+    return xp.eye(matrix.shape[0], dtype=matrix.dtype, device=device(matrix))
+
+
 def _restrict(xp: Any, matrix: Array, structure: Array | None) -> Array:
-    return matrix if structure is None else xp.where(structure, matrix, xp.zeros_like(matrix))
+    if structure is None:
+        return matrix
+    free = xp.asarray(structure, device=device(matrix))
+    return xp.where(free, matrix, xp.zeros_like(matrix))
