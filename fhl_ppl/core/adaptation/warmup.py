@@ -1,6 +1,7 @@
 """Warm-up: all particles feed one estimate, and everything is frozen afterwards (section 7)."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.adaptation import dual_averaging, strength, trajectory, welford
@@ -43,6 +44,8 @@ class Plan(NamedTuple):
         Cap on L where it is not given.
     pulling_strength
         lambda.
+    min_step_size, max_step_size
+        Bounds on eta.
     """
 
     num_warmup: int
@@ -55,6 +58,8 @@ class Plan(NamedTuple):
     num_steps: int | None
     max_num_steps: int
     pulling_strength: float | None
+    min_step_size: float = 0.0
+    max_step_size: float = inf
 
 
 class Adaptation(NamedTuple):
@@ -96,6 +101,8 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
     """Settle eta and L, two scalars, from `adaptation.step` and `adaptation.scale` alone."""
     xp = array_namespace(adaptation.step.log_step_size)
     step_size = xp.exp(adaptation.step.log_step_size)
+    if plan.min_step_size > 0 or plan.max_step_size < inf:
+        step_size = xp.clip(step_size, plan.min_step_size, plan.max_step_size)
     if plan.num_steps is not None:
         return step_size, xp.full_like(step_size, plan.num_steps)
     if plan.trajectory_length is not None:
