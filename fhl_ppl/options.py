@@ -18,6 +18,17 @@ DENSE_LIMIT = 256
 """Dimension up to which `dense_mass=None` means a dense metric; beyond, its products cost much."""
 
 
+MAX_NUM_STEPS = 1024
+"""Default cap on L, as NUTS's tree of depth 10."""
+TARGET_ACCEPT_PROB = 0.8
+"""Default acceptance to aim at, as NUTS's."""
+MAX_NUM_STEPS_UNTRUSTED = 4
+"""The same with a `gradient_fn`: the energy error of a wrong force grows with the length of the
+trajectory and not with its step, so that long ones are dear and end in rejection."""
+TARGET_ACCEPT_PROB_UNTRUSTED = 0.6
+"""The same with a `gradient_fn`: between what suits a true gradient and a random walk."""
+
+
 @dataclass(frozen=True)
 class Options:
     """The constructor arguments of `FHL` that do not depend on the backend, checked.
@@ -46,10 +57,10 @@ class Options:
     pulling_strength: float | None = None
     step_size: float = 1.0
     adapt_step_size: bool = True
-    target_accept_prob: float = 0.8
+    target_accept_prob: float | None = None
     trajectory_length: float | None = None
     num_steps: int | None = None
-    max_num_steps: int = 1024
+    max_num_steps: int | None = None
     adapt_mass_matrix: bool = True
     dense_mass: bool | Sequence[tuple[str, ...]] | None = None
     trusts_gradient: bool = True
@@ -57,11 +68,18 @@ class Options:
     def __post_init__(self) -> None:
         """Check every value, then every pair that could contradict."""
         _whole("group_size", self.group_size, "at least 1 (1 is plain HMC)")
-        _whole("max_num_steps", self.max_num_steps, "at least 1")
+        if self.max_num_steps is not None:
+            _whole("max_num_steps", self.max_num_steps, "at least 1, or None for the default")
         if self.num_steps is not None:
             _whole("num_steps", self.num_steps, "at least 1, or None to choose it in warm-up")
         _real("step_size", self.step_size, lambda x: x > 0, "positive")
-        _real("target_accept_prob", self.target_accept_prob, lambda x: 0 < x < 1, "in (0, 1)")
+        if self.target_accept_prob is not None:
+            _real(
+                "target_accept_prob",
+                self.target_accept_prob,
+                lambda x: 0 < x < 1,
+                "in (0, 1), or None for the default",
+            )
         if self.trajectory_length is not None:
             _real(
                 "trajectory_length",
@@ -103,20 +121,26 @@ class Options:
 
         `structure` is the boolean [dim, dim] mask that a list of blocks in `dense_mass` stands for.
         """
-        estimate = metric.from_scores if self.trusts_gradient else metric.from_positions
+        if self.trusts_gradient:
+            estimate = metric.from_scores
+            target_accept_prob, max_num_steps = TARGET_ACCEPT_PROB, MAX_NUM_STEPS
+        else:
+            estimate = metric.from_positions
+            target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
+            max_num_steps = MAX_NUM_STEPS_UNTRUSTED
         adapt_metric = self.adapt_mass_matrix and dim > 0
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
             num_warmup=num_warmup,
             window_ends=window_ends(num_warmup),
-            target_accept_prob=self.target_accept_prob,
+            target_accept_prob=self.target_accept_prob or target_accept_prob,
             adapt_step_size=self.adapt_step_size and dim > 0,
             estimate_metric=partial(estimate, structure=structure) if adapt_metric else None,
             dense=self.is_dense(dim),
             trajectory_length=self.trajectory_length,
             num_steps=self.num_steps if dim > 0 else 1,
-            max_num_steps=self.max_num_steps,
+            max_num_steps=self.max_num_steps or max_num_steps,
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
         )
 

@@ -34,9 +34,9 @@ class FHL(MCMCKernel):
     Metropolis test uses the true potential, so the posterior is right whatever the force: also with
     a gradient that is approximate, wrong or missing (`gradient_fn`).
 
-    **A particle is a chain.** With `MCMC(..., num_chains=N, chain_method="vectorized")` the N chains
-    are the particles, grouped in order into groups of `group_size` (as equal as possible), and
-    all N feed one warm-up. This is the way to use it. With any other chain method, and with
+    **A particle is a chain.** With `MCMC(..., num_chains=N, chain_method="vectorized")` the N
+    chains are the particles, grouped in order into groups of `group_size` (as equal as possible),
+    and all N feed one warm-up. This is the way to use it. With any other chain method, and with
     `num_chains=1`, every chain carries `group_size - 1` private companions and reports its first
     particle only: that costs `group_size` gradients a step for one reported draw.
 
@@ -74,14 +74,16 @@ class FHL(MCMCKernel):
     adapt_step_size
         Whether to adapt it by dual averaging, on the harmonic mean of the particles' acceptance.
     target_accept_prob
-        Acceptance to aim at, default 0.8.
+        Acceptance to aim at. Default: 0.8, and 0.6 with a `gradient_fn`.
     trajectory_length
         T = eta L. `None` (default): learnt in warm-up from the widest direction of the whitened
         space, and jittered.
     num_steps
         L, instead of `trajectory_length`.
     max_num_steps
-        Cap on L where it is not given, default 1024.
+        Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy
+        error of a wrong force grows with the length of the trajectory; raise it for a good
+        surrogate.
     inverse_mass_matrix
         Initial M^-1: array [dim] or [dim, dim] in the order of `jax.flatten_util.ravel_pytree`, or
         a dict from tuples of site names to blocks. Default: unit scales.
@@ -148,10 +150,10 @@ class FHL(MCMCKernel):
         pulling_strength: float | None = None,
         step_size: float = 1.0,
         adapt_step_size: bool = True,
-        target_accept_prob: float = 0.8,
+        target_accept_prob: float | None = None,
         trajectory_length: float | None = None,
         num_steps: int | None = None,
-        max_num_steps: int = 1024,
+        max_num_steps: int | None = None,
         inverse_mass_matrix: Any = None,
         adapt_mass_matrix: bool = True,
         dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
@@ -282,12 +284,14 @@ class FHL(MCMCKernel):
 
         first = jax.tree.map(lambda leaf: leaf[0], z)
         flat, self._unravel = ravel_pytree(first)
+        # A model without latent sites has an empty pytree, which says nothing of its batch size.
+        particle = jnp.arange(num_particles)
         potential_fn = self._potential(model_args, model_kwargs)
         potential.check_potential(potential_fn, first)
         if self._gradient_fn is not None:
             potential.check_gradient_fn(self._gradient_fn, first)
 
-        position = jax.vmap(lambda tree: ravel_pytree(tree)[0])(z)
+        position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
         energy, gradient = self._evaluate(model_args, model_kwargs)(position)
         trusts_gradient = self._options.trusts_gradient
         starts.check_finite(z, energy, jax.vmap(self._unravel)(gradient), trusts_gradient)

@@ -51,11 +51,12 @@ def from_model(
     one_by_one = not_jax_tracer(keys) and keys.shape[0] <= FEW_STARTS
     try:
         found = [initialize(key) for key in keys] if one_by_one else [initialize(keys)]
-    except Exception as error:
+    except RuntimeError as error:
         reason = _diagnose(keys[0], model, model_args, model_kwargs, settings["init_strategy"])
         if reason is None:
             raise
         raise ValueError(reason) from error
+    _refuse_subsampling(found[0].model_trace)
     starts = [_sites(info.param_info) for info in found]
     z = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts) if one_by_one else starts[0]
     return z, found[0].potential_fn, found[0].postprocess_fn
@@ -96,6 +97,19 @@ def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient:
     )
 
 
+def _refuse_subsampling(trace: dict) -> None:
+    for name, site in trace.items():
+        if site["type"] != "plate":
+            continue
+        size, subsample_size = site["args"]
+        if subsample_size not in (None, size):
+            raise ValueError(
+                f"plate {name!r} subsamples {subsample_size} of {size}: the energy would change "
+                "from step to step and the Metropolis test with it. Use the full data "
+                "(subsample_size=None)."
+            )
+
+
 def _sites(param_info: Any) -> Any:
     return param_info.z if isinstance(param_info, ParamInfo) else param_info
 
@@ -125,14 +139,6 @@ def _diagnose(
         trace = handlers.trace(seeded).get_trace(*model_args, **model_kwargs)
     except Exception:
         return None
-    for name, site in trace.items():
-        if site["type"] == "plate" and site["args"][0] != site["args"][1]:
-            size, subsample = site["args"]
-            return (
-                f"plate {name!r} subsamples {subsample} of {size}: the energy would change from "
-                "step to step and the Metropolis test with it. Use the full data "
-                "(subsample_size=None)."
-            )
     culprits = []
     for name, site in trace.items():
         if site["type"] != "sample" or (site["fn"].support.is_discrete and not site["is_observed"]):

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 
+from fhl_ppl.core.groups import Groups, group_sum
+
 Array = Any
 
 REGULARIZATION = 0.05
@@ -54,41 +56,46 @@ def restart(state: DualAveraging) -> DualAveraging:
 
 
 def update(
-    state: DualAveraging, accept_prob: Array, witness: Array, target: float
+    state: DualAveraging, groups: Groups, accept_prob: Array, witness: Array, target: float
 ) -> DualAveraging:
-    """One step towards a harmonic mean acceptance of `target` among the witnesses.
+    """One step towards an `acceptance` of `target`; without a witness nothing changes.
 
-    `accept_prob` and `witness` have shape [particle]; without a witness nothing changes.
+    `accept_prob` and `witness` have shape [particle].
     """
     xp = array_namespace(state.log_step_size)
-    stepped = _step(state, harmonic_mean(accept_prob, witness), target)
+    stepped = _step(state, acceptance(groups, accept_prob, witness), target)
     heard = xp.any(witness)
     return DualAveraging(
         *(xp.where(heard, new, old) for new, old in zip(stepped, state, strict=True))
     )
 
 
-def _step(state: DualAveraging, acceptance: Array, target: float) -> DualAveraging:
+def _step(state: DualAveraging, achieved: Array, target: float) -> DualAveraging:
     xp = array_namespace(state.log_step_size)
     count = state.count + 1
     weight = 1 / (count + DELAY)
-    mean_error = (1 - weight) * state.mean_error + weight * (target - acceptance)
+    mean_error = (1 - weight) * state.mean_error + weight * (target - achieved)
     log_step_size = state.log_anchor - xp.sqrt(count) / REGULARIZATION * mean_error
     weight = count**-FORGETTING
     log_average = weight * log_step_size + (1 - weight) * state.log_average
     return DualAveraging(log_step_size, log_average, mean_error, state.log_anchor, count)
 
 
-def harmonic_mean(acceptance: Array, counts: Array) -> Array:
-    """Harmonic mean of `acceptance` over the particles that count, both shape [particle].
+def acceptance(groups: Groups, accept_prob: Array, witness: Array) -> Array:
+    """Acceptance to judge a step size by, a scalar; 0 without witnesses.
 
-    With the plain mean three happy particles hide a fourth that never moves.
+    The harmonic mean over the witnesses of each group, averaged over the groups by their number.
+    With the plain mean three happy particles hide a fourth that never moves; a harmonic mean over
+    all would let the worst of many particles alone decide, and the step shrink with their number.
     """
-    xp = array_namespace(acceptance)
-    weight = xp.astype(counts, acceptance.dtype)
-    tiny = xp.finfo(acceptance.dtype).tiny
-    inverse = 1 / xp.maximum(acceptance, xp.full_like(acceptance, tiny))
-    return xp.sum(weight) / xp.maximum(xp.sum(weight * inverse), xp.ones_like(inverse[0]))
+    xp = array_namespace(accept_prob)
+    weight = xp.astype(witness, accept_prob.dtype)
+    tiny = xp.full_like(accept_prob, xp.finfo(accept_prob.dtype).tiny)
+    count = group_sum(groups, weight)
+    inverse = group_sum(groups, weight / xp.maximum(accept_prob, tiny))
+    harmonic = count / xp.where(count > 0, inverse, xp.ones_like(inverse))
+    total = xp.sum(count)
+    return xp.sum(count * harmonic) / xp.maximum(total, xp.ones_like(total))
 
 
 def _from(log_step_size: Array, ambition: float) -> DualAveraging:

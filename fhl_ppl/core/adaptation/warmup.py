@@ -28,7 +28,7 @@ class Plan(NamedTuple):
     window_ends
         Iterations after which the metric is renewed, from `windows.window_ends`.
     target_accept_prob
-        Harmonic mean acceptance that the step size aims at.
+        Acceptance that the step size aims at, see `dual_averaging.acceptance`.
     adapt_step_size
         Whether to adapt eta at all.
     estimate_metric
@@ -149,7 +149,9 @@ def update(
     step, mixture, scale = adaptation.step, adaptation.mixture, adaptation.scale
     if plan.adapt_step_size:
         witness = _witnesses(plan, info)
-        step = dual_averaging.update(step, info.accept_prob, witness, plan.target_accept_prob)
+        step = dual_averaging.update(
+            step, groups, info.accept_prob, witness, plan.target_accept_prob
+        )
     if plan.num_steps is None and plan.trajectory_length is None:
         scale = trajectory.update(scale, state.position, adaptation.metric)
     if plan.pulling_strength is None:
