@@ -107,4 +107,4 @@ def group_sum(groups: Groups, values: Array) -> Array:
     """Sum [particle] over each group: shape [group]."""
     xp = array_namespace(values)
     seated = to_groups(groups, values)
-    return xp.sum(xp.where(groups.present, seated, xp.zeros_like(seated)), axis=1)
+    return xp.sum(xp.where(groups.present, seated, 0.0), axis=1)

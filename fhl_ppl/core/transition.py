@@ -95,7 +95,7 @@ def transition(
     old = start.potential_energy + kinetic_energy(metric, start.momentum)
     new = end.potential_energy + kinetic_energy(metric, end.momentum)
     finite = is_finite(end)
-    change = xp.where(finite, new - old, xp.full_like(new, xp.inf))
+    change = xp.where(finite, new - old, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     accept_prob = xp.exp(xp.minimum(log_ratio, xp.zeros_like(log_ratio)))
     if not adjusted:
@@ -121,8 +121,7 @@ def transition(
         is_pulled=roles.is_pulled,
         pulling_strength=strength,
         is_free=~roles.is_pulled | (strength == 0),
-        squared_jump=accept_prob
-        * xp.where(finite, xp.sum(jump * jump, axis=-1), xp.zeros_like(old)),
+        squared_jump=accept_prob * xp.where(finite, xp.sum(jump * jump, axis=-1), 0.0),
         num_steps=tuning.num_steps,
     )
     return moved, info

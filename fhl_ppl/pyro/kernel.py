@@ -66,16 +66,18 @@ class FHL(MCMCKernel):
     step_size : float, default 1
         Initial leapfrog step eta, in the whitened space.
     adapt_step_size : bool, default True
-        Whether to adapt it by dual averaging, on the harmonic mean of the particles' acceptance.
-    target_accept_prob : float, default 0.8
-        Acceptance to aim at.
+        Whether to adapt it by dual averaging, on the harmonic mean of a group's acceptance.
+    target_accept_prob : float, optional
+        Acceptance to aim at. Default: 0.8, and 0.6 with a `gradient_fn`.
     trajectory_length : float, optional
         T = eta L. Default: learnt in warm-up from the widest direction of the whitened space, and
         jittered.
     num_steps : int, optional
         L, instead of `trajectory_length`.
-    max_num_steps : int, default 1024
-        Cap on L where it is not given.
+    max_num_steps : int, optional
+        Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy
+        error of a wrong force grows with the length of the trajectory; raise it for a good
+        surrogate.
     inverse_mass_matrix : Tensor or array [D] or [D, D], or dict, optional
         Initial M^-1, sites in the order of the model; or a dict from tuples of site names to
         blocks. Default: unit scales.
@@ -147,10 +149,10 @@ class FHL(MCMCKernel):
         pulling_strength: float | None = None,
         step_size: float = 1.0,
         adapt_step_size: bool = True,
-        target_accept_prob: float = 0.8,
+        target_accept_prob: float | None = None,
         trajectory_length: float | None = None,
         num_steps: int | None = None,
-        max_num_steps: int = 1024,
+        max_num_steps: int | None = None,
         inverse_mass_matrix: Any = None,
         adapt_mass_matrix: bool = True,
         dense_mass: bool | Sequence[tuple[str, ...]] | None = None,

@@ -4,7 +4,6 @@ from math import log
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
-
 from fhl_ppl.core.groups import Groups, group_sum
 
 Array = Any
