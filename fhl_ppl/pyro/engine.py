@@ -20,6 +20,8 @@ from fhl_ppl.pyro.randomness import Randomness
 
 Array = Any
 
+_BLOCK = 256
+
 
 class Iteration(NamedTuple):
     """What one iteration led to; shapes as in `fhl_ppl.core.state`."""
@@ -175,8 +177,7 @@ class Engine:
         if self._frozen is None:
             self._frozen = _Frozen(self.plan, self.adaptation)
         plan, frozen = self.plan, self._frozen
-        step_size, num_steps = warmup.tune_steps(plan, frozen.on_host, self.iteration)
-        step_size, num_steps = float(step_size), int(num_steps)
+        step_size, num_steps = frozen.step_size, frozen.num_steps(self.iteration)
         strength = None
         if frozen.pulls:
             strength = warmup.tune_pull(
@@ -186,18 +187,32 @@ class Engine:
 
 
 class _Frozen:
-    """What the host has to know after warm-up, so that it need not wait for the device."""
+    """What is settled after warm-up, on the host, so that it need not wait for the device."""
 
     def __init__(self, plan: warmup.Plan, adaptation: warmup.Adaptation) -> None:
-        self.on_host = adaptation._replace(
+        self._plan = plan
+        self._adaptation = adaptation._replace(
             step=_map(_to_numpy, adaptation.step), scale=_map(_to_numpy, adaptation.scale)
         )
+        self._block = -1
+        self._num_steps: list[int] = []
+        self.step_size = float(warmup.tune_steps(plan, self._adaptation, 0)[0])
         mixture = _map(_to_numpy, adaptation.mixture)
         self.pulls = (
             plan.pulling_strength != 0
             if plan.pulling_strength is not None
             else bool((mixture.weight[mixture.kappa > 0] > 0).any())
         )
+
+    def num_steps(self, iteration: int) -> int:
+        """Return L, worked out for many iterations at a time."""
+        block, index = divmod(iteration, _BLOCK)
+        if block != self._block:
+            iterations = block * _BLOCK + np.arange(_BLOCK)
+            _, num_steps = warmup.tune_steps(self._plan, self._adaptation, iterations)
+            self._num_steps = np.broadcast_to(num_steps, _BLOCK).astype(int).tolist()
+            self._block = block
+        return self._num_steps[index]
 
 
 def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], value: Any) -> Any:

@@ -116,7 +116,7 @@ class Ladder:
         tuple of Tensor
             Energies ``[N]`` and/or gradients ``[N, D]``, made safe as in `Quantity.harmless`.
         """
-        key = (len(position), position.dtype, position.device)
+        key = (position.shape[0], position.dtype, position.device)
         if self._loop_only is not None:
             used = self._loop_only
         elif key in self._rungs:

@@ -98,7 +98,10 @@ def tune(
 
 
 def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Array, Array]:
-    """Settle eta and L, two scalars, from `adaptation.step` and `adaptation.scale` alone."""
+    """Settle eta and L from `adaptation.step` and `adaptation.scale` alone.
+
+    Both are scalars; L is an array if `iteration` is, for several iterations of one tuning.
+    """
     xp = array_namespace(adaptation.step.log_step_size)
     step_size = xp.exp(adaptation.step.log_step_size)
     if plan.min_step_size > 0 or plan.max_step_size < inf:
