@@ -13,9 +13,10 @@ Two estimates of the same thing, M^-1 = the posterior covariance where the poste
 
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from fhl_ppl.core.adaptation.welford import Welford, covariance
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.metric import Metric, make_metric
 
 Array = Any
@@ -118,4 +119,7 @@ def _diagonal(xp: Any, matrix: Array) -> Array:
 
 
 def _restrict(xp: Any, matrix: Array, structure: Array | None) -> Array:
-    return matrix if structure is None else xp.where(structure, matrix, xp.zeros_like(matrix))
+    if structure is None:
+        return matrix
+    free = xp.asarray(structure, device=device(matrix))
+    return xp.where(free, matrix, xp.zeros_like(matrix))
