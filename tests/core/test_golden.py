@@ -70,7 +70,7 @@ def _slightly_off(monkeypatch):
 
 
 @pytest.mark.usefixtures("_slightly_off")
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"transition without pull"}))
 def test_a_small_change_is_noticed(scenario):
     outputs, expected = run(scenario)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):

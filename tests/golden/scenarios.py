@@ -104,11 +104,14 @@ def leapfrog(coupling, metric, inputs, fori_loop):
     return end._asdict()
 
 
-def one_transition(coupling, metric, adjusted, inputs, fori_loop):
+def one_transition(coupling, metric, adjusted, inputs, fori_loop, pulled=True):
     """One iteration, with acceptances and rejections."""
     position = inputs["position"]
     tuning = Tuning(
-        inputs["step_size"], inputs["num_steps"], inputs["strength"], make_metric(inputs[metric])
+        inputs["step_size"],
+        inputs["num_steps"],
+        inputs["strength"] if pulled else None,
+        make_metric(inputs[metric]),
     )
     state, info = transition(
         State(position, *TARGET.potential_and_gradient(position)),
@@ -203,6 +206,7 @@ class WarmUp:
 
 SCENARIOS = {
     "leader": leader,
+    "transition without pull": partial(one_transition, "joint", "dense", True, pulled=False),
     "warm-up alternate": WarmUp("alternate", estimates.from_scores, "dense", False),
     "warm-up joint": WarmUp("joint", estimates.from_positions, "diag", False),
 }
