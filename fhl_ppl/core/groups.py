@@ -2,7 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
+
+from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
 
@@ -105,4 +107,4 @@ def group_sum(groups: Groups, values: Array) -> Array:
     """Sum [particle] over each group: shape [group]."""
     xp = array_namespace(values)
     seated = to_groups(groups, values)
-    return xp.sum(xp.where(groups.present, seated, xp.zeros_like(seated)), axis=1)
+    return xp.sum(xp.where(groups.present, seated, 0.0), axis=1)

@@ -2,8 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace
-
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, spread, to_groups
 
 Array = Any
@@ -38,10 +37,10 @@ def find_leader(
     energy = xp.where(
         candidate & xp.isfinite(potential_energy),
         potential_energy,
-        xp.full_like(potential_energy, xp.inf),
+        xp.inf,
     )
     seats = to_groups(groups, energy)
-    seats = xp.where(groups.present, seats, xp.full_like(seats, xp.inf))
+    seats = xp.where(groups.present, seats, xp.inf)
     best = groups.first_seat + xp.argmin(seats, axis=1)
     chosen = spread(groups, xp.take(groups.members, best, axis=0))
     led = xp.take(energy, chosen, axis=0)
@@ -56,8 +55,11 @@ def pull_rate(pulling_strength: Array, potential_energy: Array, leader: Leader) 
     cannot overflow. Without a leader rho = 0.
     """
     xp = array_namespace(potential_energy)
+    # Where there is no leader its energy is +inf, and the other branch would give inf - inf.
     exists = xp.isfinite(leader.potential_energy)
-    gap = xp.where(exists, _finite_or_inf(potential_energy) - leader.potential_energy, 0.0)
+    zero = xp.zeros_like(potential_energy)
+    led = xp.where(exists, leader.potential_energy, zero)
+    gap = xp.where(exists, _finite_or_inf(potential_energy) - led, zero)
     return pulling_strength * xp.tanh(gap / 2)
 
 
@@ -68,4 +70,4 @@ def elastic_displacement(rate: Array, position: Array, leader: Leader) -> Array:
 
 def _finite_or_inf(energy: Array) -> Array:
     xp = array_namespace(energy)
-    return xp.where(xp.isfinite(energy), energy, xp.full_like(energy, xp.inf))
+    return xp.where(xp.isfinite(energy), energy, xp.inf)

@@ -32,7 +32,7 @@ def elastic_leapfrog(
     num_steps: Array,
     metric: Metric,
     potential_and_gradient: Callable[[Array], tuple[Array, Array]],
-    pull: Callable[[Array, Array], Array],
+    pull: Callable[[Array, Array], Array] | None,
     fori_loop: Callable,
 ) -> PhasePoint:
     """Take `num_steps` elastic leapfrog steps with all particles at once.
@@ -51,11 +51,14 @@ def elastic_leapfrog(
         q [particle, dim] -> (U [particle], g [particle, dim]).
     pull
         (q, U) -> rho (q - q_leader), shape [particle, dim]: whatever the coupling lets depend on q.
+        None for plain leapfrog steps.
     fori_loop
         (lower, upper, body, init) -> value, as `jax.lax.fori_loop`.
     """
 
     def force(position, potential_energy, gradient):
+        if pull is None:
+            return gradient
         return gradient + weigh(metric, pull(position, potential_energy))
 
     def step(_, carry):

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace
+from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
 

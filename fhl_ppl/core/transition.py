@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace
-
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy, whiten
@@ -26,14 +25,15 @@ class Tuning(NamedTuple):
     num_steps
         L, scalar.
     pulling_strength
-        lambda, scalar or shape [particle] (equal within a group).
+        lambda, scalar or shape [particle] (equal within a group). None if it is 0 for all, which
+        spares working out a pull that does nothing.
     metric
         The mass matrix.
     """
 
     step_size: Array
     num_steps: Array
-    pulling_strength: Array
+    pulling_strength: Array | None
     metric: Metric
 
 
@@ -68,7 +68,9 @@ def transition(
     """
     xp = array_namespace(state.position)
     metric = tuning.metric
-    strength = tuning.pulling_strength + xp.zeros_like(state.potential_energy)
+    strength = xp.zeros_like(state.potential_energy)
+    if tuning.pulling_strength is not None:
+        strength = tuning.pulling_strength + strength
     roles = coupling.roles(groups, state, draws)
 
     def pull(position, potential_energy):
@@ -81,13 +83,20 @@ def transition(
         state.gradient,
     )
     end = elastic_leapfrog(
-        start, tuning.step_size, tuning.num_steps, metric, potential_and_gradient, pull, fori_loop
+        start,
+        tuning.step_size,
+        tuning.num_steps,
+        metric,
+        potential_and_gradient,
+        None if tuning.pulling_strength is None else pull,
+        fori_loop,
     )
 
     old = start.potential_energy + kinetic_energy(metric, start.momentum)
     new = end.potential_energy + kinetic_energy(metric, end.momentum)
-    finite = is_finite(end)
-    change = xp.where(finite, new - old, xp.full_like(new, xp.inf))
+    # A finite momentum can still have a kinetic energy beyond the largest number.
+    finite = is_finite(end) & xp.isfinite(new)
+    change = xp.where(finite, new - old, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     accept_prob = xp.exp(xp.minimum(log_ratio, xp.zeros_like(log_ratio)))
     if not adjusted:
@@ -104,6 +113,9 @@ def transition(
         keep(end.gradient, state.gradient),
     )
     jump = whiten(metric, end.position - state.position)
+    # Far-off proposals are rejected, but 0 times an overflow would still be no number.
+    squared_jump = accept_prob * xp.sum(jump * jump, axis=-1)
+    squared_jump = xp.where(xp.isfinite(squared_jump), squared_jump, xp.zeros_like(old))
     info = Info(
         accept_prob=accept_prob,
         accepted=accepted,
@@ -113,8 +125,7 @@ def transition(
         is_pulled=roles.is_pulled,
         pulling_strength=strength,
         is_free=~roles.is_pulled | (strength == 0),
-        squared_jump=accept_prob
-        * xp.where(finite, xp.sum(jump * jump, axis=-1), xp.zeros_like(old)),
+        squared_jump=squared_jump,
         num_steps=tuning.num_steps,
     )
     return moved, info

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -265,6 +265,18 @@ class FHL(MCMCKernel):
             f"{state.n_steps} steps of size {state.step_size:.2e}. "
             f"acc. prob={state.mean_accept_prob:.2f}. pull={state.pulling_strength:.2g}"
         )
+
+    def wrap_model(self, wrapper: Callable) -> NoReturn:
+        """Refuse to be a block of `Gibbs`, which asks for this when it is built."""
+        raise TypeError(
+            "FHL cannot be a block of Gibbs: its particles would be conditioned on stale values of "
+            'the other blocks. Enumerate discrete sites (infer={"enumerate": "parallel"}) and '
+            "sample the rest with FHL alone, or use NUTS as the block."
+        )
+
+    def refresh(self, state: FHLState, model_args: tuple, model_kwargs: dict | None) -> NoReturn:
+        """Refuse to be a block of `Gibbs`, see `wrap_model`."""
+        self.wrap_model(identity)
 
     def init(
         self,

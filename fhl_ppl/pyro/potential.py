@@ -83,6 +83,7 @@ class BatchedPotential:
                 "pass both or neither"
             )
         self.layout = layout
+        self.noisy_gradient = noisy_gradient
         options: dict[str, Any] = {
             "jit_compile": jit_compile,
             "jit_options": jit_options,

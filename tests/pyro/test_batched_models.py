@@ -1,11 +1,14 @@
 """Every model of the collection, batched, equals one particle at a time."""
 
+import warnings
+
 import numpy as np
 import pyro
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
+from fhl_ppl.pyro import ladder
 from fhl_ppl.pyro.potential import BatchedPotential
 from fhl_ppl.pyro.problem import problem_from_model
 from tests.pyro.models import LOOP, MODELS
@@ -64,8 +67,33 @@ def test_rung_is_the_expected_one(evaluated):
     assert bool(potential.reason) == (name in LOOP)
 
 
-def test_recorded_code_does_not_wait_for_the_device(evaluated):
-    name, problem, potential = evaluated
+def refuse_to_script(module, position):
+    raise NotImplementedError
+
+
+@pytest.fixture
+def unscripted(evaluated, monkeypatch):
+    """The potential as it is evaluated where TorchScript does not replay the record."""
+    _, problem, _ = evaluated
+    monkeypatch.setattr(ladder, "_script", refuse_to_script)
+    potential = BatchedPotential(problem.potential_fn, problem.layout)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        potential.energy_and_gradient(problem.position)
+    return potential
+
+
+def test_scripted_code_gives_the_same_numbers(evaluated, unscripted):
+    _, problem, potential = evaluated
+    position = problem.position + 0.3
+    expected = unscripted.energy_and_gradient(position)
+    for got, wanted in zip(potential.energy_and_gradient(position), expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_recorded_code_does_not_wait_for_the_device(evaluated, unscripted):
+    name, problem, _ = evaluated
+    potential = unscripted
     if name in LOOP:
         pytest.skip("a loop has no recorded code")
 

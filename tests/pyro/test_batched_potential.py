@@ -373,6 +373,7 @@ class TestSelfCheckBites:
 
         monkeypatch.setattr(ladder, "make_fx", freezing)
         monkeypatch.setattr(ladder, "lean", lambda module, _: module)
+        monkeypatch.setattr(ladder, "_script", lambda module, _: module.forward)
         potential = BatchedPotential(quadratic, LAYOUT)
         potential.energy_and_gradient(POINTS)
         assert potential.rung == "vmap"

@@ -3,8 +3,7 @@
 from math import log
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace
-
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, group_sum
 
 Array = Any

@@ -13,9 +13,10 @@ Two estimates of the same thing, M^-1 = the posterior covariance where the poste
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import device
 
 from fhl_ppl.core.adaptation.welford import Welford, covariance
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.metric import Metric, make_metric
 
 Array = Any
@@ -47,15 +48,15 @@ def from_positions(
     if scatter.ndim == 1:
         return make_metric(variance)
     scatter = _restrict(xp, scatter * (count / (count + SHRINKAGE * dim)), structure)
-    eye = xp.eye(dim, dtype=scatter.dtype)
-    return make_metric(xp.where(eye > 0, variance, scatter))
+    return make_metric(xp.where(_identity(xp, variance) > 0, variance, scatter))
 
 
 def from_scores(positions: Welford, gradients: Welford, structure: Array | None = None) -> Metric:
     """Geometric mean of the positions' covariance and the gradients' inverse covariance.
 
     Directions that the draws have not explored get the scale of the diagonal estimate
-    (var(q) / var(g))^(1/2), so fewer draws than dimensions are no trouble.
+    (var(q) / var(g))^(1/2), so fewer draws than dimensions are no trouble. A coordinate that has
+    not moved at all leaves nothing to go by: the metric is then not finite.
 
     Parameters
     ----------
@@ -80,23 +81,37 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     scale = xp.sqrt(variance)
     spread = _restrict(xp, spread, structure) / scale[:, None] / scale
     force = _restrict(xp, force, structure) * scale[:, None] * scale
-    dim = scale.shape[0]
-    rounding = 10 * dim * xp.finfo(scale.dtype).eps
-    guess = (RIDGE / positions.count) * xp.eye(dim, dtype=scale.dtype)
-    spread = spread + guess + rounding * xp.mean(_diagonal(xp, spread)) * xp.eye(dim)
-    force = force + guess + rounding * xp.mean(_diagonal(xp, force)) * xp.eye(dim)
+    eye = _identity(xp, scale)
+    # NumPy and PyTorch raise where JAX returns NaN, so what is no number passes round the linear
+    # algebra.
+    usable = xp.all(xp.isfinite(spread)) & xp.all(xp.isfinite(force))
+    spread, force = xp.where(usable, spread, eye), xp.where(usable, force, eye)
+    scale = xp.where(usable, scale, xp.full_like(scale, xp.nan))
+    rounding = 10 * scale.shape[0] * xp.finfo(scale.dtype).eps
+    guess = RIDGE / positions.count
+    spread = spread + (guess + rounding * xp.mean(_diagonal(xp, spread))) * eye
+    force = force + (guess + rounding * xp.mean(_diagonal(xp, force))) * eye
+    # Without a force the ridge alone would stand against the spread, as if it were one.
+    force = force + xp.where(felt, xp.zeros_like(scale), xp.ones_like(scale)) * eye
 
-    # spread # force^-1 = H H' with H = L^-T V values^(1/4), where force = L L' and
-    # L' spread L = V values V'; its inverse is W' W with W = values^(-1/4) V' L'.
+    # spread # force^-1 = H H' with H = L^-T V values^(1/4) V', where force = L L' and
+    # L' spread L = V values V'; its inverse is W' W with W = V values^(-1/4) V' L'. Either would
+    # do without the V in front of it and the V' behind it, but then the momentum drawn from given
+    # noise would depend on the signs that the eigenvectors happen to come with.
     transposed = xp.matrix_transpose(xp.linalg.cholesky(force))
     values, vectors = xp.linalg.eigh(transposed @ spread @ xp.matrix_transpose(transposed))
     smallest = xp.finfo(scale.dtype).eps * values[-1]
     root = xp.where(values > smallest, values, smallest) ** 0.25
-    half = scale[:, None] * xp.linalg.solve(transposed, vectors * root)
-    whitener = (xp.matrix_transpose(vectors) / root[:, None]) @ transposed / scale
+    inverse = xp.matrix_transpose(vectors)
+    half = scale[:, None] * xp.linalg.solve(transposed, (vectors * root) @ inverse)
+    whitener = (vectors / root) @ inverse @ transposed / scale
     return Metric(
         half @ xp.matrix_transpose(half), xp.matrix_transpose(whitener) @ whitener, whitener
     )
+
+
+def _identity(xp: Any, like: Array) -> Array:
+    return xp.eye(like.shape[0], dtype=like.dtype, device=device(like))
 
 
 def _diagonal(xp: Any, matrix: Array) -> Array:
@@ -104,4 +119,7 @@ def _diagonal(xp: Any, matrix: Array) -> Array:
 
 
 def _restrict(xp: Any, matrix: Array, structure: Array | None) -> Array:
-    return matrix if structure is None else xp.where(structure, matrix, xp.zeros_like(matrix))
+    if structure is None:
+        return matrix
+    free = xp.asarray(structure, device=device(matrix))
+    return xp.where(free, matrix, xp.zeros_like(matrix))

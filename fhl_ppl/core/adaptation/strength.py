@@ -7,7 +7,9 @@ squared jump of the pulled particles, so warm-up measures that and freezes the w
 
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
+
+from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
 
@@ -68,7 +70,7 @@ def strength_for(
 ) -> Array:
     """lambda = kappa / (eta L)^2 of the chosen options, shape [particle]."""
     xp = array_namespace(chosen)
-    kappa = xp.sum(xp.where(chosen, mixture.kappa, xp.zeros_like(mixture.kappa)), axis=1)
+    kappa = xp.sum(xp.where(chosen, mixture.kappa, 0.0), axis=1)
     return kappa / (step_size * num_steps) ** 2
 
 

@@ -1,15 +1,15 @@
 """Warm-up: all particles feed one estimate, and everything is frozen afterwards (section 7)."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, NamedTuple
-
-from array_api_compat import array_namespace
 
 from fhl_ppl.core.adaptation import dual_averaging, strength, trajectory, welford
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
 from fhl_ppl.core.adaptation.strength import StrengthMixture
 from fhl_ppl.core.adaptation.trajectory import PrincipalScale
 from fhl_ppl.core.adaptation.welford import Welford
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.metric import Metric, make_metric
 from fhl_ppl.core.state import Draws, Info, State
@@ -44,6 +44,8 @@ class Plan(NamedTuple):
         Cap on L where it is not given.
     pulling_strength
         lambda.
+    min_step_size, max_step_size
+        Bounds on eta.
     """
 
     num_warmup: int
@@ -56,6 +58,8 @@ class Plan(NamedTuple):
     num_steps: int | None
     max_num_steps: int
     pulling_strength: float | None
+    min_step_size: float = 0.0
+    max_step_size: float = inf
 
 
 class Adaptation(NamedTuple):
@@ -88,24 +92,46 @@ def tune(
     plan: Plan, adaptation: Adaptation, groups: Groups, iteration: Array, draws: Draws
 ) -> Tuning:
     """Settle eta, L and lambda of iteration number `iteration` (from 0), looking at no state."""
-    xp = array_namespace(draws.noise)
-    step_size = xp.exp(adaptation.step.log_step_size)
-    if plan.num_steps is not None:
-        num_steps = xp.full_like(step_size, plan.num_steps)
-    else:
-        if plan.trajectory_length is not None:
-            length = xp.full_like(step_size, plan.trajectory_length)
-        else:
-            length = trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
-            length = trajectory.jittered(length, iteration)
-        cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
-        num_steps = trajectory.steps_for(length, step_size, cap)
-    if plan.pulling_strength is not None:
-        pulling_strength = xp.full_like(draws.strength, plan.pulling_strength)
-    else:
-        chosen = _chosen(adaptation, groups, draws)
-        pulling_strength = strength.strength_for(adaptation.mixture, chosen, step_size, num_steps)
+    step_size, num_steps = tune_steps(plan, adaptation, iteration)
+    pulling_strength = tune_pull(plan, adaptation, groups, draws, step_size, num_steps)
     return Tuning(step_size, num_steps, pulling_strength, adaptation.metric)
+
+
+def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Array, Array]:
+    """Settle eta and L from `adaptation.step` and `adaptation.scale` alone.
+
+    Both are scalars; L is an array if `iteration` is, for several iterations of one tuning.
+    """
+    xp = array_namespace(adaptation.step.log_step_size)
+    step_size = xp.exp(adaptation.step.log_step_size)
+    if plan.min_step_size > 0 or plan.max_step_size < inf:
+        step_size = xp.clip(step_size, plan.min_step_size, plan.max_step_size)
+    if plan.num_steps is not None:
+        return step_size, xp.full_like(step_size, plan.num_steps)
+    if plan.trajectory_length is not None:
+        length = xp.full_like(step_size, plan.trajectory_length)
+    else:
+        length = trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
+        length = trajectory.jittered(length, iteration)
+    cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
+    return step_size, trajectory.steps_for(length, step_size, cap)
+
+
+def tune_pull(
+    plan: Plan,
+    adaptation: Adaptation,
+    groups: Groups,
+    draws: Draws,
+    step_size: Array,
+    num_steps: Array,
+) -> Array | None:
+    """Settle lambda, shape [particle]; None if it is 0 by plan."""
+    if plan.pulling_strength is None:
+        chosen = _chosen(adaptation, groups, draws)
+        return strength.strength_for(adaptation.mixture, chosen, step_size, num_steps)
+    if plan.pulling_strength == 0:
+        return None
+    return array_namespace(draws.strength).full_like(draws.strength, plan.pulling_strength)
 
 
 def update(

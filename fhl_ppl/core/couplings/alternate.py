@@ -9,8 +9,7 @@ scouts then make a move that does not depend on the followers. So each particle 
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import Groups, to_groups, to_particles
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
@@ -23,7 +22,7 @@ def choose_scouts(groups: Groups, role: Array) -> Array:
     """Mark the half of each group (rounded up) with the lowest `role`, shape [particle]."""
     xp = array_namespace(role)
     seats = to_groups(groups, role)
-    seats = xp.where(groups.present, seats, xp.full_like(seats, xp.inf))
+    seats = xp.where(groups.present, seats, xp.inf)
     rank = xp.argsort(xp.argsort(seats, axis=1), axis=1)
     size = xp.sum(xp.astype(groups.present, rank.dtype), axis=1, keepdims=True)
     return to_particles(groups, 2 * rank < size)
@@ -49,7 +48,7 @@ class Alternate:
         """rho_i = lambda * max(0, tanh((U_i - U_leader) / 2)) for followers, 0 for scouts."""
         xp = array_namespace(position)
         rate = pull_rate(pulling_strength, potential_energy, roles.leader)
-        rate = xp.where(roles.is_pulled & (rate > 0), rate, xp.zeros_like(rate))
+        rate = xp.where(roles.is_pulled & (rate > 0), rate, 0.0)
         return elastic_displacement(rate, position, roles.leader)
 
     def log_accept_ratio(

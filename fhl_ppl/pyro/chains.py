@@ -1,0 +1,136 @@
+"""A run of N particles, of which the first are reported as chains."""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fhl_ppl.pyro.engine import Engine, Iteration
+from fhl_ppl.pyro.problem import Problem
+from fhl_ppl.pyro.record import Record
+
+
+class Chains:
+    """Particles on their way, with what was recorded of them.
+
+    Parameters
+    ----------
+    problem : Problem
+    engine : Engine
+    num_reported : int
+        The first so many particles are chains; the others are private companions.
+    keep_companions : bool
+        Whether to keep the draws of the companions too.
+    """
+
+    def __init__(
+        self, problem: Problem, engine: Engine, num_reported: int, keep_companions: bool
+    ) -> None:
+        self.problem = problem
+        self.engine = engine
+        self.num_reported = num_reported
+        self._record = Record(engine.arrays, engine.groups.group, num_reported)
+        self._companions: list[Tensor] | None = [] if keep_companions else None
+        self._last: Iteration | None = None
+        self._accept_sum = 0.0 * engine.state.potential_energy
+        self._accept_count = 0
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Whether the next iteration still belongs to the warm-up."""
+        return self.engine.iteration < self.engine.plan.num_warmup
+
+    @property
+    def position(self) -> Tensor:
+        """Unconstrained positions of the chains, [chain, D]."""
+        return self.engine.arrays.tensor(self.engine.state.position)[: self.num_reported]
+
+    def advance(self) -> None:
+        """Run one iteration; record it if the warm-up is over."""
+        engine = self.engine
+        is_sample = not self.is_warming_up
+        if engine.iteration == engine.plan.num_warmup:
+            self._accept_sum = 0.0 * self._accept_sum
+            self._accept_count = 0
+        self._last = engine.advance()
+        self._accept_sum = self._accept_sum + self._last.info.accept_prob
+        self._accept_count += 1
+        if is_sample:
+            self._record.add(self._last)
+            if self._companions is not None:
+                self._companions.append(
+                    engine.arrays.tensor(engine.state.position)[self.num_reported :]
+                )
+
+    def logging(self) -> "OrderedDict[str, str]":
+        """Return what a progress bar shows: eta, mean acceptance of the phase, mean lambda."""
+        if self._last is None:
+            return OrderedDict()
+        _, info, tuning = self._last
+        return OrderedDict(
+            [
+                ("step size", f"{float(tuning.step_size):.2e}"),
+                ("acc. prob", f"{float(self._accept_sum.mean()) / self._accept_count:.3f}"),
+                ("pull", f"{float(info.pulling_strength.mean()):.2g}"),
+            ]
+        )
+
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Return the statistics of every draw, each [chain, draw]; see `Record.statistics`."""
+        return self._record.statistics()
+
+    def acceptance_rate(self) -> np.ndarray:
+        """Return the share of accepted proposals of each chain."""
+        return self._record.acceptance_rate()
+
+    def companions(self) -> dict[str, np.ndarray] | None:
+        """Return the companions' draws in the model's own space, [draw, companion, ...]."""
+        if not self._companions:
+            return None
+        sites = self.problem.layout.unflatten(torch.stack(self._companions))
+        return {
+            name: value.cpu().numpy()
+            for name, value in constrained(sites, self.problem.transforms).items()
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the rest of the run depends on."""
+        return {"settings": self._settings(), **self.engine.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises
+        ------
+        ValueError
+            If it was taken from a run with other settings, naming the first that differs.
+        """
+        settings = self._settings()
+        for name, value in settings.items():
+            got = state_dict["settings"].get(name)
+            if got != value:
+                raise ValueError(
+                    f"the state is from a run with {name}={got!r}, this one has {value!r}; "
+                    "a run can go on only with the same settings"
+                )
+        self.engine.load_state_dict(state_dict)
+
+    def _settings(self) -> dict[str, Any]:
+        layout = self.problem.layout
+        return {
+            "num_particles": len(self.problem.position),
+            "sites": {name: list(shape) for name, shape in layout.shapes.items()},
+            "dtype": str(layout.dtype),
+            "warmup_steps": self.engine.plan.num_warmup,
+            **self.engine.settings,
+        }
+
+
+def constrained(sites: dict[str, Tensor], transforms: dict[str, Any]) -> dict[str, Tensor]:
+    """Take unconstrained sites back to the model's own space."""
+    return {
+        name: transforms[name].inv(value) if name in transforms else value
+        for name, value in sites.items()
+    }

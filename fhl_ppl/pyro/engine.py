@@ -1,0 +1,271 @@
+"""Advance N particles: draws -> tune -> transition -> update. All of the algorithm is `core`'s."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core.adaptation.welford import Welford
+from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.metric import Metric
+from fhl_ppl.core.state import Draws, Info, State
+from fhl_ppl.core.transition import Tuning, transition
+from fhl_ppl.pyro.arrays import TensorArrays, arrays_for
+from fhl_ppl.pyro.potential import BatchedPotential
+from fhl_ppl.pyro.randomness import Randomness
+
+Array = Any
+
+_BLOCK = 256
+
+
+class Iteration(NamedTuple):
+    """What one iteration led to; shapes as in `fhl_ppl.core.state`."""
+
+    state: State
+    info: Info
+    tuning: Tuning
+
+
+class Engine:
+    """The particles of a run with all that moves them.
+
+    Parameters
+    ----------
+    potential : BatchedPotential
+    position : Tensor [N, D]
+        Starting positions, all of finite potential.
+    plan : warmup.Plan
+    group_size, coupling, adjusted
+        As in `fhl_ppl.pyro.FHL`.
+    step_size : float
+    inverse_mass_matrix : numpy.ndarray [D] or [D, D]
+        To start from.
+    arrays : TensorArrays, optional
+        What to compute on. Default: chosen for the dtype and device of `position`.
+
+    Attributes
+    ----------
+    iteration : int
+        Iterations done.
+    state : State
+    adaptation : warmup.Adaptation
+    settings : dict
+        What a state has to have in common with the engine that loads it.
+    """
+
+    def __init__(
+        self,
+        potential: BatchedPotential,
+        position: Tensor,
+        plan: warmup.Plan,
+        *,
+        group_size: int,
+        coupling: str,
+        adjusted: bool,
+        step_size: float,
+        inverse_mass_matrix: np.ndarray,
+        arrays: TensorArrays | None = None,
+    ) -> None:
+        self.potential = potential
+        self.arrays = arrays_for(position) if arrays is None else arrays
+        self.plan = plan._replace(estimate_metric=_nan_on_failure(plan.estimate_metric))
+        self.iteration = 0
+        self.settings = {"group_size": group_size, "coupling": coupling, "adjusted": adjusted}
+        self._coupling = COUPLINGS[coupling]
+        self._adjusted = adjusted
+        self._draw = Randomness(position)
+        array = self.arrays.array
+        self.state = State(array(position), *self._evaluate(array(position)))
+        self.groups = make_groups(len(position), group_size, self.state.position)
+        metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
+        self.adaptation = warmup.start(self.plan, self.state, step_size, array(metric))
+        self._frozen: _Frozen | None = None
+
+    def advance(self) -> Iteration:
+        """Run one iteration."""
+        # Particles far out overflow, which is what their rejection is made of.
+        with torch.no_grad(), np.errstate(all="ignore"):
+            draws = Draws(*(self.arrays.array(tensor) for tensor in self._draw()))
+            tuning = self._tune(draws)
+            self.state, info = transition(
+                self._with_fresh_noise(self.state),
+                draws,
+                tuning,
+                self.groups,
+                self._coupling,
+                self._evaluate,
+                _fori_loop,
+                self._adjusted,
+            )
+            if self.iteration < self.plan.num_warmup:
+                self.adaptation = warmup.update(
+                    self.plan,
+                    self.adaptation,
+                    self.groups,
+                    self.iteration,
+                    draws,
+                    self.state,
+                    info,
+                    _fori_loop,
+                )
+        self.iteration += 1
+        return Iteration(self.state, info, tuning)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the rest of the run depends on, as plain values and tensors."""
+        saved = self.arrays.saved
+        result = {
+            "iteration": self.iteration,
+            "particles": _to_dict(self.state, saved),
+            "adaptation": _to_dict(self.adaptation, saved),
+            "generator": self._draw.generator.get_state(),
+        }
+        if self.potential.noisy_gradient:
+            result["noise"] = torch.get_rng_state()
+        return result
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Parameters
+        ----------
+        state_dict : dict
+            From an engine for the same particles, sites and settings.
+
+        Raises
+        ------
+        ValueError
+            If something in it has another shape than here.
+        """
+        self.iteration = state_dict["iteration"]
+        self.state = _from_dict(self.state, state_dict["particles"], self.arrays)
+        self.adaptation = _from_dict(self.adaptation, state_dict["adaptation"], self.arrays)
+        self._draw.generator.set_state(state_dict["generator"])
+        if self.potential.noisy_gradient:
+            torch.set_rng_state(state_dict["noise"])
+        self._frozen = None
+
+    def _evaluate(self, position: Array) -> tuple[Array, Array]:
+        tensors = self.potential.energy_and_gradient(self.arrays.tensor(position))
+        return self.arrays.array(tensors[0]), self.arrays.array(tensors[1])
+
+    def _with_fresh_noise(self, state: State) -> State:
+        """Draw a noisy gradient anew: the last one is correlated with having been accepted."""
+        if not self.potential.noisy_gradient:
+            return state
+        gradient = self.potential.gradient(self.arrays.tensor(state.position))
+        return state._replace(gradient=self.arrays.array(gradient))
+
+    def _tune(self, draws: Draws) -> Tuning:
+        if self.iteration < self.plan.num_warmup:
+            tuning = warmup.tune(self.plan, self.adaptation, self.groups, self.iteration, draws)
+            # The one number that the host needs, to count the steps.
+            tuning = tuning._replace(num_steps=int(tuning.num_steps))
+        else:
+            tuning = self._tune_frozen(draws)
+        strength = tuning.pulling_strength
+        if isinstance(strength, np.ndarray) and not strength.any():
+            tuning = tuning._replace(pulling_strength=None)
+        return tuning
+
+    def _tune_frozen(self, draws: Draws) -> Tuning:
+        if self._frozen is None:
+            self._frozen = _Frozen(self.plan, self.adaptation)
+        plan, frozen = self.plan, self._frozen
+        step_size, num_steps = frozen.step_size, frozen.num_steps(self.iteration)
+        strength = None
+        if frozen.pulls:
+            strength = warmup.tune_pull(
+                plan, self.adaptation, self.groups, draws, step_size, num_steps
+            )
+        return Tuning(step_size, num_steps, strength, self.adaptation.metric)
+
+
+class _Frozen:
+    """What is settled after warm-up, on the host, so that it need not wait for the device."""
+
+    def __init__(self, plan: warmup.Plan, adaptation: warmup.Adaptation) -> None:
+        self._plan = plan
+        self._adaptation = adaptation._replace(
+            step=_map(_to_numpy, adaptation.step), scale=_map(_to_numpy, adaptation.scale)
+        )
+        self._block = -1
+        self._num_steps: list[int] = []
+        self.step_size = float(warmup.tune_steps(plan, self._adaptation, 0)[0])
+        mixture = _map(_to_numpy, adaptation.mixture)
+        self.pulls = (
+            plan.pulling_strength != 0
+            if plan.pulling_strength is not None
+            else bool((mixture.weight[mixture.kappa > 0] > 0).any())
+        )
+
+    def num_steps(self, iteration: int) -> int:
+        """Return L, worked out for many iterations at a time."""
+        block, index = divmod(iteration, _BLOCK)
+        if block != self._block:
+            iterations = block * _BLOCK + np.arange(_BLOCK)
+            _, num_steps = warmup.tune_steps(self._plan, self._adaptation, iterations)
+            self._num_steps = np.broadcast_to(num_steps, _BLOCK).astype(int).tolist()
+            self._block = block
+        return self._num_steps[index]
+
+
+def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], value: Any) -> Any:
+    for index in range(lower, upper):
+        value = body(index, value)
+    return value
+
+
+def _nan_on_failure(estimate: Callable[..., Metric] | None) -> Callable[..., Metric] | None:
+    """Let a factorisation that fails give NaN, as `core` expects, and not raise."""
+    if estimate is None:
+        return None
+
+    def forgiving(positions: Welford, gradients: Welford) -> Metric:
+        try:
+            return estimate(positions, gradients)
+        except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
+            undefined = positions.scatter * float("nan")
+            return Metric(undefined, undefined, undefined)
+
+    return forgiving
+
+
+def _to_numpy(array: Array) -> Array:
+    return array.cpu().numpy() if isinstance(array, Tensor) else array
+
+
+def _map(function: Callable[[Array], Any], values: Any) -> Any:
+    return type(values)(*(function(value) for value in values))
+
+
+def _to_dict(values: Any, saved: Callable[[Array], Any]) -> dict[str, Any]:
+    """Turn nested named tuples into nested dicts."""
+    return {
+        name: _to_dict(value, saved) if isinstance(value, tuple) else saved(value)
+        for name, value in values._asdict().items()
+    }
+
+
+def _from_dict(like: Any, saved: dict[str, Any], arrays: TensorArrays) -> Any:
+    """Undo `_to_dict`, checking names and shapes against `like`."""
+    if set(saved) != set(like._fields):
+        raise ValueError(f"a state needs the entries {list(like._fields)}, got {list(saved)}")
+    result = {}
+    for name, value in like._asdict().items():
+        if isinstance(value, tuple):
+            result[name] = _from_dict(value, saved[name], arrays)
+            continue
+        got = tuple(torch.as_tensor(saved[name]).shape)
+        if got != tuple(value.shape):
+            raise ValueError(
+                f"the state is of another run: its {name} has shape {got}, and this run's "
+                f"{tuple(value.shape)}; use the same model, num_chains, group_size and metric"
+            )
+        result[name] = arrays.loaded(saved[name], value)
+    return type(like)(**result)

@@ -1,0 +1,394 @@
+"""`FHL` for Pyro: model to potential, one particle's sites in and out, statistics on request."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyro
+from pyro.infer.autoguide.initialization import init_to_uniform
+from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
+from torch import Tensor
+
+from fhl_ppl.options import Options, block_structure, initial_inverse_mass_matrix
+from fhl_ppl.pyro.chains import Chains
+from fhl_ppl.pyro.engine import Engine
+from fhl_ppl.pyro.potential import BatchedPotential
+from fhl_ppl.pyro.problem import Problem, problem_from_model, problem_from_potential
+
+
+class FHL(MCMCKernel):
+    """Follow Hamiltonian Leader: MCMC on groups of particles, led by the lowest in energy.
+
+    A drop-in for ``pyro.infer.NUTS``. The particles move by leapfrog steps; in each group the one
+    with the lowest potential energy leads, and an elastic force pulls others towards it. The
+    Metropolis test uses the true potential, so the posterior is right whatever the force: also with
+    a gradient that is approximate, wrong or missing (`gradient_fn`).
+
+    **A particle is a chain.** `fhl_ppl.pyro.MCMC` with ``num_chains=N`` moves N particles in one
+    process, grouped in order into groups of `group_size` (as equal as possible), evaluates them in
+    one batch, and reports all of them. This is the way to use it: 64 particles cost about as much
+    as one. In ``pyro.infer.MCMC`` and ``StreamingMCMC`` each chain carries ``group_size - 1``
+    private companions and reports its first particle only: `group_size` gradients a step, in one
+    batch, for one reported draw.
+
+    Chains of one group are weakly dependent; ESS and R-hat should also be looked at with groups as
+    the unit.
+
+    Parameters
+    ----------
+    model : callable, optional
+        Pyro model. Exactly one of `model` and `potential_fn` is to be given.
+    potential_fn : callable, optional
+        Maps the dict of one particle's unconstrained sites to the potential energy, a scalar
+        tensor; MCMC then needs `initial_params`.
+    gradient_fn : callable, optional
+        Stand-in for the gradient of the *potential* (not the score) of one particle: maps the dict
+        of unconstrained sites to one shaped alike. It may be a surrogate, clipped, wrong or zero:
+        the answer stays exact, only the speed changes. Default: automatic differentiation.
+    noisy_gradient : bool, default False
+        Whether `gradient_fn` draws random numbers (a minibatch, additive noise), with Torch. It is
+        then evaluated once more an iteration, since noise must not be used twice.
+    group_size : int, default 4
+        Particles in a group, as in the paper. 1 is plain HMC, and LMC (MALA) with `num_steps=1`.
+    coupling : str, default "alternate"
+        "alternate": every iteration a random half of the group rests as candidates for leader while
+        the others follow, and each particle has its own Metropolis test. "joint": the paper's
+        Algorithm 2, in which the group moves and is accepted as one; its acceptance falls with the
+        size of the group.
+    adjusted : bool, default True
+        Whether to apply the Metropolis test. False is biased (it collapses below the typical set),
+        warns, and serves to find high-density regions only.
+    pulling_strength : float, optional
+        lambda >= 0 of the elastic force, in units of 1 / time^2 of the whitened space. Default:
+        drawn in every iteration from a mixture that contains 0, with weights learnt in warm-up from
+        the squared jump per gradient.
+    step_size : float, default 1
+        Initial leapfrog step eta, in the whitened space.
+    adapt_step_size : bool, default True
+        Whether to adapt it by dual averaging, on the harmonic mean of a group's acceptance.
+    target_accept_prob : float, optional
+        Acceptance to aim at. Default: 0.8, and 0.6 with a `gradient_fn`.
+    trajectory_length : float, optional
+        T = eta L. Default: learnt in warm-up from the widest direction of the whitened space, and
+        jittered.
+    num_steps : int, optional
+        L, instead of `trajectory_length`.
+    max_num_steps : int, optional
+        Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy
+        error of a wrong force grows with the length of the trajectory; raise it for a good
+        surrogate.
+    inverse_mass_matrix : Tensor or array [D] or [D, D], or dict, optional
+        Initial M^-1, sites in the order of the model; or a dict from tuples of site names to
+        blocks. Default: unit scales.
+    adapt_mass_matrix : bool, default True
+        Whether to learn it: from positions and gradients, or with `gradient_fn` from positions.
+    dense_mass : bool or list of tuples of str, optional
+        True, False, or the sites that form dense blocks. Default: dense up to 256 dimensions,
+        diagonal above.
+    full_mass : bool or list of tuples of str, optional
+        Pyro's name for `dense_mass`.
+    init_strategy : callable, default ``init_to_uniform``
+        Where to start.
+    transforms : mapping, optional
+        By site, transforms from the support to the unconstrained space.
+    max_plate_nesting : int, optional
+        For enumeration. Default: found by running the model once.
+    jit_compile : bool, default False
+        Compile with ``torch.compile``: many seconds, then the fastest. Without it the gradient is
+        recorded and replayed, which takes fractions of a second.
+    jit_options : dict, optional
+        Keyword arguments for ``torch.compile``.
+    min_stepsize, max_stepsize : float, default 1e-10, 1e10
+        Bounds on eta.
+    keep_companions : bool, default False
+        Whether `diagnostics` also returns the draws of private companions.
+    ignore_jit_warnings, max_tree_depth, use_multinomial_sampling
+        Accepted so that a NUTS call can stay as it is. They have no meaning here; setting one of
+        the last two warns.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or contradicts another; later, from ``run``, if a particle
+        cannot start (the message names the site).
+    NotImplementedError
+        From ``run``, if the model subsamples a plate.
+
+    Notes
+    -----
+    Source: "Follow Hamiltonian Leader: An Efficient Energy-Guided Sampling Method", Algorithms 1
+    and 2. The mathematics is in docs/algorithm.md, the code for it in `fhl_ppl.core`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import pyro.distributions as dist
+    >>> from pyro.infer import MCMC
+    >>> def model(y):
+    ...     mu = pyro.sample("mu", dist.Normal(0.0, 10.0))
+    ...     with pyro.plate("data", len(y)):
+    ...         pyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+    >>> pyro.set_rng_seed(0)
+    >>> mcmc = MCMC(FHL(model), num_samples=500, warmup_steps=200, disable_progbar=True)
+    >>> mcmc.run(torch.tensor([1.0, 2.0, 3.0]))
+    >>> round(mcmc.get_samples()["mu"].mean().item(), 0)
+    2.0
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any] | None = None,
+        potential_fn: Callable[[dict[str, Tensor]], Tensor] | None = None,
+        *,
+        gradient_fn: Callable[[dict[str, Tensor]], Mapping[str, Tensor]] | None = None,
+        noisy_gradient: bool = False,
+        group_size: int = 4,
+        coupling: str = "alternate",
+        adjusted: bool = True,
+        pulling_strength: float | None = None,
+        step_size: float = 1.0,
+        adapt_step_size: bool = True,
+        target_accept_prob: float | None = None,
+        trajectory_length: float | None = None,
+        num_steps: int | None = None,
+        max_num_steps: int | None = None,
+        inverse_mass_matrix: Any = None,
+        adapt_mass_matrix: bool = True,
+        dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
+        full_mass: bool | Sequence[tuple[str, ...]] | None = None,
+        init_strategy: Callable[..., Any] = init_to_uniform,
+        transforms: Mapping[str, Any] | None = None,
+        max_plate_nesting: int | None = None,
+        jit_compile: bool = False,
+        jit_options: dict[str, Any] | None = None,
+        ignore_jit_warnings: bool = False,
+        min_stepsize: float = 1e-10,
+        max_stepsize: float = 1e10,
+        keep_companions: bool = False,
+        max_tree_depth: int | None = None,
+        use_multinomial_sampling: bool = True,
+    ) -> None:
+        super().__init__()
+        if (model is None) == (potential_fn is None):
+            given = "neither" if model is None else "both"
+            raise ValueError(f"exactly one of model and potential_fn must be given, got {given}")
+        for name, value in {"model": model, "potential_fn": potential_fn}.items():
+            if not (value is None or callable(value)):
+                raise TypeError(f"{name} must be callable, got {value!r}")
+        if dense_mass is not None and full_mass is not None:
+            raise ValueError(
+                f"dense_mass={dense_mass!r} and full_mass={full_mass!r} are two names of one "
+                "setting; give one of them"
+            )
+        if not 0 < min_stepsize <= max_stepsize:
+            raise ValueError(
+                "min_stepsize and max_stepsize must be positive and in that order, got "
+                f"{min_stepsize} and {max_stepsize}"
+            )
+        if max_tree_depth is not None:
+            _warn_ignored("max_tree_depth", "; max_num_steps caps a trajectory")
+        if not use_multinomial_sampling:
+            _warn_ignored("use_multinomial_sampling", "")
+        self._options = Options(
+            group_size=group_size,
+            coupling=coupling,
+            adjusted=adjusted,
+            pulling_strength=pulling_strength,
+            step_size=step_size,
+            adapt_step_size=adapt_step_size,
+            target_accept_prob=target_accept_prob,
+            trajectory_length=trajectory_length,
+            num_steps=num_steps,
+            max_num_steps=max_num_steps,
+            adapt_mass_matrix=adapt_mass_matrix,
+            dense_mass=full_mass if dense_mass is None else dense_mass,
+            trusts_gradient=gradient_fn is None,
+        )
+        self.model = model
+        self.potential_fn = potential_fn
+        # Pyro's MCMC reads what `setup` puts here.
+        self.transforms: dict[str, Any] | None = None
+        self._given_transforms = transforms
+        self._inverse_mass_matrix = inverse_mass_matrix
+        self._step_size_bounds: dict[str, Any] = {
+            "min_step_size": min_stepsize,
+            "max_step_size": max_stepsize,
+        }
+        self._evaluation: dict[str, Any] = {
+            "gradient_fn": gradient_fn,
+            "noisy_gradient": noisy_gradient,
+            "jit_compile": jit_compile,
+            "jit_options": jit_options,
+        }
+        self._search: dict[str, Any] = {
+            "max_plate_nesting": max_plate_nesting,
+            "init_strategy": init_strategy,
+        }
+        self._keep_companions = keep_companions
+        self._forget()
+
+    def _forget(self) -> None:
+        self._initial_params: Mapping[str, Tensor] | None = None
+        self._problem: Problem | None = None
+        self._chains: Chains | None = None
+        self._num_warmup = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # To other processes goes what was asked for; what a run found out cannot be pickled.
+        kernel = object.__new__(type(self))
+        kernel.__dict__.update(self.__dict__)
+        kernel._forget()
+        return {**kernel.__dict__, "_initial_params": self._initial_params}
+
+    @property
+    def options(self) -> Options:
+        """The checked settings that do not depend on the backend."""
+        return self._options
+
+    @property
+    def initial_params(self) -> Mapping[str, Tensor] | None:
+        """The first particle's unconstrained sites, or those that were set for the next run."""
+        if self._problem is None:
+            return self._initial_params
+        return self._problem.layout.unflatten(self._problem.position[0])
+
+    @initial_params.setter
+    def initial_params(self, params: Mapping[str, Tensor] | None) -> None:
+        # The companions will start at the same place, which is known to be a valid one.
+        self._problem = None
+        self._initial_params = params
+
+    def setup(self, warmup_steps: int, *args: Any, **kwargs: Any) -> None:
+        """Find a start; called by ``pyro.infer.MCMC``, also for nothing but `transforms`."""
+        given = self._initial_params
+        if given is not None and self.model is None:
+            count = self._options.group_size
+            given = {name: value.expand(count, *value.shape) for name, value in given.items()}
+        self.prepare(self._options.group_size, warmup_steps, args, kwargs, given)
+
+    def prepare(
+        self,
+        num_particles: int,
+        warmup_steps: int,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        initial_params: Mapping[str, Tensor] | None,
+    ) -> Problem:
+        """Find a start for each of `num_particles` particles.
+
+        Nothing is recorded or compiled before `chains` or `sample` is called.
+        """
+        self._chains = None
+        self._num_warmup = warmup_steps
+        differentiable = self._options.trusts_gradient
+        if self.model is not None:
+            self._problem = problem_from_model(
+                self.model,
+                args,
+                kwargs,
+                num_particles=num_particles,
+                transforms=self._given_transforms,
+                initial_params=initial_params,
+                differentiable=differentiable,
+                **self._search,
+            )
+        else:
+            if initial_params is None:
+                raise ValueError(
+                    "initial_params must be given with potential_fn: pass them to MCMC, with a "
+                    "leading axis of chains if there are several"
+                )
+            assert self.potential_fn is not None
+            self._problem = problem_from_potential(
+                self.potential_fn,
+                initial_params,
+                num_particles=num_particles,
+                transforms=self._given_transforms,
+                differentiable=differentiable,
+            )
+        self.transforms = self._problem.transforms
+        return self._problem
+
+    def chains(self, num_reported: int = 1) -> Chains:
+        """Set the prepared particles up to move, the first `num_reported` of them as chains."""
+        problem, options = self._problem, self._options
+        if problem is None:
+            raise RuntimeError("setup must be called before sample")
+        layout = problem.layout
+        sites, dim = layout.slices(), layout.size
+        structure = block_structure(options.dense_mass, sites, dim)
+        plan = options.plan(self._num_warmup, dim, structure)._replace(**self._step_size_bounds)
+        with pyro.validation_enabled(False):
+            engine = Engine(
+                BatchedPotential(problem.potential_fn, layout, **self._evaluation),
+                problem.position,
+                plan,
+                group_size=options.group_size,
+                coupling=options.coupling,
+                adjusted=options.adjusted,
+                step_size=options.step_size,
+                inverse_mass_matrix=initial_inverse_mass_matrix(
+                    _on_host(self._inverse_mass_matrix), sites, dim, plan.dense
+                ),
+            )
+        self._chains = Chains(problem, engine, num_reported, self._keep_companions)
+        return self._chains
+
+    def sample(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run one iteration and return the first particle's sites.
+
+        Parameters
+        ----------
+        params : mapping of str to Tensor
+            What the last call returned. The companions and the adaptation have to stay in step, so
+            the position cannot be changed from outside.
+        """
+        with pyro.validation_enabled(False):
+            chains = self.chains() if self._chains is None else self._chains
+            chains.advance()
+        return chains.problem.layout.unflatten(chains.position[0])
+
+    def logging(self) -> dict[str, str]:
+        """Return step size, acceptance and pull for the progress bar."""
+        return {} if self._chains is None else self._chains.logging()
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return the statistics of the sampling phase, of the chain's first particle.
+
+        Returns
+        -------
+        dict
+            "divergences", the numbers of the draws in which the proposal diverged, and "acceptance
+            rate", as from Pyro's own kernels; and NumPy arrays [draw]: potential_energy, energy,
+            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, group. With
+            `keep_companions` also "companions": by site their draws [draw, companion, ...].
+        """
+        if self._chains is None:
+            return {}
+        statistics = {name: value[0] for name, value in self._chains.statistics().items()}
+        result: dict[str, Any] = {
+            "divergences": np.flatnonzero(statistics.get("diverging", [])).tolist(),
+            "acceptance rate": float(self._chains.acceptance_rate()[0]),
+            **statistics,
+        }
+        companions = self._chains.companions()
+        if companions is not None:
+            result["companions"] = companions
+        return result
+
+    def cleanup(self) -> None:
+        """Let go of the particles; the settings and `transforms` stay for the next run."""
+        self._forget()
+
+
+def _warn_ignored(name: str, instead: str) -> None:
+    warnings.warn(f"{name} has no meaning for FHL and is ignored{instead}", stacklevel=3)
+
+
+def _on_host(matrix: Any) -> Any:
+    if isinstance(matrix, Tensor):
+        return matrix.detach().cpu().numpy()
+    if isinstance(matrix, dict):
+        return {name: _on_host(block) for name, block in matrix.items()}
+    return matrix

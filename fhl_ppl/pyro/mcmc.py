@@ -1,0 +1,284 @@
+"""`MCMC` for Pyro with all chains in one process: one batched gradient moves them all."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyro
+import torch
+from pyro import poutine
+from pyro.infer.mcmc.api import AbstractMCMC
+from pyro.infer.mcmc.util import diagnostics, print_summary, select_samples
+from pyro.util import optional
+from torch import Tensor
+
+from fhl_ppl.pyro.chains import Chains, constrained
+from fhl_ppl.pyro.kernel import FHL
+from fhl_ppl.pyro.progress import Progress
+
+
+class MCMC(AbstractMCMC):
+    """Run `num_chains` particles as chains, in one process.
+
+    Takes the arguments of ``pyro.infer.MCMC`` and has its methods.
+
+    Parameters
+    ----------
+    kernel : FHL
+    num_samples : int
+        Draws of each chain, after the warm-up.
+    warmup_steps : int, optional
+        Default: `num_samples`.
+    initial_params : dict of str to Tensor, optional
+        Unconstrained starting values with a leading axis of chains, or without it to start all at
+        the same place. Necessary with a `potential_fn`, then with that axis if there are several.
+    num_chains : int, default 1
+        N. They form groups of the kernel's `group_size`, in order, as equal as possible. A single
+        chain gets ``group_size - 1`` private companions, which are not reported.
+    hook_fn : callable, optional
+        Called as ``hook_fn(kernel, samples, stage, i)`` after every iteration, with the
+        unconstrained sites of all chains and the stage "Warmup" or "Sample".
+    mp_context : str, optional
+        Has no effect, as there are no processes to start; warns.
+    disable_progbar : bool, default False
+    disable_validation : bool or None, default True
+        Whether validation is off during the run; None leaves it as it is. Within the evaluation
+        of the model it is off in any case, as it cannot be batched.
+    transforms : dict, optional
+        To report sites through other transforms than the kernel's.
+    save_params : list of str, optional
+        Sites to keep. Default: all.
+    chain_method : str, default "vectorized"
+        The only one there is; for processes use ``pyro.infer.MCMC``.
+
+    Attributes
+    ----------
+    kernel, num_samples, warmup_steps, num_chains, transforms
+        As given; `transforms` from the kernel after a run.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be; from `run`, if a chain cannot start (the message
+        names the site).
+
+    Examples
+    --------
+    >>> import pyro.distributions as dist
+    >>> def model(y):
+    ...     mu = pyro.sample("mu", dist.Normal(0.0, 10.0))
+    ...     with pyro.plate("data", len(y)):
+    ...         pyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+    >>> pyro.set_rng_seed(0)
+    >>> mcmc = MCMC(FHL(model), num_samples=100, num_chains=16, disable_progbar=True)
+    >>> mcmc.run(torch.tensor([1.0, 2.0, 3.0]))
+    >>> mcmc.get_samples(group_by_chain=True)["mu"].shape
+    torch.Size([16, 100])
+    >>> round(mcmc.get_samples()["mu"].mean().item(), 1)
+    2.0
+    """
+
+    def __init__(
+        self,
+        kernel: FHL,
+        num_samples: int,
+        warmup_steps: int | None = None,
+        initial_params: Mapping[str, Tensor] | None = None,
+        num_chains: int = 1,
+        hook_fn: Callable[[FHL, dict[str, Tensor], str, int], Any] | None = None,
+        mp_context: str | None = None,
+        disable_progbar: bool = False,
+        disable_validation: bool | None = True,
+        transforms: dict[str, Any] | None = None,
+        save_params: Sequence[str] | None = None,
+        *,
+        chain_method: str = "vectorized",
+    ) -> None:
+        if not isinstance(kernel, FHL):
+            raise TypeError(
+                f"kernel must be an fhl_ppl.pyro.FHL, got {type(kernel).__name__}; for other "
+                "kernels use pyro.infer.MCMC"
+            )
+        if chain_method != "vectorized":
+            raise ValueError(
+                f'chain_method must be "vectorized", got {chain_method!r}; to run chains in '
+                "processes of their own use pyro.infer.MCMC"
+            )
+        warmup_steps = num_samples if warmup_steps is None else warmup_steps
+        for name, value, least in (
+            ("num_samples", num_samples, 0),
+            ("warmup_steps", warmup_steps, 0),
+            ("num_chains", num_chains, 1),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if mp_context is not None:
+            warnings.warn(
+                f"mp_context={mp_context!r} has no effect: all chains run in this process",
+                stacklevel=2,
+            )
+        super().__init__(kernel, num_chains, transforms)
+        self.num_samples = num_samples
+        self.warmup_steps = warmup_steps
+        self._initial_params = initial_params
+        self._hook = hook_fn
+        self._disable_progbar = disable_progbar
+        self._disable_validation = disable_validation
+        self._given_transforms = transforms
+        self._save_params = save_params
+        self._args: Sequence[Any] = ()
+        self._kwargs: Mapping[str, Any] = {}
+        self._chains: Chains | None = None
+        self._resumed: dict[str, Any] | None = None
+        self._samples: dict[str, Tensor] = {}
+
+    @poutine.block
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Draw the samples.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The model's arguments.
+        """
+        self._args, self._kwargs = args, kwargs
+        detached = tuple(arg.detach() if torch.is_tensor(arg) else arg for arg in args)
+        validation = pyro.validation_enabled(not self._disable_validation)
+        with optional(validation, self._disable_validation is not None):
+            self._chains = chains = self._start(detached, kwargs)
+            bar = Progress(chains, self.num_samples, self._disable_progbar)
+            try:
+                for i in range(chains.engine.iteration, self.warmup_steps):
+                    chains.advance()
+                    self._after(bar, "Warmup", i)
+                kept = []
+                for i in range(self.num_samples):
+                    chains.advance()
+                    kept.append(chains.position)
+                    self._after(bar, "Sample", i)
+            finally:
+                bar.close()
+            self._collect(chains, kept)
+
+    def _start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Chains:
+        # A single particle would have nobody to follow.
+        num_chains = self.num_chains
+        num_particles = num_chains if num_chains > 1 else self.kernel.options.group_size
+        given = self._initial_params
+        if given is not None and num_chains == 1 and self.kernel.model is None:
+            given = {k: v.expand(num_particles, *v.shape) for k, v in given.items()}
+        problem = self.kernel.prepare(num_particles, self.warmup_steps, args, kwargs, given)
+        unknown = sorted(set(self._save_params or ()) - set(problem.layout.shapes))
+        if unknown:
+            raise ValueError(
+                f"save_params names {unknown}, which are no latent sites; there are "
+                f"{list(problem.layout.shapes)}"
+            )
+        chains = self.kernel.chains(num_chains)
+        if self._resumed is not None:
+            chains.load_state_dict(self._resumed)
+            self._resumed = None
+        return chains
+
+    def _after(self, bar: Progress, stage: str, i: int) -> None:
+        assert self._chains is not None
+        bar.advance(stage)
+        if self._hook is not None:
+            sites = self._chains.problem.layout.unflatten(self._chains.position)
+            self._hook(self.kernel, sites, stage, i)
+
+    def _collect(self, chains: Chains, kept: list[Tensor]) -> None:
+        layout = chains.problem.layout
+        if self._given_transforms is None:
+            self.transforms = chains.problem.transforms
+        draws = torch.stack(kept, dim=1) if kept else chains.position[:, None][:, :0]
+        sites = layout.unflatten(draws)
+        names = sorted(sites) if self._save_params is None else self._save_params
+        self._samples = constrained({name: sites[name] for name in names}, self.transforms)
+
+    def get_samples(
+        self, num_samples: int | None = None, group_by_chain: bool = False
+    ) -> dict[str, Tensor]:
+        """Return the draws in the model's own space.
+
+        Parameters
+        ----------
+        num_samples : int, optional
+            Draw so many of them at random, with replacement. Default: all, in order.
+        group_by_chain : bool, default False
+            Whether to keep a leading axis of chains.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``[chain, draw, *site shape]``, or ``[chain * draw, *site shape]``.
+        """
+        return select_samples(self._samples, num_samples, group_by_chain)
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return what is known of the quality of the draws.
+
+        Returns
+        -------
+        dict
+            By site "n_eff" and "r_hat" as from ``pyro.infer.MCMC``. "divergences", for each chain
+            the numbers of the draws in which the proposal diverged, and "acceptance rate". And
+            NumPy arrays [chain, draw]: potential_energy, energy, accept_prob, diverging, n_steps,
+            step_size, pulling_strength, is_leader, group. If the kernel keeps companions, by site
+            their draws [draw, companion, ...] under "companions".
+        """
+        if self._chains is None:
+            raise RuntimeError("run must be called before diagnostics")
+        result: dict[str, Any] = diagnostics(self._samples)
+        statistics = self._chains.statistics()
+        # ArviZ sorts these names as text.
+        width = len(str(self.num_chains - 1))
+        names = [f"chain {chain:0{width}d}" for chain in range(self.num_chains)]
+        diverging = statistics.get("diverging", np.zeros((self.num_chains, 0)))
+        result["divergences"] = {
+            name: np.flatnonzero(row).tolist() for name, row in zip(names, diverging, strict=True)
+        }
+        rates = self._chains.acceptance_rate().tolist()
+        result["acceptance rate"] = dict(zip(names, rates, strict=True))
+        result.update(statistics)
+        companions = self._chains.companions()
+        if companions is not None:
+            result["companions"] = companions
+        return result
+
+    def summary(self, prob: float = 0.9) -> None:
+        """Print a table of the draws and the number of divergences.
+
+        Parameters
+        ----------
+        prob : float, default 0.9
+            Probability mass of the credible interval.
+        """
+        print_summary(self._samples, prob=prob)
+        divergences = self.diagnostics()["divergences"]
+        print(f"Number of divergences: {sum(map(len, divergences.values()))}")  # noqa: T201
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the run, to be saved with ``torch.save``.
+
+        It can be taken after a run, or within a `hook_fn` to be safe from interruptions. It holds
+        the particles, what was adapted, and the state of the random generator, but no draws. It
+        can be loaded with ``torch.load(..., weights_only=True)``.
+        """
+        if self._chains is None:
+            raise RuntimeError("run must be called before state_dict")
+        return self._chains.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Let the next `run` go on from `state_dict`, as if it had never been interrupted.
+
+        It does what is left of the warm-up and then draws `num_samples`.
+
+        Parameters
+        ----------
+        state_dict : dict
+            From the same model, arguments and settings, whatever `num_samples` was. `run` raises
+            ValueError if it is not.
+        """
+        self._resumed = state_dict

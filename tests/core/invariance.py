@@ -1,0 +1,187 @@
+"""Do exact draws stay exact draws? The check that wrong variants of the algorithm have to fail.
+
+Start many groups at independent draws of the target, move all of them a few times, and compare
+every moment with what it was. Groups are independent, so the change of a moment summed over them
+is nearly normal with mean 0; z is that sum over its standard error.
+"""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core.groups import Groups, make_groups
+from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.state import State
+from fhl_ppl.core.transition import Tuning, transition
+from tests.loops import draw, fori_loop
+from tests.targets import FORCES, TARGETS, Target, with_force
+
+ITERATIONS = 3
+"""Transitions between the two looks at the moments."""
+NUM_STEPS = 4
+LARGEST_STEP_SIZE = 0.6
+MIN_ACCEPTANCE = 0.02
+"""The step size is made small enough for it: where nothing moves nothing is tested. It is low
+because the wrong variants show best where the moves are long."""
+
+
+class Case(NamedTuple):
+    """A cell of the grid; the fields are keys of the tables that hold what they stand for."""
+
+    coupling: str
+    grouping: str
+    strength: float
+    force: str
+    metric: str
+    target: str
+
+
+GROUPINGS = {
+    "2": (2, 2),
+    "4": (4, 4),
+    "8": (8, 8),
+    "5 as 3+2": (5, 4),
+    "7 as 3+2+2": (7, 3),
+}
+"""Particles of a run, and the group size asked for."""
+
+METRICS = {
+    "diag": np.array([0.5, 1.0, 1.6]),
+    "dense": np.array([[0.5, 0.3, -0.2], [0.3, 1.0, 0.1], [-0.2, 0.1, 1.6]]),
+}
+
+
+GRID = [
+    Case(*cell)
+    for cell in product(COUPLINGS, GROUPINGS, (0.0, 1.0, 10.0), FORCES, METRICS, TARGETS)
+]
+
+NUM_MOMENTS = 35
+"""Moments compared in each case."""
+FALSE_ALARM_RATE = 1e-3
+"""Probability that a correct library fails anywhere in the grid, were its seeds drawn anew."""
+Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * len(GRID)) / 2))
+"""Bonferroni's threshold for |z|, 5.4."""
+
+
+class Outcome(NamedTuple):
+    """z of every moment, by name, and the share of proposals accepted."""
+
+    z: dict[str, float]
+    acceptance: float
+
+    @property
+    def worst(self) -> float:
+        return max(abs(z) for z in self.z.values())
+
+
+def tile(groups: Groups, copies: int) -> Groups:
+    """Lay `copies` runs, each partitioned as `groups`, side by side."""
+    num_particles, num_groups = len(groups.group), len(groups.first_seat)
+
+    def shifted(values, shift):
+        return (np.arange(copies)[:, None] * shift + values).reshape(-1)
+
+    return Groups(
+        members=shifted(groups.members, num_particles),
+        present=np.tile(groups.present, (copies, 1)),
+        group=shifted(groups.group, num_groups),
+        seat=shifted(groups.seat, len(groups.members)),
+        index=shifted(groups.index, num_particles),
+        first_seat=shifted(groups.first_seat, len(groups.members)),
+    )
+
+
+def make_runs(grouping: str, num_groups: int) -> Groups:
+    """At least `num_groups` groups, in runs of the kind that `grouping` names."""
+    run = make_groups(*GROUPINGS[grouping], like=np.zeros(1))
+    return tile(run, -(-num_groups // len(run.first_seat)))
+
+
+def moments(target: Target, group: np.ndarray, position: np.ndarray) -> dict[str, np.ndarray]:
+    """Sums over the members and over the pairs of members of each group, by name.
+
+    The pairs show a coupling that ties the members of a group together. The first member also
+    counts alone: what depends on the order of the members may cancel in the sums.
+    """
+    q = (position - target.mean) / np.sqrt(np.diag(target.covariance))
+    # Any fixed shift will do; with this one the products have small variances.
+    u = target.potential_and_gradient(position)[0] - target.mean_energy
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+
+    def total(values):
+        return np.add.reduceat(values, starts)
+
+    first_q, first_u, dim = q[starts], u[starts], target.dim
+    q_total = [total(q[:, a]) for a in range(dim)]
+    u_total = total(u)
+    sums = {"U": u_total, "U^2": total(u**2), "U_i U_j": u_total**2 - total(u**2)}
+    sums["U_1"] = first_u
+    sums["U_1 U_j"] = first_u * (u_total - first_u)
+    for a in range(dim):
+        sums[f"q{a}"] = q_total[a]
+        sums[f"q{a}^3"] = total(q[:, a] ** 3)
+        sums[f"q{a}_1"] = first_q[:, a]
+        sums[f"q{a}_1^2"] = first_q[:, a] ** 2
+        sums[f"q{a}_1 U_j"] = first_q[:, a] * (u_total - first_u)
+        sums[f"q{a}_i U_j"] = q_total[a] * u_total - total(q[:, a] * u)
+        for b in range(a, dim):
+            within = total(q[:, a] * q[:, b])
+            sums[f"q{a} q{b}"] = within
+            sums[f"q{a}_i q{b}_j"] = q_total[a] * q_total[b] - within
+    return sums
+
+
+def run(
+    case: Case,
+    num_groups: int,
+    seed: int,
+    *,
+    coupling: Any = None,
+    step: Callable = transition,
+    adjusted: bool = True,
+) -> Outcome:
+    """Carry out the check; `coupling` and `step` stand in for the real ones."""
+    real = COUPLINGS[case.coupling]
+    step_size = LARGEST_STEP_SIZE
+    while _run(case, 1000, 0, step_size, real, transition, True).acceptance < MIN_ACCEPTANCE:
+        step_size *= 0.7
+    return _run(case, num_groups, seed, step_size, coupling or real, step, adjusted)
+
+
+def _run(case, num_groups, seed, step_size, coupling, step, adjusted) -> Outcome:
+    rng = np.random.default_rng(seed)
+    target = TARGETS[case.target]
+    groups = make_runs(case.grouping, num_groups)
+    potential_and_gradient = with_force(target, FORCES[case.force])
+    tuning = Tuning(step_size, NUM_STEPS, case.strength, make_metric(METRICS[case.metric]))
+
+    start = target.sample(rng, len(groups.group))
+    state = State(start, *potential_and_gradient(start))
+    accepted = []
+    # Far out energies overflow, which is the algorithm's business, not a reason to warn.
+    with np.errstate(all="ignore"):
+        for _ in range(ITERATIONS):
+            state, info = step(
+                state,
+                draw(rng, *start.shape),
+                tuning,
+                groups,
+                coupling,
+                potential_and_gradient,
+                fori_loop,
+                adjusted=adjusted,
+            )
+            accepted.append(np.mean(info.accepted))
+    before = moments(target, groups.group, start)
+    after = moments(target, groups.group, state.position)
+    assert len(before) == NUM_MOMENTS
+    z = {}
+    for name, old in before.items():
+        change = after[name] - old
+        z[name] = float(change.sum() / (np.sqrt(np.sum(change**2)) + np.finfo(float).tiny))
+    return Outcome(z, float(np.mean(accepted)))

@@ -1,0 +1,97 @@
+"""Every kind of model runs, and gives the posterior that NUTS gives."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import importorskip
+
+numpyro = importorskip("numpyro")
+jax = importorskip("jax")
+importorskip("funsor")
+
+from jax import random
+from numpyro.diagnostics import effective_sample_size
+from numpyro.infer import MCMC, NUTS, Predictive
+
+from fhl_ppl.numpyro import FHL
+from tests.numpyro.models import EFFECT, MODELS, eight_schools
+
+Z_LIMIT = 5.0
+"""Two-sided false-alarm rate 6e-7 a comparison; some 60 comparisons are made here."""
+
+
+def run(kernel, args, num_samples):
+    mcmc = MCMC(
+        kernel,
+        num_warmup=300,
+        num_samples=num_samples,
+        num_chains=4,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    mcmc.run(random.PRNGKey(1), *args)
+    return mcmc
+
+
+def moments(draws):
+    """Mean and its standard error, [chain, draw, ...] to [...]."""
+    size = np.maximum(effective_sample_size(draws), 4.0)
+    return draws.mean((0, 1)), draws.std((0, 1)) / np.sqrt(size)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"without_latents"}))
+def test_same_posterior_as_nuts(name):
+    model, args = MODELS[name]
+    ours = run(FHL(model), args, 1000).get_samples(group_by_chain=True)
+    theirs = run(NUTS(model), args, 1000).get_samples(group_by_chain=True)
+    assert ours.keys() == theirs.keys()
+    for site in ours:
+        mine, other = (np.asarray(run_[site], float) for run_ in (ours, theirs))
+        for power in (1, 2):
+            (mean, error), (wanted, wanted_error) = moments(mine**power), moments(other**power)
+            # Constant entries, as the corner of a Cholesky factor, have no error.
+            free = error > 1e-6 * (1 + np.abs(mean))
+            z = (mean - wanted) / np.hypot(error, wanted_error)
+            np.testing.assert_array_less(np.abs(z[free]), Z_LIMIT, err_msg=f"{site}^{power}")
+
+
+def test_the_comparison_notices_a_wrong_posterior():
+    model, args = MODELS["factor"]
+    ours = run(FHL(model), args, 1000).get_samples(group_by_chain=True)["x"]
+    mean, error = moments(np.asarray(ours, float))
+    # The prior's mean is 0, the posterior's 1/2: without the factor this would pass.
+    assert np.abs(mean / error).max() > Z_LIMIT
+    np.testing.assert_array_less(np.abs((mean - 0.5) / error), Z_LIMIT)
+
+
+def test_model_without_latents_runs():
+    model, args = MODELS["without_latents"]
+    mcmc = run(FHL(model), args, 10)
+    assert mcmc.get_samples(group_by_chain=True)["constant"].shape == (4, 10, 3)
+    np.testing.assert_allclose(mcmc.get_extra_fields()["accept_prob"], 1.0)
+
+
+def test_predictive_takes_the_draws():
+    mcmc = run(FHL(eight_schools), (EFFECT,), 50)
+    predicted = Predictive(eight_schools, mcmc.get_samples())(random.PRNGKey(0), None)
+    assert predicted["obs"].shape == (200, 8)
+
+
+def test_callback_without_batching_rule_runs_one_particle_after_another():
+    def energy(x):
+        return np.asarray(0.5 * np.sum(np.asarray(x) ** 2), np.float32)
+
+    def potential_fn(z):
+        return jax.pure_callback(energy, jax.ShapeDtypeStruct((), np.float32), z)
+
+    kernel = FHL(potential_fn=potential_fn, gradient_fn=lambda z: z, evaluation="map")
+    mcmc = MCMC(
+        kernel,
+        num_warmup=50,
+        num_samples=50,
+        num_chains=4,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    mcmc.run(random.PRNGKey(0), init_params=np.ones((4, 2), np.float32))
+    assert np.isfinite(mcmc.get_samples()).all()

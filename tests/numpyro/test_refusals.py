@@ -1,0 +1,172 @@
+"""Bad input is refused, with the argument, the value and the remedy in the message."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.conftest import importorskip
+
+jax = importorskip("jax")
+numpyro = importorskip("numpyro")
+
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jax import random
+from numpyro.infer import HMCECS, MCMC, DiscreteHMCGibbs, HMCGibbs, MixedHMC
+
+from fhl_ppl.numpyro import FHL
+from tests.numpyro.models import EFFECT, eight_schools
+
+
+def potential(z):
+    return 0.5 * jnp.sum(z**2)
+
+
+def run(kernel, *args, **settings):
+    mcmc = MCMC(
+        kernel,
+        num_warmup=5,
+        num_samples=5,
+        num_chains=4,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    mcmc.run(random.PRNGKey(0), *args, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"group_size": 0}, "group_size must be at least 1"),
+        ({"coupling": "tight"}, "coupling must be one of 'alternate', 'joint', got 'tight'"),
+        ({"pulling_strength": -1.0}, "pulling_strength must be 0 (no pull) or more"),
+        ({"step_size": 0.0}, "step_size must be positive, got 0.0"),
+        ({"step_size": float("nan")}, "step_size must be positive, got nan"),
+        ({"target_accept_prob": 1.0}, "target_accept_prob must be in (0, 1)"),
+        ({"num_steps": 0}, "num_steps must be at least 1"),
+        ({"max_num_steps": 0}, "max_num_steps must be at least 1"),
+        ({"trajectory_length": -1.0}, "trajectory_length must be positive"),
+        ({"num_steps": 2, "trajectory_length": 1.0}, "contradict each other"),
+        ({"kinetic_fn": lambda m, r: 0.0}, "kinetic_fn is not supported"),
+        ({"evaluation": "pmap"}, 'evaluation must be "vmap" or "map"'),
+        (
+            {"potential_fn": potential},
+            "Exactly one of model and potential_fn must be given, got both",
+        ),
+        ({"model": None}, "Exactly one of model and potential_fn must be given, got neither"),
+    ],
+)
+def test_constructor_refuses(settings, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        FHL(**({"model": eight_schools} | settings))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"group_size": 2.5}, {"num_steps": "many"}, {"dense_mass": 3}, {"step_size": "big"}],
+)
+def test_constructor_refuses_types(settings):
+    with pytest.raises(TypeError, match=next(iter(settings))):
+        FHL(eight_schools, **settings)
+
+
+@pytest.mark.parametrize("name", ["max_tree_depth", "find_heuristic_step_size"])
+def test_names_of_nuts_without_meaning_warn(name):
+    with pytest.warns(UserWarning, match=f"{name} has no meaning"):
+        FHL(eight_schools, **{name: 5})
+
+
+def test_unadjusted_says_that_it_is_biased():
+    with pytest.warns(UserWarning, match="biased"):
+        FHL(eight_schools, adjusted=False)
+
+
+@pytest.mark.parametrize("outer", [HMCECS, MixedHMC, DiscreteHMCGibbs])
+def test_gibbs_family_refuses(outer):
+    with pytest.raises((ValueError, AssertionError, TypeError)):
+        outer(FHL(eight_schools))
+
+
+def test_hmc_gibbs_and_gibbs_refuse():
+    with pytest.raises(ValueError, match="inner_kernel"):
+        HMCGibbs(FHL(eight_schools), gibbs_fn=lambda **_: {}, gibbs_sites=["mu"])
+    gibbs = importorskip("numpyro.infer.gibbs")
+    with pytest.raises(TypeError, match=r"FHL cannot be a block of Gibbs.*enumerate"):
+        gibbs.Gibbs([(FHL(eight_schools), None)])
+
+
+def test_subsampling_plate():
+    def model(data):
+        mean = numpyro.sample("mean", dist.Normal())
+        with numpyro.plate("rows", 10, subsample_size=5) as index:
+            numpyro.sample("obs", dist.Normal(mean), obs=data[index])
+
+    with pytest.raises(ValueError, match="plate 'rows' subsamples 5 of 10"):
+        run(FHL(model), jnp.ones(10))
+
+
+@pytest.mark.filterwarnings("ignore:.*Out-of-support values")
+def test_impossible_data_names_the_site():
+    def model():
+        rate = numpyro.sample("rate", dist.Gamma(2.0, 1.0))
+        numpyro.sample("obs", dist.Exponential(rate), obs=jnp.array([1.0, -1.0]))
+
+    with pytest.raises(ValueError, match="observed site 'obs' has log density -inf"):
+        run(FHL(model))
+
+
+def test_non_finite_init_params_name_the_site():
+    start = {
+        "mu": jnp.zeros(4),
+        "tau": jnp.zeros(4),
+        "offset": jnp.zeros((4, 8)).at[2, 3].set(jnp.nan),
+    }
+    with pytest.raises(ValueError, match=r"particle 2 cannot start.*position at site 'offset'"):
+        run(FHL(eight_schools), EFFECT, init_params=start)
+
+
+def test_wrong_shapes_of_init_params():
+    start = {"mu": jnp.zeros(4), "tau": jnp.zeros(4), "offset": jnp.zeros((4, 7))}
+    with pytest.raises(ValueError, match=r"wanted shapes .*\(4, 8\).* got .*\(4, 7\)"):
+        run(FHL(eight_schools), EFFECT, init_params=start)
+
+
+def test_potential_without_start():
+    with pytest.raises(ValueError, match="init_params must be given with potential_fn"):
+        run(FHL(potential_fn=potential))
+
+
+def test_integer_parameters():
+    with pytest.raises(ValueError, match="has dtype int32"):
+        run(FHL(potential_fn=potential), init_params=jnp.ones((4, 2), int))
+
+
+def test_potential_that_is_no_scalar():
+    with pytest.raises(ValueError, match="must return one number"):
+        run(FHL(potential_fn=lambda z: z), init_params=jnp.ones((4, 2)))
+
+
+def test_gradient_of_the_wrong_shape():
+    kernel = FHL(potential_fn=potential, gradient_fn=lambda z: z[:1])
+    with pytest.raises(ValueError, match=r"gradient_fn must return .*\(2,\).* it returned \(1,\)"):
+        run(kernel, init_params=jnp.ones((4, 2)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"dense_mass": [("mu", "nu")]}, "dense_mass names 'nu'"),
+        ({"dense_mass": [("mu",), ("mu", "tau")]}, "dense_mass names 'mu' twice"),
+        ({"inverse_mass_matrix": np.ones(3)}, "inverse_mass_matrix has shape (3,)"),
+        ({"inverse_mass_matrix": -np.ones(10)}, "must be positive definite"),
+        ({"inverse_mass_matrix": {("nu",): np.ones(1)}}, "inverse_mass_matrix names 'nu'"),
+        (
+            {"inverse_mass_matrix": np.eye(10) + 0.1, "dense_mass": False},
+            "off-diagonal entries but the metric is diagonal",
+        ),
+    ],
+)
+def test_metric_that_does_not_fit(settings, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        run(FHL(eight_schools, **settings), EFFECT)
