@@ -1,3 +1,7 @@
 """Follow Hamiltonian Leader: gradient- and energy-guided MCMC kernels for NumPyro and Pyro."""
 
-__version__ = "0.1.0"
+from fhl_ppl._summary import summary
+from fhl_ppl._to_arviz import to_arviz
+from fhl_ppl._version import __version__
+
+__all__ = ["__version__", "summary", "to_arviz"]

@@ -1,0 +1,78 @@
+"""What differs between ArviZ 0.x, with its InferenceData, and ArviZ 1.x, with xarray's DataTree."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Array = Any
+Dataset = Any
+
+
+def is_data(data: object) -> bool:
+    """Whether `data` is what the installed ArviZ keeps inference results in.
+
+    >>> is_data({"posterior": {}})
+    False
+    """
+    return isinstance(data, _container())
+
+
+def datasets(data: Any) -> dict[str, Dataset]:
+    """All groups of an InferenceData or DataTree, as xarray datasets by name."""
+    if _has_trees():
+        return {name: node.to_dataset() for name, node in data.children.items()}
+    return {name: data[name] for name in data.groups()}
+
+
+def from_datasets(groups: Mapping[str, Dataset], attrs: Mapping[str, Any]) -> Any:
+    """Undo `datasets`; `attrs` are those of the whole.
+
+    >>> import xarray
+    >>> data = from_datasets({"posterior": xarray.Dataset({"x": 1.0})}, {})
+    >>> list(datasets(data))
+    ['posterior']
+    """
+    if _has_trees():
+        tree = _container().from_dict(dict(groups))
+        tree.attrs = dict(attrs)
+        return tree
+    # Without save_warmup the groups named warmup_... would be dropped.
+    return _container()(attrs=dict(attrs), save_warmup=True, **groups)
+
+
+def from_arrays(
+    groups: Mapping[str, Mapping[str, Array]],
+    coords: Mapping[str, Any] | None,
+    dims: Mapping[str, Any] | None,
+) -> Any:
+    """Convert groups of NumPy arrays, [chain, draw, ...] except in `observed_data`."""
+    import arviz
+
+    if _has_trees():
+        return arviz.from_dict(dict(groups), coords=coords, dims=dims)
+    return arviz.from_dict(**groups, coords=coords, dims=dims)
+
+
+def interval_options(hdi_prob: float | None) -> dict[str, Any]:
+    """Arguments of `arviz.summary` for a highest-density interval; None is ArviZ's own default."""
+    if hdi_prob is None:
+        return {}
+    if _has_trees():
+        return {"ci_prob": hdi_prob, "ci_kind": "hdi"}
+    return {"hdi_prob": hdi_prob}
+
+
+def _has_trees() -> bool:
+    import arviz
+
+    return int(arviz.__version__.partition(".")[0]) >= 1
+
+
+def _container() -> Any:
+    if _has_trees():
+        import xarray
+
+        return xarray.DataTree
+    # Not looked up on 1.x, which keeps the name for an alias that warns.
+    import arviz
+
+    return arviz.InferenceData

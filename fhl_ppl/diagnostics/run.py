@@ -1,0 +1,50 @@
+"""What an adapter reads from a finished run, for `annotate`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fhl_ppl.options import Options
+
+
+class Run(NamedTuple):
+    """A finished run, converted as far as its backend has to be known.
+
+    Attributes
+    ----------
+    data
+        InferenceData (ArviZ 0.x) or DataTree (ArviZ 1.x).
+    group
+        Group of each chain, shape [chain]; None for kernels other than FHL.
+    settings
+        Sampler name and settings; empty for other kernels.
+    """
+
+    data: Any
+    group: np.ndarray | None
+    settings: Mapping[str, Any]
+
+
+def describe(sampler: str, options: Options, metric: str, **about_the_run: Any) -> dict[str, Any]:
+    """Name the sampler and list its settings.
+
+    Parameters
+    ----------
+    sampler
+        Name of the kernel's class.
+    options
+        The kernel's checked arguments; each becomes an entry under its name.
+    metric
+        "dense", "diagonal" or "blocks".
+    **about_the_run
+        Further entries.
+
+    Examples
+    --------
+    >>> described = describe("fhl_ppl.numpyro.FHL", Options(), "dense", tuning_steps=1000)
+    >>> described["group_size"], described["coupling"], described["tuning_steps"]
+    (4, 'alternate', 1000)
+    """
+    return {"sampler": sampler, **asdict(options), "metric": metric, **about_the_run}

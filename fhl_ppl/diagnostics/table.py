@@ -1,0 +1,83 @@
+"""ArviZ's summary table, with two columns in which groups are the unit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fhl_ppl.diagnostics.arviz_lines import interval_options
+from fhl_ppl.diagnostics.group_units import ess_group, r_hat_group
+
+Dataset = Any
+DataFrame = Any
+
+
+def summary_table(
+    posterior: Dataset, group: np.ndarray | None, hdi_prob: float | None
+) -> DataFrame:
+    """Compute `arviz.summary`, unrounded, and append `ess_group` and `r_hat_group`.
+
+    Parameters
+    ----------
+    posterior
+        Dataset with dimensions chain and draw.
+    group
+        Group of each chain, shape [chain]; None leaves the two columns out.
+    hdi_prob
+        Probability of the highest-density interval; None takes ArviZ's own interval.
+
+    Returns
+    -------
+    DataFrame
+        A row for each scalar quantity.
+    """
+    import arviz
+
+    table = arviz.summary(posterior, round_to="none", **interval_options(hdi_prob))
+    if group is not None:
+        table["ess_group"] = np.concatenate(
+            [ess_group(draws, group).ravel() for draws in chains_first(posterior)]
+        )
+        table["r_hat_group"] = np.concatenate(
+            [r_hat_group(draws, group).ravel() for draws in chains_first(posterior)]
+        )
+    return table
+
+
+def chains_first(posterior: Dataset) -> list[np.ndarray]:
+    """All variables as arrays [chain, draw, ...], in the order of the rows of the table."""
+    return [
+        posterior[name].transpose("chain", "draw", ...).values.astype(float)
+        for name in posterior.data_vars
+    ]
+
+
+def select(posterior: Dataset, var_names: str | Sequence[str] | None) -> Dataset:
+    """Keep the variables named.
+
+    Raises
+    ------
+    ValueError
+        If a name is not in the posterior.
+    """
+    if var_names is None:
+        return posterior
+    names = [var_names] if isinstance(var_names, str) else list(var_names)
+    unknown = [name for name in names if name not in posterior.data_vars]
+    if unknown:
+        raise ValueError(
+            f"var_names has {unknown[0]!r}, which is not in the posterior; there are "
+            f"{', '.join(map(repr, posterior.data_vars))}."
+        )
+    return posterior[names]
+
+
+def to_text(table: DataFrame) -> str:
+    """Lay the table out for reading: whole effective sample sizes, R-hat to three decimals."""
+
+    def formatted(name: str) -> Any:
+        if name.startswith("ess"):
+            return "{:.0f}".format
+        return "{:.3f}".format if name.startswith("r_hat") else "{:.4g}".format
+
+    return str(table.to_string(formatters={name: formatted(name) for name in table.columns}))

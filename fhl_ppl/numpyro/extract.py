@@ -1,0 +1,139 @@
+"""Read a finished run of `numpyro.infer.MCMC` for `fhl_ppl.to_arviz`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import arviz
+import numpy as np
+from jax import random
+from numpyro import handlers
+from numpyro.distributions import Unit
+from numpyro.infer import MCMC, Predictive, init_to_sample
+
+from fhl_ppl.diagnostics.run import Run, describe
+from fhl_ppl.numpyro.kernel import FHL
+
+Array = Any
+
+
+def extract(
+    mcmc: MCMC,
+    *,
+    log_likelihood: bool,
+    posterior_predictive: bool | Mapping[str, Array] | None,
+    prior: Mapping[str, Array] | None,
+    coords: Mapping[str, Any] | None,
+    dims: Mapping[str, Any] | None,
+) -> Run:
+    """Convert a run by `arviz.from_numpyro`, and read the groups and settings of `FHL`.
+
+    Parameters
+    ----------
+    mcmc
+        After `run` (or after `warmup` with `collect_warmup=True`).
+    log_likelihood, posterior_predictive, prior, coords, dims
+        See `fhl_ppl.to_arviz`.
+
+    Raises
+    ------
+    ValueError
+        If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need.
+    """
+    if mcmc.last_state is None:
+        raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
+    if log_likelihood or posterior_predictive is True:
+        _refuse_missing_latents(mcmc)
+    data = arviz.from_numpyro(
+        mcmc,
+        prior=prior,
+        posterior_predictive=predict(mcmc)
+        if posterior_predictive is True
+        else posterior_predictive,
+        log_likelihood=log_likelihood,
+        coords=coords,
+        dims=dims,
+    )
+    if not isinstance(mcmc.sampler, FHL):
+        return Run(data, None, {})
+    return Run(data, _group(mcmc), _settings(mcmc, mcmc.sampler))
+
+
+def predict(mcmc: MCMC) -> dict[str, Array]:
+    """Draw every observed site again for every draw, arrays [chain, draw, ...].
+
+    The key is fixed, so that converting twice gives the same.
+    """
+    observed = [name for name, site in _sites(mcmc).items() if site["is_observed"]]
+    if not observed:
+        raise ValueError(
+            "posterior_predictive=True needs a model with observed sites; this run has none."
+        )
+    predictive = Predictive(
+        handlers.uncondition(mcmc.sampler.model),
+        mcmc.get_samples(group_by_chain=True),
+        return_sites=observed,
+        batch_ndims=2,
+    )
+    drawn: dict[str, Array] = predictive(random.key(0), *mcmc._args, **mcmc._kwargs)
+    return drawn
+
+
+def _sites(mcmc: MCMC) -> dict[str, Any]:
+    """Sample sites of the model; none without a model."""
+    model = mcmc.sampler.model
+    if model is None:
+        return {}
+    # init_to_sample also finds a value for a site without a density to draw from.
+    seeded = handlers.substitute(handlers.seed(model, random.key(0)), substitute_fn=init_to_sample)
+    trace = handlers.trace(seeded).get_trace(*mcmc._args, **mcmc._kwargs)
+    # Unit is the distribution of numpyro.factor, which observes nothing.
+    return {
+        name: site
+        for name, site in trace.items()
+        if site["type"] == "sample" and not isinstance(site["fn"], Unit)
+    }
+
+
+def _refuse_missing_latents(mcmc: MCMC) -> None:
+    """Refuse to go on with latent sites that would be drawn from their prior instead."""
+    samples = mcmc.get_samples()
+    for name, site in _sites(mcmc).items():
+        if not site["is_observed"] and name not in samples:
+            raise ValueError(
+                f"log_likelihood and posterior_predictive=True need draws of {name!r}, which the "
+                "posterior lacks: it was summed out, or left out by extra_fields. Leave them off, "
+                "or pass posterior_predictive=Predictive(model, samples, infer_discrete=True)(...)."
+            )
+
+
+def _group(mcmc: MCMC) -> np.ndarray:
+    """Group of each chain, shape [chain]."""
+    if _chains_are_particles(mcmc):
+        return np.asarray(mcmc.last_state.group)
+    # A chain with private companions is a group of its own.
+    return np.arange(mcmc.num_chains)
+
+
+def _chains_are_particles(mcmc: MCMC) -> bool:
+    # With private companions there is an axis for chains in front of the one for particles.
+    return mcmc.num_chains > 1 and mcmc.last_state.particles.potential_energy.ndim == 1
+
+
+def _settings(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
+    options = kernel.options
+    if options.dense_mass is None or isinstance(options.dense_mass, bool):
+        dim = mcmc.last_state.particles.position.shape[-1]
+        metric = "dense" if options.is_dense(dim) else "diagonal"
+    else:
+        metric = "blocks"
+    # Chains with private companions tune one each.
+    step_sizes = np.unique(mcmc.last_state.step_size).tolist()
+    return describe(
+        "fhl_ppl.numpyro.FHL",
+        options,
+        metric,
+        tuned_step_size=step_sizes[0] if len(step_sizes) == 1 else step_sizes,
+        tuning_steps=mcmc.num_warmup,
+        thinning=mcmc.thinning,
+        chain_method=getattr(mcmc.chain_method, "__name__", mcmc.chain_method),
+    )
