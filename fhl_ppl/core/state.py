@@ -54,7 +54,8 @@ class Info(NamedTuple):
     accepted
         Whether it was.
     diverging
-        Whether the proposal was non-finite or its energy error above the threshold.
+        Whether the proposal was non-finite or its energy error above the threshold; what is tested
+        as one (joint coupling: the group) diverges as one.
     energy
         H = U + K of the state that was kept.
     is_leader

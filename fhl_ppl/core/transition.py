@@ -119,7 +119,7 @@ def transition(
     info = Info(
         accept_prob=accept_prob,
         accepted=accepted,
-        diverging=change > DIVERGENCE_THRESHOLD,
+        diverging=log_ratio < -DIVERGENCE_THRESHOLD,
         energy=keep(new, old),
         is_leader=roles.leader.is_leader,
         is_pulled=roles.is_pulled,

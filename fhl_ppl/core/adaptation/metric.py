@@ -105,9 +105,9 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     inverse = xp.matrix_transpose(vectors)
     half = scale[:, None] * xp.linalg.solve(transposed, (vectors * root) @ inverse)
     whitener = (vectors / root) @ inverse @ transposed / scale
-    return Metric(
-        half @ xp.matrix_transpose(half), xp.matrix_transpose(whitener) @ whitener, whitener
-    )
+    parts = (half @ xp.matrix_transpose(half), xp.matrix_transpose(whitener) @ whitener, whitener)
+    # Blocks stay blocks in all of this, up to rounding.
+    return Metric(*(_restrict(xp, part, structure) for part in parts))
 
 
 def _identity(xp: Any, like: Array) -> Array:

@@ -58,7 +58,11 @@ def update(scale: PrincipalScale, position: Array, metric: Metric) -> PrincipalS
     unit = scale.direction / xp.sqrt(xp.sum(scale.direction**2))
     image = xp.mean(centred * (centred @ unit)[:, None], axis=0)
     direction = (1 - weight) * scale.direction + weight * image
-    return PrincipalScale(direction, mean, count)
+    # Squares of far-off positions may overflow; one such iteration must not spoil the rest.
+    usable = xp.all(xp.isfinite(direction))
+    return PrincipalScale(
+        xp.where(usable, direction, scale.direction), xp.where(usable, mean, scale.mean), count
+    )
 
 
 def sigma_max(scale: PrincipalScale) -> Array:
