@@ -91,9 +91,9 @@ def _single_group(group: np.ndarray) -> str:
     if len(np.unique(group)) > 1:
         return ""
     return (
-        f"There is only one group of {len(group)}, so r_hat_group compares no more than the two "
-        "halves of one series, and particles that went wrong together are not noticed. "
-        f"Run at least two groups: num_chains >= {2 * len(group)} (2 * group_size)."
+        "All chains belong to one group, so r_hat_group compares no more than the two halves of "
+        "one series, and particles that went wrong together are not noticed. "
+        f"Run at least two groups: num_chains >= 2 * group_size, here {2 * len(group)}."
     )
 
 
@@ -111,8 +111,8 @@ def _dependent_particles(table: DataFrame, posterior: Dataset, group: np.ndarray
     return (
         f"ess_group is far below ess_bulk for {_names(ratio[bad], largest=False)} "
         f"({table['ess_group'][worst]:.0f} against {table['ess_bulk'][worst]:.0f} for {worst}): "
-        "the particles of a group move together, and ess_bulk, ess_tail, mcse and r_hat count them as "
-        "independent. Trust ess_group, and run more groups (a larger num_chains) or longer."
+        "the particles of a group move together, and ess_bulk, ess_tail, mcse and r_hat count them "
+        "as independent. Trust ess_group, and run more groups (a larger num_chains) or longer."
     )
 
 
@@ -144,8 +144,8 @@ def _acceptance(sample_stats: Dataset) -> str:
         return ""
     return (
         f"Chain {int(rate['chain'][int(rate.argmin())])} accepted {lowest:.1%} of its proposals: "
-        "it hardly moved. Raise num_warmup or lower step_size; with coupling='joint' take a smaller "
-        "group_size."
+        "it hardly moved. Raise num_warmup or lower step_size; with coupling='joint' take a "
+        "smaller group_size."
     )
 
 
