@@ -22,7 +22,6 @@ import time
 import warnings
 from pathlib import Path
 
-import arviz as az
 import numpy as np
 import pyro
 import torch
@@ -33,6 +32,7 @@ from pyro.infer import NUTS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.judge import judge
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.batchable import batchable_operations
 from fhl_ppl.pyro.chains import constrained
@@ -133,24 +133,6 @@ def with_deterministic(model, sites):
     with batchable_operations():
         extra = torch.func.vmap(replay)(flat)
     return {**sites, **{name: value.unflatten(0, shape) for name, value in extra.items()}}
-
-
-def ess(values, method):
-    return az.ess(az.convert_to_dataset({"x": values}), method=method)["x"].values
-
-
-def judge(draws, reference):
-    """Compare draws [chain, draw, parameter] with a reference."""
-    lowest = min(ess(draws, "bulk").min(), ess(draws**2, "bulk").min())
-    z = []
-    for values, mean, error in (
-        (draws, reference["mean"], reference["mcse_mean"]),
-        (draws**2, reference["m2"], reference["mcse_m2"]),
-    ):
-        own = values.var((0, 1)) / ess(values, "mean")
-        z.append(np.abs((values.mean((0, 1)) - mean) / np.sqrt(own + error**2)))
-    rhat = az.rhat(az.convert_to_dataset({"x": draws}))["x"].values
-    return {"ess": lowest, "z": np.nanmax(z), "rhat": np.nanmax(rhat)}
 
 
 def line(name, side, row):

@@ -292,7 +292,21 @@ class FHL(MCMCKernel):
         self._vectorized = is_batch(rng_key)
         num_particles = rng_key.shape[0] if self._vectorized else self._options.group_size
         rng_key, keys = particle_keys(rng_key, num_particles)
-        z = self._find_starts(keys, init_params, model_args, model_kwargs)
+        if init_params is not None:
+            init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
+        if self._model is None:
+            z = starts.needed(init_params)
+        else:
+            z, self._potential_fn_generator, self._postprocess_fn = starts.from_model(
+                keys,
+                self._model,
+                model_args,
+                model_kwargs,
+                init_params,
+                init_strategy=self._init_strategy,
+                forward_mode_differentiation=self._forward_mode,
+                validate_grad=self._options.trusts_gradient,
+            )
 
         first = jax.tree.map(lambda leaf: leaf[0], z)
         flat, self._unravel = ravel_pytree(first)
@@ -310,7 +324,7 @@ class FHL(MCMCKernel):
         particles = State(position, energy, gradient)
 
         dim = flat.shape[0]
-        sites = _slices(first)
+        sites = potential.slices(first)
         structure = block_structure(self._options.dense_mass, sites, dim)
         self._plan = self._options.plan(num_warmup, dim, structure)
         # NumPy, not JAX arrays: `init` may run under a transformation whose tracers must not stay.
@@ -409,39 +423,6 @@ class FHL(MCMCKernel):
             rng_key=rng_key,
         )
 
-    def _find_starts(
-        self, keys: Array, init_params: Any, model_args: tuple, model_kwargs: dict
-    ) -> Any:
-        """One start for every particle, leaves [particle, ...]."""
-        if self._model is None:
-            if init_params is None:
-                raise ValueError(
-                    "init_params must be given with potential_fn: pass it to MCMC.run, with a "
-                    "leading chain axis if there are several chains."
-                )
-            return self._with_particle_axis(init_params, keys.shape[0])
-        z, self._potential_fn_generator, self._postprocess_fn = starts.from_model(
-            keys,
-            self._model,
-            model_args,
-            model_kwargs,
-            init_strategy=self._init_strategy,
-            forward_mode_differentiation=self._forward_mode,
-            validate_grad=self._options.trusts_gradient,
-        )
-        if init_params is None:
-            return z
-        given = self._with_particle_axis(init_params, keys.shape[0])
-        _check_same_shape(given, z)
-        return given
-
-    def _with_particle_axis(self, init_params: Any, num_particles: int) -> Any:
-        """Private companions start where their chain does, which is known to be a valid place."""
-        leaves = jax.tree.map(jnp.asarray, init_params)
-        if self._vectorized:
-            return leaves
-        return jax.tree.map(lambda x: jnp.broadcast_to(x, (num_particles, *x.shape)), leaves)
-
     def _potential(self, model_args: tuple, model_kwargs: dict) -> Callable:
         if self._potential_fn is not None:
             return self._potential_fn
@@ -465,27 +446,3 @@ class FHL(MCMCKernel):
 
 def _fori_loop(lower: Any, upper: Any, body: Callable, init: Any) -> Any:
     return lax.fori_loop(lower, jnp.asarray(upper, int), body, init)
-
-
-def _slices(z: Any) -> dict[str, slice]:
-    """Where each site lies in the flat position; empty for a pytree that is no dict."""
-    if not isinstance(z, dict):
-        return {}
-    slices, begin = {}, 0
-    for name in sorted(z):
-        size = sum(leaf.size for leaf in jax.tree.leaves(z[name]))
-        slices[name] = slice(begin, begin + size)
-        begin += size
-    return slices
-
-
-def _check_same_shape(given: Any, wanted: Any) -> None:
-    def shapes(tree: Any) -> Any:
-        return jax.tree.map(jnp.shape, tree)
-
-    if jax.tree.structure(given) != jax.tree.structure(wanted) or shapes(given) != shapes(wanted):
-        raise ValueError(
-            "init_params must hold the unconstrained value of every latent site, with a leading "
-            f"chain axis if there are several chains: wanted shapes {shapes(wanted)}, "
-            f"got {shapes(given)}."
-        )

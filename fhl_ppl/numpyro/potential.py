@@ -56,6 +56,18 @@ def potential_and_gradient(
     return jax.vmap(one)
 
 
+def slices(z: Any) -> dict[str, slice]:
+    """Where each site lies in the flat position; empty for a pytree that is no dict."""
+    if not isinstance(z, dict):
+        return {}
+    slices, begin = {}, 0
+    for name in sorted(z):
+        size = sum(leaf.size for leaf in jax.tree.leaves(z[name]))
+        slices[name] = slice(begin, begin + size)
+        begin += size
+    return slices
+
+
 def check_potential(potential_fn: Callable, z: Any) -> None:
     """Refuse parameters that cannot move and a potential that is no scalar.
 

@@ -18,10 +18,42 @@ FEW_STARTS = 16
 """Up to so many starts are found one by one, which spares compiling a search for a batch."""
 
 
+def with_particle_axis(init_params: Any, num_particles: int, vectorized: bool) -> Any:
+    """Give `init_params` leaves [particle, ...], which those of vectorized chains have already.
+
+    Private companions start where their chain does, which is known to be a valid place.
+    """
+    leaves = jax.tree.map(jnp.asarray, init_params)
+    if vectorized:
+        return leaves
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (num_particles, *x.shape)), leaves)
+
+
+def needed(init_params: Any) -> Any:
+    """Insist on `init_params`: a potential alone does not say where to start.
+
+    Raises
+    ------
+    ValueError
+        If it is None.
+    """
+    if init_params is None:
+        raise ValueError(
+            "init_params must be given with potential_fn: pass it to MCMC.run, with a leading "
+            "chain axis if there are several chains."
+        )
+    return init_params
+
+
 def from_model(
-    keys: Array, model: Callable, model_args: tuple, model_kwargs: dict, **settings: Any
+    keys: Array,
+    model: Callable,
+    model_args: tuple,
+    model_kwargs: dict,
+    init_params: Any,
+    **settings: Any,
 ) -> tuple[Any, Callable, Callable]:
-    """Find a start for every key [particle].
+    """Find a start for every key [particle], or take `init_params` [particle, ...] if given.
 
     Returns
     -------
@@ -35,7 +67,8 @@ def from_model(
     Raises
     ------
     ValueError
-        If no start with a finite potential is found, naming the sites; if the model subsamples.
+        If no start with a finite potential is found, naming the sites; if the model subsamples; if
+        `init_params` is not shaped as its latent sites.
     """
 
     def initialize(key: Array) -> Any:
@@ -59,6 +92,9 @@ def from_model(
     _refuse_subsampling(found[0].model_trace)
     starts = [_sites(info.param_info) for info in found]
     z = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts) if one_by_one else starts[0]
+    if init_params is not None:
+        _check_same_shape(init_params, z)
+        z = init_params
     return z, found[0].potential_fn, found[0].postprocess_fn
 
 
@@ -155,3 +191,15 @@ def _diagnose(
         f"{'; '.join(culprits)}. Check the data and priors of these sites, give init_params, or "
         "use another init_strategy."
     )
+
+
+def _check_same_shape(given: Any, wanted: Any) -> None:
+    def shapes(tree: Any) -> Any:
+        return jax.tree.map(jnp.shape, tree)
+
+    if jax.tree.structure(given) != jax.tree.structure(wanted) or shapes(given) != shapes(wanted):
+        raise ValueError(
+            "init_params must hold the unconstrained value of every latent site, with a leading "
+            f"chain axis if there are several chains: wanted shapes {shapes(wanted)}, "
+            f"got {shapes(given)}."
+        )

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fhl_ppl.core import transition as transition_module
 from fhl_ppl.core.adaptation import strength
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.couplings.alternate import choose_scouts
@@ -191,9 +190,12 @@ def test_the_state_kept_is_always_finite(spots, coupling, adjusted, pull, step_s
 
 
 def test_a_transition_that_keeps_what_is_not_finite_is_noticed(monkeypatch):
+    def accept_everything(groups, change, draws):
+        return np.zeros_like(change), draws.accept
+
     spots = [(seed, 1.0, np.nan, False) for seed in range(20)]
     assert_stays_finite(spots, "alternate", False, 1.0, 0.5, 0)
-    monkeypatch.setattr(transition_module, "is_finite", lambda end: end.potential_energy < np.inf)
+    monkeypatch.setattr(COUPLINGS["alternate"], "log_accept_ratio", accept_everything)
     with pytest.raises(AssertionError):
         assert_stays_finite(spots, "alternate", False, 1.0, 0.5, 0)
 
@@ -264,6 +266,15 @@ def test_the_metropolis_test_is_of_each_or_of_the_sum(coupling, rng):
         change = np.repeat([change[:4].sum(), change[4:].sum()], [4, 3])
     np.testing.assert_allclose(info.accept_prob, np.exp(np.minimum(-change, 0)), rtol=1e-11)
     assert info.accept_prob.min() < 0.99
+
+
+def test_no_strength_is_a_strength_of_zero(coupling, rng):
+    target, draws = TARGETS["skewed"], draw(rng, 7, 3)
+    start = target.sample(rng, 7)
+    zero = go(target.potential_and_gradient, start, coupling, draws, pulling_strength=0.0)
+    none = go(target.potential_and_gradient, start, coupling, draws, pulling_strength=None)
+    for one, other in zip((*zero[0], *zero[1]), (*none[0], *none[1]), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_one_particle_alone_is_plain_hmc(coupling, rng):

@@ -227,6 +227,28 @@ def test_a_given_length_is_kept_without_jitter():
         assert tuning.num_steps == np.ceil(1.5 / tuning.step_size)
 
 
+def test_a_planned_strength_of_zero_is_none_at_all():
+    run = Run(make_plan(20, pulling_strength=0.0)).go(20)
+    assert {tuning.pulling_strength for tuning in run.tunings} == {None}
+    assert all(info.is_free.all() for info in run.infos)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.05), (3.0, np.inf), (0.2, 0.3)])
+def test_step_sizes_stay_within_their_bounds(low, high):
+    run = Run(make_plan(60, min_step_size=low, max_step_size=high)).go(60)
+    assert all(low <= tuning.step_size <= high for tuning in run.tunings)
+
+
+def test_steps_of_many_iterations_are_those_of_each():
+    run = Run(make_plan(60)).go(60)
+    numbers = np.arange(50, 90)
+    step_size, num_steps = warmup.tune_steps(run.plan, run.adaptation, numbers)
+    each = [warmup.tune_steps(run.plan, run.adaptation, np.asarray(k))[1] for k in numbers]
+    assert step_size.shape == ()
+    assert len(set(each)) > 1
+    np.testing.assert_array_equal(num_steps, each)
+
+
 @pytest.mark.parametrize("strength", [None, 0.5])
 def test_the_step_size_is_tuned_on_particles_that_no_pull_acted_on(strength):
     plan = make_plan(60, pulling_strength=strength)

@@ -1,0 +1,115 @@
+"""The golden file is what NumPy computes today, and covers core."""
+
+import numpy as np
+import pytest
+
+from fhl_ppl.core import leader
+from tests.golden.generate import generate
+from tests.golden.scenarios import (
+    FILE,
+    SCENARIOS,
+    STEPWISE,
+    TOLERANCE,
+    assert_golden,
+    assert_golden_path,
+    called_in_core,
+    load,
+    make_inputs,
+)
+from tests.loops import fori_loop
+
+
+def run(scenario):
+    inputs, expected = load(scenario)
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = SCENARIOS[scenario](inputs, fori_loop)
+    return {name: np.asarray(value) for name, value in outputs.items()}, expected
+
+
+def assert_path(scenario):
+    inputs, warm_up = make_inputs(), STEPWISE[scenario]
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert_golden_path(
+            scenario,
+            lambda: warm_up.start(inputs),
+            lambda k, vector: warm_up.iterate(inputs, k, vector, fori_loop),
+        )
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_numpy_gives_what_is_stored(scenario):
+    assert_golden(*run(scenario))
+
+
+@pytest.mark.parametrize("scenario", STEPWISE)
+def test_every_iteration_of_a_warm_up_gives_what_is_stored(scenario):
+    assert_path(scenario)
+
+
+def test_the_file_holds_what_would_be_generated():
+    with np.load(FILE) as stored:
+        assert sorted(stored) == sorted(generate())
+        for name, value in make_inputs().items():
+            np.testing.assert_array_equal(stored[f"inputs/{name}"], value)
+
+
+def test_the_file_is_small():
+    assert FILE.stat().st_size < 250_000
+
+
+@pytest.fixture
+def _slightly_off(monkeypatch):
+    exact = leader.elastic_displacement
+
+    def slightly_off(rate, position, found):
+        return exact(rate, position, found) * (1 + 1e-6)
+
+    for module in ("core.couplings.joint", "core.couplings.alternate"):
+        monkeypatch.setattr(f"fhl_ppl.{module}.elastic_displacement", slightly_off)
+    monkeypatch.setattr("tests.golden.scenarios.elastic_displacement", slightly_off)
+
+
+@pytest.mark.usefixtures("_slightly_off")
+@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"transition without pull"}))
+def test_a_small_change_is_noticed(scenario):
+    outputs, expected = run(scenario)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_golden(outputs, expected)
+
+
+@pytest.mark.usefixtures("_slightly_off")
+@pytest.mark.parametrize("scenario", STEPWISE)
+def test_a_small_change_of_an_iteration_is_noticed(scenario):
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_path(scenario)
+
+
+def test_a_missing_output_is_noticed():
+    outputs, expected = run("leader")
+    del outputs["0 rate"]
+    with pytest.raises(AssertionError):
+        assert_golden(outputs, expected)
+    assert TOLERANCE == 1e-10
+
+
+def test_transitions_accept_and_reject():
+    accepted = np.stack(
+        [load(name)[1]["accepted"] for name in SCENARIOS if name.startswith("transition")]
+    )
+    assert accepted.any()
+    assert not accepted.all()
+
+
+def test_the_scenarios_call_all_that_is_public():
+    # The step size is adapted in those alone that are checked step by step.
+    called, public = called_in_core(
+        lambda: [*(run(scenario) for scenario in SCENARIOS), *map(assert_path, STEPWISE)]
+    )
+    assert called == public
+    assert len(public) > 30
+
+
+def test_what_is_not_called_is_noticed():
+    called, public = called_in_core(lambda: run("leader"))
+    assert "fhl_ppl.core.leader.find_leader" in called
+    assert called < public

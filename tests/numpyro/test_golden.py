@@ -1,0 +1,114 @@
+"""Core under JAX, compiled and not, gives what NumPy gave."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from tests.conftest import importorskip
+from tests.golden.scenarios import (
+    NUM_WARMUP,
+    SCENARIOS,
+    STEPWISE,
+    assert_golden,
+    assert_golden_path,
+    called_in_core,
+    load,
+)
+
+jax = importorskip("jax")
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+def fori_loop(lower, upper, body, value):
+    return jax.lax.fori_loop(lower, jax.numpy.asarray(upper, int), body, value)
+
+
+def load_inputs():
+    return {name: jax.numpy.asarray(value) for name, value in load("inputs")[0].items()}
+
+
+def run(scenario):
+    return jax.jit(partial(SCENARIOS[scenario], fori_loop=fori_loop))(load_inputs())
+
+
+def as_numpy(outputs):
+    assert all(isinstance(value, jax.Array) for value in outputs.values())
+    return {name: np.asarray(value) for name, value in outputs.items()}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_jax_gives_what_numpy_gave(scenario):
+    assert_golden(as_numpy(run(scenario)), load(scenario)[1])
+
+
+# Of the warm-ups, single iterations are enough: not compiled, each takes some tenths of a second.
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if "warm-up" not in name])
+def test_jax_gives_what_numpy_gave_without_jit(scenario):
+    with jax.disable_jit():
+        assert_golden(as_numpy(run(scenario)), load(scenario)[1])
+
+
+def assert_path(scenario, iterations):
+    inputs, warm_up = load_inputs(), STEPWISE[scenario]
+    step = jax.jit(partial(warm_up.iterate, fori_loop=fori_loop))
+
+    def iterate(k, vector):
+        return step(inputs, k, jax.numpy.asarray(vector))
+
+    assert_golden_path(scenario, lambda: warm_up.start(inputs), iterate, iterations)
+
+
+@pytest.mark.parametrize("scenario", STEPWISE)
+def test_every_iteration_of_a_warm_up_gives_what_numpy_gave(scenario):
+    assert_path(scenario, range(NUM_WARMUP))
+
+
+@pytest.mark.parametrize("scenario", STEPWISE)
+def test_iterations_of_a_warm_up_give_what_numpy_gave_without_jit(scenario):
+    # After 9 and 41 the metric is renewed, after 49 everything is frozen.
+    with jax.disable_jit():
+        assert_path(scenario, [0, 9, 41, 49])
+
+
+def test_single_precision_is_noticed():
+    jax.config.update("jax_enable_x64", False)
+    outputs = as_numpy(run("leapfrog joint dense"))
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_golden(outputs, load("leapfrog joint dense")[1])
+
+
+def trace(function, *arguments):
+    return jax.eval_shape(partial(function, fori_loop=fori_loop), *arguments)
+
+
+@pytest.mark.parametrize("scenario", STEPWISE)
+def test_single_precision_is_kept_where_double_is_enabled(scenario):
+    # A loop refuses to carry what changes its type.
+    inputs = {
+        name: value.astype(np.float32) if value.dtype == np.float64 else value
+        for name, value in load_inputs().items()
+    }
+    start = STEPWISE[scenario].start(inputs)
+    assert start.dtype == np.float32
+    assert trace(STEPWISE[scenario].iterate, inputs, 9, start).dtype == np.float32
+
+
+def test_the_scenarios_call_all_that_is_public():
+    inputs = load_inputs()
+
+    def trace_all():
+        for scenario in SCENARIOS.values():
+            trace(scenario, inputs)
+        for warm_up in STEPWISE.values():
+            trace(warm_up.iterate, inputs, 9, warm_up.start(inputs))
+
+    called, public = called_in_core(trace_all)
+    assert called == public

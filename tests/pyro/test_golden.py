@@ -1,0 +1,80 @@
+"""Core under PyTorch gives what NumPy gave."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import importorskip
+from tests.golden.scenarios import (
+    SCENARIOS,
+    STEPWISE,
+    assert_golden,
+    assert_golden_path,
+    called_in_core,
+    load,
+)
+from tests.loops import fori_loop
+
+torch = importorskip("torch")
+
+
+def load_inputs(dtype=torch.float64):
+    inputs = {name: torch.from_numpy(value) for name, value in load("inputs")[0].items()}
+    return {
+        name: value.to(dtype) if value.is_floating_point() else value
+        for name, value in inputs.items()
+    }
+
+
+def run(scenario, dtype=torch.float64):
+    outputs = SCENARIOS[scenario](load_inputs(dtype), fori_loop)
+    assert all(isinstance(value, torch.Tensor) for value in outputs.values())
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_torch_gives_what_numpy_gave(scenario):
+    assert_golden(run(scenario), load(scenario)[1])
+
+
+@pytest.mark.parametrize("scenario", STEPWISE)
+def test_every_iteration_of_a_warm_up_gives_what_numpy_gave(scenario):
+    inputs, warm_up = load_inputs(), STEPWISE[scenario]
+
+    def iterate(k, vector):
+        return warm_up.iterate(inputs, k, torch.from_numpy(vector), fori_loop).numpy()
+
+    assert_golden_path(scenario, lambda: warm_up.start(inputs).numpy(), iterate)
+
+
+def test_single_precision_is_noticed():
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_golden(run("leapfrog joint dense", torch.float32), load("leapfrog joint dense")[1])
+
+
+@pytest.mark.parametrize("default", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scenario", ["warm-up alternate", "warm-up joint"])
+def test_the_type_is_that_of_the_data_whatever_the_default(scenario, dtype, default):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(default)
+    try:
+        outputs = run(scenario, dtype)
+    finally:
+        torch.set_default_dtype(before)
+    for name, value in outputs.items():
+        assert value.dtype == torch.empty(0, dtype=dtype).numpy().dtype, name
+        assert np.isfinite(value).all(), name
+
+
+def test_the_scenarios_call_all_that_is_public():
+    inputs = load_inputs()
+
+    def run_all():
+        for scenario in SCENARIOS.values():
+            scenario(inputs, fori_loop)
+        for warm_up in STEPWISE.values():
+            # A window ends with iteration 9.
+            warm_up.iterate(inputs, 9, warm_up.start(inputs), fori_loop)
+
+    called, public = called_in_core(run_all)
+    assert called == public
