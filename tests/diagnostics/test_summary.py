@@ -107,10 +107,12 @@ def test_warns_of_a_delayed_agreement(rng):
     assert message.startswith("ess_group is far below ess_bulk")
 
 
-def test_warns_of_a_single_group(draws):
-    (message,) = warned(inference_data(draws, np.zeros(8, int)))
+@pytest.mark.parametrize(("settings", "remedy"), [({}, 16), ({"group_size": 10}, 20)])
+def test_warns_of_a_single_group(draws, settings, remedy):
+    """Chains may be fewer than a group holds, so their number alone is not the remedy."""
+    (message,) = warned(inference_data(draws, np.zeros(8, int), **settings))
     assert message.startswith("All chains belong to one group")
-    assert message.endswith("num_chains >= 2 * group_size, here 16.")
+    assert message.endswith(f"num_chains >= 2 * group_size, here {remedy}.")
 
 
 def test_warns_of_frozen_particles(rng):
