@@ -43,13 +43,20 @@ def from_arrays(
     groups: Mapping[str, Mapping[str, Array]],
     coords: Mapping[str, Any] | None,
     dims: Mapping[str, Any] | None,
+    attrs: Mapping[str, Any],
 ) -> Any:
-    """Convert groups of NumPy arrays, [chain, draw, ...] except in `observed_data`."""
+    """Convert groups of NumPy arrays, [chain, draw, ...] except in `observed_data`.
+
+    `attrs` are given to every group.
+    """
     import arviz
 
     if _has_trees():
-        return arviz.from_dict(dict(groups), coords=coords, dims=dims)
-    return arviz.from_dict(**groups, coords=coords, dims=dims)
+        data = arviz.from_dict(dict(groups), coords=coords, dims=dims)
+    else:
+        data = arviz.from_dict(**groups, coords=coords, dims=dims)
+    named = {name: dataset.assign_attrs(attrs) for name, dataset in datasets(data).items()}
+    return from_datasets(named, data.attrs)
 
 
 def interval_options(hdi_prob: float | None) -> dict[str, Any]:

@@ -16,21 +16,21 @@ R_HAT = 1.01
 R_HAT_GROUP = 1.05
 """Bound on R-hat over groups, which are fewer than chains, so that it scatters more.
 
-Simulated for independent autoregressive particles (4 to 64 in groups of 4, 1000 draws): up to 0.3 %
-false alarms for each quantity with 180 effective draws a chain, none in 18000 with 300 or more. A
-bound of 1.01 would raise 2 % to 12 % even there."""
+False alarms for independent particles (simulated in tests/diagnostics/test_summary.py; 4 to 64 in
+groups of 4, 1000 draws): less than 0.1 % of the quantities, from 100 effective draws a chain with
+several groups or 500 with one. A bound of 1.01 would raise 2 % to 30 %."""
 
 ESS_RATIO = 0.5
-"""Bound on ess_group / ess_bulk. In the same simulations up to 0.03 % false alarms for each
-quantity where `COMPARABLE` is met; with half as many draws it would be 1 %."""
+"""Bound on ess_group / ess_bulk. In the same simulation less than 0.1 % false alarms where
+`COMPARABLE` is met; at half of that, up to 1 %."""
 
 COMPARABLE = 400
 """Effective draws, for each series of a group, from which the two ESS are compared."""
 
 INFLATION = 2.0
-"""Bound on the variance of group means against independent particles. It finds particles that agree
-at the same draw with much fewer draws than the ESS need: the largest value in 32000 simulated
-quantities was 1.25, with 180 effective draws a chain or more."""
+"""Bound on the variance of group means against that of independent particles. It finds particles
+that agree at the same draw, and needs far fewer draws than an ESS: in the same simulation the
+largest value was below 1.3."""
 
 INFLATION_COMPARABLE = 50
 """Effective draws, for each series of a group, from which `INFLATION` is applied."""
@@ -64,7 +64,7 @@ def findings(
     if group is not None:
         found += [
             _r_hat(table, "r_hat_group", R_HAT_GROUP),
-            _single_group(group),
+            _single_group(group, posterior.attrs.get("group_size", len(group))),
             _dependent_particles(table, posterior, group),
         ]
     if sample_stats is not None:
@@ -87,13 +87,13 @@ def _r_hat(table: DataFrame, column: str, bound: float) -> str:
     )
 
 
-def _single_group(group: np.ndarray) -> str:
+def _single_group(group: np.ndarray, group_size: int) -> str:
     if len(np.unique(group)) > 1:
         return ""
     return (
-        f"There is only one group of {len(group)}, so r_hat_group compares no more than the two "
-        "halves of one series, and particles that went wrong together are not noticed. "
-        f"Run at least two groups: num_chains >= {2 * len(group)} (2 * group_size)."
+        "All chains belong to one group, so r_hat_group compares no more than the two halves of "
+        "one series, and particles that went wrong together are not noticed. "
+        f"Run at least two groups: num_chains >= 2 * group_size, here {2 * group_size}."
     )
 
 
@@ -111,8 +111,8 @@ def _dependent_particles(table: DataFrame, posterior: Dataset, group: np.ndarray
     return (
         f"ess_group is far below ess_bulk for {_names(ratio[bad], largest=False)} "
         f"({table['ess_group'][worst]:.0f} against {table['ess_bulk'][worst]:.0f} for {worst}): "
-        "the particles of a group move together, and ess_bulk, ess_tail, mcse and r_hat count them as "
-        "independent. Trust ess_group, and run more groups (a larger num_chains) or longer."
+        "the particles of a group move together, and ess_bulk, ess_tail, mcse and r_hat count them "
+        "as independent. Trust ess_group, and run more groups (a larger num_chains) or longer."
     )
 
 
@@ -144,8 +144,8 @@ def _acceptance(sample_stats: Dataset) -> str:
         return ""
     return (
         f"Chain {int(rate['chain'][int(rate.argmin())])} accepted {lowest:.1%} of its proposals: "
-        "it hardly moved. Raise num_warmup or lower step_size; with coupling='joint' take a smaller "
-        "group_size."
+        "it hardly moved. Raise num_warmup or lower step_size; with coupling='joint' take a "
+        "smaller group_size."
     )
 
 

@@ -27,7 +27,9 @@ class Run(NamedTuple):
     settings: Mapping[str, Any]
 
 
-def describe(sampler: str, options: Options, metric: str, **about_the_run: Any) -> dict[str, Any]:
+def describe(
+    sampler: str, options: Options, dim: int | None, **about_the_run: Any
+) -> dict[str, Any]:
     """Name the sampler and list its settings.
 
     Parameters
@@ -36,15 +38,21 @@ def describe(sampler: str, options: Options, metric: str, **about_the_run: Any) 
         Name of the kernel's class.
     options
         The kernel's checked arguments; each becomes an entry under its name.
-    metric
-        "dense", "diagonal" or "blocks".
+    dim
+        Number of unconstrained parameters, on which the form of the metric depends. None if it is
+        not known, which leaves `metric` out.
     **about_the_run
         Further entries.
 
     Examples
     --------
-    >>> described = describe("fhl_ppl.numpyro.FHL", Options(), "dense", tuning_steps=1000)
-    >>> described["group_size"], described["coupling"], described["tuning_steps"]
-    (4, 'alternate', 1000)
+    >>> described = describe("fhl_ppl.numpyro.FHL", Options(), dim=10, tuning_steps=1000)
+    >>> described["group_size"], described["metric"], described["tuning_steps"]
+    (4, 'dense', 1000)
     """
-    return {"sampler": sampler, **asdict(options), "metric": metric, **about_the_run}
+    described = {"sampler": sampler, **asdict(options)}
+    if isinstance(options.dense_mass, list | tuple) and options.dense_mass:
+        described["metric"] = "blocks"
+    elif dim is not None:
+        described["metric"] = "dense" if options.is_dense(dim) else "diagonal"
+    return described | about_the_run

@@ -120,18 +120,12 @@ def _chains_are_particles(mcmc: MCMC) -> bool:
 
 
 def _settings(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
-    options = kernel.options
-    if options.dense_mass is None or isinstance(options.dense_mass, bool):
-        dim = mcmc.last_state.particles.position.shape[-1]
-        metric = "dense" if options.is_dense(dim) else "diagonal"
-    else:
-        metric = "blocks"
     # Chains with private companions tune one each.
     step_sizes = np.unique(mcmc.last_state.step_size).tolist()
     return describe(
         "fhl_ppl.numpyro.FHL",
-        options,
-        metric,
+        kernel.options,
+        mcmc.last_state.particles.position.shape[-1],
         tuned_step_size=step_sizes[0] if len(step_sizes) == 1 else step_sizes,
         tuning_steps=mcmc.num_warmup,
         thinning=mcmc.thinning,

@@ -22,11 +22,8 @@ def import_without(missing: str, statement: str) -> subprocess.CompletedProcess[
         ("numpyro", "numpyro", "import fhl_ppl.numpyro"),
         ("torch", "pyro", "import fhl_ppl.pyro"),
         ("pyro", "pyro", "import fhl_ppl.pyro"),
-        (
-            "arviz",
-            "arviz",
-            "from fhl_ppl._extras import require; require('arviz', 'arviz')",
-        ),
+        ("arviz", "arviz", "import fhl_ppl; fhl_ppl.to_arviz(None)"),
+        ("arviz", "arviz", "import fhl_ppl; fhl_ppl.summary(None)"),
     ],
 )
 def test_names_the_extra(missing, extra, statement):

@@ -1,0 +1,155 @@
+"""Read a finished run of `pyro.infer.MCMC` or `fhl_ppl.pyro.MCMC` for `fhl_ppl.to_arviz`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyro
+
+from fhl_ppl.diagnostics.arviz_lines import from_arrays
+from fhl_ppl.diagnostics.run import Run, describe
+from fhl_ppl.options import Options
+from fhl_ppl.pyro.observations import Observations, to_numpy
+
+Array = Any
+
+NAMES = {
+    "potential_energy": "lp",
+    "energy": "energy",
+    "accept_prob": "acceptance_rate",
+    "diverging": "diverging",
+    "n_steps": "n_steps",
+    "step_size": "step_size",
+    "pulling_strength": "pulling_strength",
+    "is_leader": "is_leader",
+    "group": "group",
+}
+"""ArviZ's names of the statistics; lp is the negative of the potential energy."""
+
+
+def extract(
+    mcmc: Any,
+    *,
+    log_likelihood: bool,
+    posterior_predictive: bool | Mapping[str, Array] | None,
+    prior: Mapping[str, Array] | None,
+    coords: Mapping[str, Any] | None,
+    dims: Mapping[str, Any] | None,
+) -> Run:
+    """Convert a run, and read the groups and settings of `FHL`.
+
+    ArviZ 1.x has no converter for Pyro, and that of 0.x knows no statistics but divergences.
+
+    Parameters
+    ----------
+    mcmc
+        After `run`. Of it are read `get_samples`, `diagnostics`, `kernel` and the arguments of the
+        model. With statistics of each draw among the diagnostics, as from `FHL`, these are kept,
+        and otherwise the divergences.
+    log_likelihood, posterior_predictive, prior, coords, dims
+        See `fhl_ppl.to_arviz`.
+
+    Raises
+    ------
+    ValueError
+        If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need, or if
+        given predictive draws do not fit the posterior.
+    """
+    if not getattr(mcmc, "_samples", None):
+        raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
+    samples = mcmc.get_samples(group_by_chain=True)
+    posterior = {name: to_numpy(value) for name, value in samples.items()}
+    shape = next(iter(posterior.values())).shape[:2]
+    diagnostics = mcmc.diagnostics()
+    statistics = _statistics(diagnostics, shape)
+    groups = {"posterior": posterior, "sample_stats": _by_arviz_names(statistics)}
+
+    observations = Observations(mcmc.kernel.model, mcmc._args, mcmc._kwargs, samples)
+    if observations.observed:
+        groups["observed_data"] = observations.observed
+    if log_likelihood:
+        groups["log_likelihood"] = observations.log_likelihood()
+    if posterior_predictive is True:
+        groups["posterior_predictive"] = observations.predictive()
+    elif posterior_predictive:
+        groups["posterior_predictive"] = {
+            name: _by_chain(name, to_numpy(value), shape)
+            for name, value in posterior_predictive.items()
+        }
+    groups |= _prior_groups(prior or {}, posterior)
+
+    library = {"inference_library": "pyro", "inference_library_version": pyro.__version__}
+    named_dims = {**observations.dims, **(dims or {})}
+    data = from_arrays(groups, coords, named_dims, library)
+    options = getattr(mcmc.kernel, "options", None)
+    if not isinstance(options, Options):
+        return Run(data, None, {})
+    return Run(data, _group(diagnostics, shape[0]), _settings(mcmc, options, statistics))
+
+
+def _statistics(diagnostics: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Statistics of each draw, arrays [chain, draw]."""
+    found = {}
+    for name in NAMES.keys() & diagnostics.keys():
+        values = diagnostics[name]
+        # A site of the same name has its own diagnostics, which are no statistics of the sampler.
+        if isinstance(values, Mapping) and all(key.startswith("chain ") for key in values):
+            values = list(values.values())
+        if np.shape(values) == shape:
+            found[name] = np.asarray(values)
+    if "diverging" not in found and "divergences" in diagnostics:
+        found["diverging"] = np.zeros(shape, bool)
+        for chain, draws in enumerate(diagnostics["divergences"].values()):
+            found["diverging"][chain, draws] = True
+    return found
+
+
+def _by_arviz_names(statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {
+        arviz_name: -statistics[name] if name == "potential_energy" else statistics[name]
+        for name, arviz_name in NAMES.items()
+        if name in statistics
+    }
+
+
+def _group(diagnostics: Mapping[str, Any], num_chains: int) -> np.ndarray:
+    """Group of each chain, shape [chain]."""
+    # pyro.infer.MCMC reports chain by chain: each has private companions and is a group of its own.
+    if isinstance(diagnostics["group"], Mapping):
+        return np.arange(num_chains)
+    return np.asarray(diagnostics["group"])[:, 0]
+
+
+def _settings(mcmc: Any, options: Options, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    # Only a run that can be resumed tells where all of its particles are.
+    particles = mcmc.state_dict()["particles"]["position"] if hasattr(mcmc, "state_dict") else None
+    step_sizes = np.unique(statistics["step_size"][:, -1]).tolist()
+    return describe(
+        "fhl_ppl.pyro.FHL",
+        options,
+        None if particles is None else particles.shape[-1],
+        tuned_step_size=step_sizes[0] if len(step_sizes) == 1 else step_sizes,
+        tuning_steps=mcmc.warmup_steps,
+    )
+
+
+def _by_chain(name: str, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    if values.shape[:2] == shape:
+        return values
+    if values.shape[0] == shape[0] * shape[1]:
+        return values.reshape(shape + values.shape[1:])
+    raise ValueError(
+        f"posterior_predictive has shape {values.shape} for {name!r}; {shape} chains and draws "
+        f"were run, so it must begin with {shape} or ({shape[0] * shape[1]},)."
+    )
+
+
+def _prior_groups(
+    prior: Mapping[str, Array], posterior: Mapping[str, Array]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Split draws from the prior into sites of the posterior and others; one chain of each."""
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in prior.items():
+        group = "prior" if name in posterior else "prior_predictive"
+        groups.setdefault(group, {})[name] = to_numpy(values)[None]
+    return groups
