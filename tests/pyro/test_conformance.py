@@ -1,0 +1,114 @@
+"""With the same random numbers and potential the kernel does what `core` does on NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.state import Draws, State
+from fhl_ppl.core.transition import transition
+from fhl_ppl.options import Options
+from fhl_ppl.pyro import FHL, MCMC, engine
+from fhl_ppl.pyro.arrays import NumpyArrays, TensorArrays
+from fhl_ppl.pyro.randomness import Randomness
+from tests.loops import draw, fori_loop
+
+NUM_PARTICLES, DIM, GROUP_SIZE = 10, 4, 4
+NUM_WARMUP, NUM_SAMPLES = 50, 10
+TOLERANCE = 1e-10
+
+COUPLED = np.eye(DIM) + 0.4
+STARTS = np.random.default_rng(0).normal(size=(NUM_PARTICLES, DIM))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """The random numbers of every iteration, as NumPy arrays."""
+    rng = np.random.default_rng(1)
+    return [draw(rng, NUM_PARTICLES, DIM) for _ in range(NUM_WARMUP + NUM_SAMPLES)]
+
+
+def potential_fn(sites):
+    """A skewed density, for Torch: sites a [1] and b [3] are one vector."""
+    q = torch.cat([sites["a"], sites["b"]])
+    return q @ torch.as_tensor(COUPLED) @ q / 2 + (q.exp() - q).sum()
+
+
+def potential_and_gradient(q):
+    """The same, by hand, for NumPy."""
+    linear = q @ COUPLED
+    return (q * linear).sum(1) / 2 + (np.exp(q) - q).sum(1), linear + np.exp(q) - 1
+
+
+def reference(recorded, options, coupling):
+    """What `core` does on NumPy arrays: positions and step counts of every iteration."""
+    plan = options.plan(NUM_WARMUP, DIM)
+    state = State(STARTS, *potential_and_gradient(STARTS))
+    groups = make_groups(NUM_PARTICLES, GROUP_SIZE, STARTS)
+    adaptation = warmup.start(plan, state, options.step_size, np.eye(DIM))
+    positions, num_steps = [], []
+    for iteration, draws in enumerate(recorded):
+        tuning = warmup.tune(plan, adaptation, groups, iteration, draws)
+        state, info = transition(
+            state, draws, tuning, groups, coupling, potential_and_gradient, fori_loop
+        )
+        if iteration < NUM_WARMUP:
+            adaptation = warmup.update(
+                plan, adaptation, groups, iteration, draws, state, info, fori_loop
+            )
+        positions.append(state.position)
+        num_steps.append(int(tuning.num_steps))
+    return np.array(positions), num_steps, adaptation
+
+
+@pytest.mark.parametrize("strength", [None, 0.0, 0.03])
+@pytest.mark.parametrize("arrays", [NumpyArrays, TensorArrays])
+@pytest.mark.parametrize("coupling", ["alternate", "joint"])
+def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength):
+    source = iter(recorded)
+    monkeypatch.setattr(
+        Randomness, "__call__", lambda self: Draws(*map(torch.as_tensor, next(source)))
+    )
+    monkeypatch.setattr(engine, "arrays_for", lambda like: arrays())
+    positions = []
+
+    def hook(kernel, sites, stage, i):
+        positions.append(torch.cat([sites["a"], sites["b"]], 1))
+
+    # Not the default target: near the largest stable step size rounding errors are amplified.
+    settings = {
+        "coupling": coupling,
+        "pulling_strength": strength,
+        "target_accept_prob": 0.95,
+    }
+    starts = torch.as_tensor(STARTS)
+    mcmc = MCMC(
+        FHL(potential_fn=potential_fn, **settings),
+        num_samples=NUM_SAMPLES,
+        warmup_steps=NUM_WARMUP,
+        initial_params={"a": starts[:, :1], "b": starts[:, 1:]},
+        num_chains=NUM_PARTICLES,
+        hook_fn=hook,
+        disable_progbar=True,
+    )
+    mcmc.run()
+
+    with np.errstate(all="ignore"):
+        expected, num_steps, adaptation = reference(
+            recorded, Options(**settings), COUPLINGS[coupling]
+        )
+    assert 2 < max(num_steps) < 100
+    # All moved, and the metric is no longer the one that they started with.
+    assert (expected[-1] != expected[0]).all()
+    assert np.abs(adaptation.metric.inverse_mass_matrix - np.eye(DIM)).max() > 0.1
+    np.testing.assert_allclose(torch.stack(positions), expected, rtol=0, atol=TOLERANCE)
+    np.testing.assert_array_equal(mcmc.diagnostics()["n_steps"][0], num_steps[NUM_WARMUP:])
