@@ -318,26 +318,32 @@ class FHL(MCMCKernel):
             potential.check_gradient_fn(self._gradient_fn, first)
 
         position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
-        energy, gradient = self._evaluate(model_args, model_kwargs)(position)
-        trusts_gradient = self._options.trusts_gradient
-        starts.check_finite(z, energy, jax.vmap(self._unravel)(gradient), trusts_gradient)
-        particles = State(position, energy, gradient)
-
         dim = flat.shape[0]
         sites = potential.slices(first)
         structure = block_structure(self._options.dense_mass, sites, dim)
-        self._plan = self._options.plan(num_warmup, dim, structure)
+        plan = self._options.plan(num_warmup, dim, structure)
+        inverse_mass_matrix = initial_inverse_mass_matrix(
+            self._inverse_mass_matrix, sites, dim, plan.dense
+        )
+
+        # One compiled function: run eagerly, it would be compiled operation by operation.
+        @jax.jit
+        def begin(position: Array) -> tuple[State, warmup.Adaptation]:
+            particles = State(position, *self._evaluate(model_args, model_kwargs)(position))
+            metric = jnp.asarray(inverse_mass_matrix, position.dtype)
+            return particles, warmup.start(plan, particles, self._options.step_size, metric)
+
+        particles, adaptation = begin(position)
+        starts.check_finite(
+            z,
+            particles.potential_energy,
+            jax.vmap(self._unravel)(particles.gradient),
+            self._options.trusts_gradient,
+        )
+        self._plan = plan
         # NumPy, not JAX arrays: `init` may run under a transformation whose tracers must not stay.
         self._groups = make_groups(num_particles, self._options.group_size, np.zeros(num_particles))
-        inverse_mass_matrix = initial_inverse_mass_matrix(
-            self._inverse_mass_matrix, sites, dim, self._plan.dense
-        )
-        adaptation = warmup.start(
-            self._plan,
-            particles,
-            self._options.step_size,
-            jnp.asarray(inverse_mass_matrix, position.dtype),
-        )
+        energy = particles.potential_energy
         self._sample_fn = self._sample
 
         def nothing(dtype: Any) -> Array:

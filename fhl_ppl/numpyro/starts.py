@@ -7,15 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
-from numpyro.infer.util import ParamInfo, initialize_model
+from numpyro.infer.util import initialize_model
 from numpyro.util import not_jax_tracer
 
 from fhl_ppl.numpyro.randomness import is_batch
 
 Array = Any
-
-FEW_STARTS = 16
-"""Up to so many starts are found one by one, which spares compiling a search for a batch."""
 
 
 def with_particle_axis(init_params: Any, num_particles: int, vectorized: bool) -> Any:
@@ -70,32 +67,26 @@ def from_model(
         If no start with a finite potential is found, naming the sites; if the model subsamples; if
         `init_params` is not shaped as its latent sites.
     """
-
-    def initialize(key: Array) -> Any:
-        return initialize_model(
-            key,
+    try:
+        info = initialize_model(
+            keys,
             model,
             dynamic_args=True,
             model_args=model_args,
             model_kwargs=model_kwargs,
             **settings,
         )
-
-    one_by_one = not_jax_tracer(keys) and keys.shape[0] <= FEW_STARTS
-    try:
-        found = [initialize(key) for key in keys] if one_by_one else [initialize(keys)]
     except RuntimeError as error:
         reason = _diagnose(keys[0], model, model_args, model_kwargs, settings["init_strategy"])
         if reason is None:
             raise
         raise ValueError(reason) from error
-    _refuse_subsampling(found[0].model_trace)
-    starts = [_sites(info.param_info) for info in found]
-    z = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts) if one_by_one else starts[0]
+    _refuse_subsampling(info.model_trace)
+    z = info.param_info.z
     if init_params is not None:
         _check_same_shape(init_params, z)
         z = init_params
-    return z, found[0].potential_fn, found[0].postprocess_fn
+    return z, info.potential_fn, info.postprocess_fn
 
 
 def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient: bool) -> None:
@@ -144,10 +135,6 @@ def _refuse_subsampling(trace: dict) -> None:
                 "from step to step and the Metropolis test with it. Use the full data "
                 "(subsample_size=None)."
             )
-
-
-def _sites(param_info: Any) -> Any:
-    return param_info.z if isinstance(param_info, ParamInfo) else param_info
 
 
 def _not_finite(tree: Any, particle: int, what: str) -> list[str]:
