@@ -9,6 +9,9 @@ from fhl_ppl._to_arviz import to_arviz
 
 DataFrame = Any
 
+FEWEST_DRAWS = 4
+"""ArviZ needs as many to split a chain."""
+
 
 def summary(
     data: Any,
@@ -52,8 +55,9 @@ def summary(
     -----
     UserWarning
         With the remedy: if an R-hat is above 1.01 (over groups: 1.05), if `ess_group` is far below
-        `ess_bulk`, if there is only one group, if draws diverged, if a chain accepted less than
-        10 %, if the draws are unadjusted, or if the groups got lost on the way.
+        `ess_bulk`, if a chain never moved, if there is only one group, if draws diverged, if a
+        chain accepted less than 10 %, if the draws are unadjusted, or if the groups got lost on
+        the way.
 
     Raises
     ------
@@ -62,7 +66,8 @@ def summary(
     TypeError
         If `data` is neither a run nor ArviZ's.
     ValueError
-        If `var_names` has a name that is not in the posterior, or `hdi_prob` is not in (0, 1).
+        If `var_names` has a name that is not in the posterior, `hdi_prob` is not in (0, 1), or
+        there are fewer than 4 draws.
 
     Examples
     --------
@@ -86,6 +91,11 @@ def summary(
         raise ValueError(f"hdi_prob must be in (0, 1), got {hdi_prob}.")
     groups = datasets(data if is_data(data) else to_arviz(data))
     posterior = select(groups["posterior"], var_names)
+    if posterior.sizes["draw"] < FEWEST_DRAWS:
+        raise ValueError(
+            f"data has {posterior.sizes['draw']} draws a chain; ESS and R-hat need at least "
+            f"{FEWEST_DRAWS}: increase num_samples."
+        )
     group = group_of_chains(posterior)
     table = summary_table(posterior, group, hdi_prob)
     if show:

@@ -67,6 +67,9 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check every value, then every pair that could contradict."""
+        for name in ("adjusted", "adapt_step_size", "adapt_mass_matrix"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}.")
         _whole("group_size", self.group_size, "at least 1 (1 is plain HMC)")
         if self.max_num_steps is not None:
             _whole("max_num_steps", self.max_num_steps, "at least 1, or None for the default")
@@ -94,7 +97,7 @@ class Options:
                 lambda x: x >= 0,
                 "0 (no pull) or more, or None to choose it in warm-up",
             )
-        if self.coupling not in COUPLINGS:
+        if not isinstance(self.coupling, str) or self.coupling not in COUPLINGS:
             raise ValueError(
                 f"coupling must be one of {', '.join(map(repr, COUPLINGS))}, got {self.coupling!r}."
             )
@@ -107,6 +110,12 @@ class Options:
             raise TypeError(
                 "dense_mass must be True, False, None or a list of tuples of site names, "
                 f"got {self.dense_mass!r}."
+            )
+        if isinstance(self.dense_mass, list | tuple) and not all(
+            isinstance(block, str | tuple | list) for block in self.dense_mass
+        ):
+            raise TypeError(
+                f"dense_mass must be a list of tuples of site names, got {self.dense_mass!r}."
             )
         if not self.adjusted:
             warnings.warn(
@@ -256,7 +265,10 @@ def initial_inverse_mass_matrix(
 
 
 def _shaped(values: Any, dim: int, what: str) -> np.ndarray:
-    array = np.asarray(values, dtype=float)
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"inverse_mass_matrix must hold numbers, got {values!r}.") from None
     if array.shape not in ((dim,), (dim, dim)):
         raise ValueError(
             f"inverse_mass_matrix has shape {array.shape} for {what}; "
@@ -279,5 +291,7 @@ def _real(name: str, value: Any, allowed: Any, wanted: str) -> None:
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}.") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
     if not (isfinite(number) and allowed(number)):
         raise ValueError(f"{name} must be {wanted}, got {value}.")

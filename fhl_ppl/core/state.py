@@ -50,7 +50,7 @@ class Info(NamedTuple):
     Attributes
     ----------
     accept_prob
-        min(1, a), the probability with which the proposal was accepted.
+        min(1, a), the probability with which the Metropolis test accepts the proposal.
     accepted
         Whether it was.
     diverging

@@ -99,9 +99,8 @@ def transition(
     change = xp.where(finite, new - old, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     accept_prob = xp.exp(xp.minimum(log_ratio, xp.zeros_like(log_ratio)))
-    if not adjusted:
-        accept_prob = xp.where(log_ratio > -xp.inf, xp.ones_like(log_ratio), accept_prob)
-    accepted = uniform < accept_prob
+    # Without the test the probability is still worked out: it is what the step size is tuned on.
+    accepted = uniform < accept_prob if adjusted else log_ratio > -xp.inf
 
     def keep(proposed, current):
         chosen = accepted if current.ndim == 1 else accepted[:, None]

@@ -60,7 +60,7 @@ def findings(
     list of str
         Empty if there is nothing to say.
     """
-    found = [_r_hat(table, "r_hat", R_HAT)]
+    found = [_r_hat(table, "r_hat", R_HAT), _frozen(posterior)]
     if group is not None:
         found += [
             _r_hat(table, "r_hat_group", R_HAT_GROUP),
@@ -84,6 +84,22 @@ def _r_hat(table: DataFrame, column: str, bound: float) -> str:
     return (
         f"{column} is above {bound} for {_names(bad, largest=True)}: the chains do not agree yet. "
         "Run longer (num_warmup, num_samples), or reparametrise the model."
+    )
+
+
+def _frozen(posterior: Dataset) -> str:
+    """Chains that stand still, each at a place of its own; constants are the same in all."""
+    still = np.zeros(posterior.sizes["chain"], dtype=bool)
+    for draws in chains_first(posterior):
+        constant = (draws == draws[:, :1]).all(axis=1)
+        varies = (draws != draws[:1, :1]).any(axis=(0, 1))
+        still |= (constant & varies).reshape(len(still), -1).any(axis=1)
+    if not still.any():
+        return ""
+    return (
+        f"Chains {', '.join(map(str, np.flatnonzero(still)))} never moved in some variable: these "
+        "draws are starting values. Check the gradient (gradient_fn), scale the parameters to the "
+        "order of 1, use float64, or start closer (init_params)."
     )
 
 

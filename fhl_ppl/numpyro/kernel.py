@@ -53,7 +53,8 @@ class FHL(MCMCKernel):
         Stand-in for the gradient of the *potential* (not the score) of one particle: maps the same
         pytree as `potential_fn` (for a model: the dict of unconstrained sites) to one shaped alike.
         It may be a surrogate, clipped, wrong or zero: the answer stays exact, only the speed
-        changes. It has to be deterministic. Default: automatic differentiation.
+        changes. Where it is not finite there is no force. It has to be deterministic. Default:
+        automatic differentiation.
     group_size
         Particles in a group, at least 1; the paper uses 4. 1 is plain HMC, and LMC (MALA) with
         `num_steps=1`.
@@ -168,9 +169,17 @@ class FHL(MCMCKernel):
         if (model is None) == (potential_fn is None):
             given = "neither" if model is None else "both"
             raise ValueError(f"Exactly one of model and potential_fn must be given, got {given}.")
-        for name, value in {"model": model, "potential_fn": potential_fn}.items():
+        for name, value in {
+            "model": model,
+            "potential_fn": potential_fn,
+            "gradient_fn": gradient_fn,
+        }.items():
             if not (value is None or callable(value)):
                 raise TypeError(f"{name} must be callable, got {value!r}.")
+        if not callable(init_strategy):
+            raise TypeError(
+                f"init_strategy must be callable, such as init_to_median, got {init_strategy!r}."
+            )
         if evaluation not in potential.EVALUATIONS:
             raise ValueError(f'evaluation must be "vmap" or "map", got {evaluation!r}.')
         if kinetic_fn is not None:

@@ -48,7 +48,9 @@ def potential_and_gradient(
     def given(position: Array) -> tuple[Array, Array]:
         assert gradient_fn is not None
         flat, _ = ravel_pytree(gradient_fn(unravel(position)))
-        return energy(position), jnp.asarray(flat, position.dtype)
+        # Where it fails there is no force; a proposal lost there would wall that region off.
+        force = jnp.where(jnp.isfinite(flat), flat, 0.0)
+        return energy(position), jnp.asarray(force, position.dtype)
 
     one = given if gradient_fn is not None else forward if forward_mode else reverse
     if evaluation == "map":

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from fhl_ppl.core.adaptation import dual_averaging
-from fhl_ppl.core.adaptation.dual_averaging import acceptance, restart, start, update
+from fhl_ppl.core.adaptation.dual_averaging import WORST, acceptance, restart, start, update
 from fhl_ppl.core.groups import group_sizes, make_groups
 
 RIGHT_STEP = 0.37
@@ -64,7 +64,7 @@ def test_the_wrong_sign_is_noticed():
 
 def test_is_what_hoffman_and_gelman_wrote():
     # Equation 6 and the running average below it, with mu, gamma, t0 and kappa.
-    rates = np.random.default_rng(3).random(30)
+    rates = np.random.default_rng(3).uniform(WORST, 1.0, 30)
     state = start(np.log(np.asarray(0.5)))
     mu, mean_error, average = np.log(10 * 0.5), 0.0, 0.0
     for t, rate in enumerate(rates, 1):
@@ -113,23 +113,24 @@ def test_acceptance_is_harmonic_within_groups_and_plain_over_them(group_size, pa
     for size in group_sizes(len(particles), group_size):
         heard = accept[end : end + size][witness[end : end + size]]
         end += size
-        if len(heard) and heard.min() > 1e-300:
-            total += len(heard) * (len(heard) / np.sum(1 / heard))
+        if len(heard):
+            total += len(heard) * (len(heard) / np.sum(1 / np.maximum(heard, WORST)))
     expected = total / max(witness.sum(), 1)
     np.testing.assert_allclose(achieved, expected, rtol=1e-9, atol=1e-250)
 
 
 def test_one_particle_that_never_moves_shows():
     stuck = np.array([1.0, 1.0, 1.0, 0.0])
-    assert acceptance(GROUPS, stuck, EVERYONE) < 1e-300
-    assert stuck.mean() == 0.75
+    np.testing.assert_allclose(acceptance(GROUPS, stuck, EVERYONE), 4 / (3 + 1 / WORST))
+    # Well below the target of 0.8, which the plain mean almost reaches.
+    assert 4 / (3 + 1 / WORST) < 0.6 < stuck.mean()
 
 
 def test_one_stuck_group_among_many_does_not_decide_alone():
     groups = make_groups(40, 4, like=np.zeros(1))
     accept = np.ones(40)
     accept[0] = 0
-    np.testing.assert_allclose(acceptance(groups, accept, accept >= 0), 0.9)
+    np.testing.assert_allclose(acceptance(groups, accept, accept >= 0), 0.9 + 0.1 * 4 / (3 + 5))
 
 
 def test_acceptance_stays_in_single_precision():
@@ -137,5 +138,5 @@ def test_acceptance_stays_in_single_precision():
     with np.errstate(over="ignore"):
         achieved = acceptance(GROUPS, accept, EVERYONE)
     assert achieved.dtype == np.float32
-    assert 0 <= achieved < 1e-30
+    np.testing.assert_allclose(achieved, 4 / (1 / WORST + 1 / WORST + 2 + 1), rtol=1e-6)
     assert dual_averaging.start(np.float32(0.0)).log_anchor.dtype == np.float32

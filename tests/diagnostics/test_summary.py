@@ -184,3 +184,14 @@ def test_false_alarms_for_independent_particles(rng, num_chains, slow):
     assert np.mean(ratio[usual / 4 >= checks.COMPARABLE] < checks.ESS_RATIO) <= 0.001
     assert group_units.variance_inflation(draws, group).max() < 1.3
     assert np.mean(group_units.r_hat_group(draws, group) > checks.R_HAT_GROUP) <= 0.001
+
+
+def test_warns_of_a_chain_that_never_moved(draws):
+    draws["x"][2] = draws["x"][2, :1]
+    (said,) = [w for w in warned(inference_data(draws, GROUP)) if "never moved" in w]
+    assert said.startswith("Chains 2 never moved")
+
+
+def test_refuses_too_few_draws(draws):
+    with pytest.raises(ValueError, match="3 draws a chain; ESS and R-hat need at least 4"):
+        summary(inference_data({"x": draws["x"][:, :3]}, GROUP), show=False)

@@ -95,3 +95,48 @@ def test_callback_without_batching_rule_runs_one_particle_after_another():
     )
     mcmc.run(random.PRNGKey(0), init_params=np.ones((4, 2), np.float32))
     assert np.isfinite(mcmc.get_samples()).all()
+
+
+def run_potential(potential_fn, start, **settings):
+    mcmc = MCMC(
+        FHL(potential_fn=potential_fn, **settings),
+        num_warmup=200,
+        num_samples=500,
+        num_chains=16,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    mcmc.run(random.PRNGKey(2), init_params=start)
+    return mcmc
+
+
+def test_a_wall_does_not_shrink_the_step_without_end():
+    def potential_fn(x):
+        return jax.numpy.where(x > 0, x**2 / 2, jax.numpy.inf)
+
+    mcmc = run_potential(potential_fn, np.linspace(0.1, 2.0, 16, dtype=np.float32))
+    draws = np.asarray(mcmc.get_samples(group_by_chain=True), float)
+    mean, error = moments(draws)
+    assert abs(mean - np.sqrt(2 / np.pi)) < Z_LIMIT * error
+    # A harmonic mean that falls to 0 with every lost proposal led to hundreds of steps a draw.
+    assert mcmc.get_extra_fields()["n_steps"].mean() < 20
+
+
+def test_a_gradient_that_fails_somewhere_walls_nothing_off():
+    def gradient_fn(x):
+        return jax.numpy.where(x > 1, jax.numpy.nan, x)
+
+    start = np.linspace(-0.9, 0.9, 16, dtype=np.float32)
+    mcmc = run_potential(lambda x: x**2 / 2, start, gradient_fn=gradient_fn)
+    draws = np.asarray(mcmc.get_samples(group_by_chain=True), float)
+    for power, wanted in ((1, 0.0), (2, 1.0)):
+        mean, error = moments(draws**power)
+        assert abs(mean - wanted) < Z_LIMIT * error
+    assert (draws > 1).mean() > 0.1
+
+
+@pytest.mark.filterwarnings("ignore:adjusted=False")
+def test_unadjusted_draws_gather_where_the_density_is_high():
+    mcmc = run_potential(lambda x: x**2 / 2, np.linspace(-2, 2, 16), adjusted=False)
+    assert np.abs(mcmc.get_samples()).max() < 20
+    assert 0.5 < mcmc.get_extra_fields()["accept_prob"].mean() < 1

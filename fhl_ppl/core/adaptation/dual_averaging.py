@@ -14,6 +14,8 @@ DELAY = 10.0
 """t0: damps the first iterations."""
 FORGETTING = 0.75
 """kappa: how fast the average forgets early iterates."""
+WORST = 0.2
+"""Acceptance that a lost proposal counts as."""
 FIRST_AMBITION = 10.0
 """The iterates are first shrunk towards this many times the given step size."""
 AMBITION = 2.0
@@ -86,12 +88,14 @@ def acceptance(groups: Groups, accept_prob: Array, witness: Array) -> Array:
     The harmonic mean over the witnesses of each group, averaged over the groups by their number.
     With the plain mean three happy particles hide a fourth that never moves; a harmonic mean over
     all would let the worst of many particles alone decide, and the step shrink with their number.
+    Acceptances count as at least `WORST`: at a wall some proposals are lost whatever the step, and
+    a harmonic mean that falls to 0 for each would shrink it without end.
     """
     xp = array_namespace(accept_prob)
     weight = xp.astype(witness, accept_prob.dtype)
-    tiny = xp.full_like(accept_prob, xp.finfo(accept_prob.dtype).tiny)
+    worst = xp.full_like(accept_prob, WORST)
     count = group_sum(groups, weight)
-    inverse = group_sum(groups, weight / xp.maximum(accept_prob, tiny))
+    inverse = group_sum(groups, weight / xp.maximum(accept_prob, worst))
     harmonic = count / xp.where(count > 0, inverse, xp.ones_like(inverse))
     total = xp.sum(count)
     return xp.sum(count * harmonic) / xp.maximum(total, xp.ones_like(total))

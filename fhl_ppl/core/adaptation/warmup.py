@@ -110,6 +110,7 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
         return step_size, xp.full_like(step_size, plan.num_steps)
     if plan.trajectory_length is not None:
         length = xp.full_like(step_size, plan.trajectory_length)
+        step_size = xp.minimum(step_size, length)
     else:
         length = trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
         length = trajectory.jittered(length, iteration)
