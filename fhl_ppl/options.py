@@ -22,7 +22,7 @@ MAX_NUM_STEPS = 1024
 """Default cap on L, as NUTS's tree of depth 10."""
 TARGET_ACCEPT_PROB = 0.85
 """Default acceptance to aim at. With 0.8 one run of radon_mn in three mixed badly at its narrow end
-(R-hat above 1.05 after 1000 draws), with 0.85 none of 16; 0.9 costs a fifth of the ESS per gradient."""
+(R-hat above 1.05 after 1000 draws), with 0.85 none of 16; 0.9 costs a fifth of the draws' worth."""
 MAX_NUM_STEPS_UNTRUSTED = 4
 """The same with a `gradient_fn`: the energy error of a wrong force grows with the length of the
 trajectory and not with its step, so that long ones are dear and end in rejection."""
