@@ -14,6 +14,7 @@ from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
 
+INTEGRATORS = ("split", "leapfrog")
 DENSE_LIMIT = 256
 """Dimension up to which `dense_mass=None` means a dense metric; beyond, its products cost much."""
 
@@ -64,6 +65,7 @@ class Options:
     max_num_steps: int | None = None
     adapt_mass_matrix: bool = True
     dense_mass: bool | Sequence[tuple[str, ...]] | None = None
+    integrator: str = "split"
     trusts_gradient: bool = True
 
     def __post_init__(self) -> None:
@@ -102,6 +104,11 @@ class Options:
             raise ValueError(
                 f"coupling must be one of {', '.join(map(repr, COUPLINGS))}, got {self.coupling!r}."
             )
+        if self.integrator not in INTEGRATORS:
+            raise ValueError(
+                f"integrator must be one of {', '.join(map(repr, INTEGRATORS))}, "
+                f"got {self.integrator!r}."
+            )
         if self.num_steps is not None and self.trajectory_length is not None:
             raise ValueError(
                 f"num_steps={self.num_steps} and trajectory_length={self.trajectory_length} "
@@ -139,6 +146,8 @@ class Options:
             target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
             max_num_steps = MAX_NUM_STEPS_UNTRUSTED
         adapt_metric = self.adapt_mass_matrix and dim > 0
+        # A Gaussian fitted to positions alone would bring in a force that is wrong in its own way.
+        splits = self.integrator == "split" and adapt_metric and self.trusts_gradient
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
@@ -147,6 +156,7 @@ class Options:
             target_accept_prob=self.target_accept_prob or target_accept_prob,
             adapt_step_size=self.adapt_step_size and dim > 0,
             estimate_metric=partial(estimate, structure=structure) if adapt_metric else None,
+            estimate_centre=metric.centre_from_scores if splits else None,
             dense=self.is_dense(dim),
             trajectory_length=self.trajectory_length,
             num_steps=self.num_steps if dim > 0 else 1,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.metric import Metric, velocity, weigh
+from fhl_ppl.core.reference import Reference, drift, restoring_force
 
 Array = Any
 
@@ -34,6 +35,7 @@ def elastic_leapfrog(
     potential_and_gradient: Callable[[Array], tuple[Array, Array]],
     pull: Callable[[Array, Array], Array] | None,
     fori_loop: Callable,
+    reference: Reference | None = None,
 ) -> PhasePoint:
     """Take `num_steps` elastic leapfrog steps with all particles at once.
 
@@ -54,22 +56,34 @@ def elastic_leapfrog(
         None for plain leapfrog steps.
     fori_loop
         (lower, upper, body, init) -> value, as `jax.lax.fori_loop`.
+    reference
+        A Gaussian in which the drift is exact, so that the kicks need only bring in the rest of
+        the force. None for the straight drift of the leapfrog.
     """
 
-    def force(position, potential_energy, gradient):
-        if pull is None:
-            return gradient
-        return gradient + weigh(metric, pull(position, potential_energy))
+    def forces(position, potential_energy, gradient):
+        push, restoring = gradient, None
+        if pull is not None:
+            push = push + weigh(metric, pull(position, potential_energy))
+        if reference is not None:
+            restoring = restoring_force(reference, metric, position)
+            push = push - reference.frequency * restoring
+        return push, restoring
 
     def step(_, carry):
-        position, momentum, _, _, push = carry
+        position, momentum, _, _, push, restoring = carry
         momentum = momentum - step_size / 2 * push
-        position = position + step_size * velocity(metric, momentum)
+        if reference is None:
+            position = position + step_size * velocity(metric, momentum)
+        else:
+            position, momentum = drift(
+                reference, metric, step_size, position, momentum, restoring
+            )
         potential_energy, gradient = potential_and_gradient(position)
-        push = force(position, potential_energy, gradient)
+        push, restoring = forces(position, potential_energy, gradient)
         momentum = momentum - step_size / 2 * push
-        return position, momentum, potential_energy, gradient, push
+        return position, momentum, potential_energy, gradient, push, restoring
 
-    push = force(start.position, start.potential_energy, start.gradient)
-    end = fori_loop(0, num_steps, step, (*start, push))
+    push, restoring = forces(start.position, start.potential_energy, start.gradient)
+    end = fori_loop(0, num_steps, step, (*start, push, restoring))
     return PhasePoint(*end[:4])

@@ -7,6 +7,7 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy, whiten
+from fhl_ppl.core.reference import Reference
 from fhl_ppl.core.state import Draws, Info, State
 
 Array = Any
@@ -29,12 +30,15 @@ class Tuning(NamedTuple):
         spares working out a pull that does nothing.
     metric
         The mass matrix.
+    reference
+        The Gaussian in which the drift is exact. None for the leapfrog's straight drift.
     """
 
     step_size: Array
     num_steps: Array
     pulling_strength: Array | None
     metric: Metric
+    reference: Reference | None = None
 
 
 def transition(
@@ -90,6 +94,7 @@ def transition(
         potential_and_gradient,
         None if tuning.pulling_strength is None else pull,
         fori_loop,
+        tuning.reference,
     )
 
     old = start.potential_energy + kinetic_energy(metric, start.momentum)

@@ -88,6 +88,10 @@ class FHL(MCMCKernel):
     inverse_mass_matrix
         Initial M^-1: array [dim] or [dim, dim] in the order of `jax.flatten_util.ravel_pytree`, or
         a dict from tuples of site names to blocks. Default: unit scales.
+    integrator
+        "split" (default): steps that are exact in the Gaussian which warm-up fits to the posterior,
+        so that near it one goes as far as several leapfrog steps. "leapfrog": the paper's. With
+        `adapt_mass_matrix=False` or a `gradient_fn` nothing is fitted, and both are the same.
     adapt_mass_matrix
         Whether to adapt it.
     dense_mass
@@ -157,6 +161,7 @@ class FHL(MCMCKernel):
         max_num_steps: int | None = None,
         inverse_mass_matrix: Any = None,
         adapt_mass_matrix: bool = True,
+        integrator: str = "split",
         dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable = init_to_uniform,
         forward_mode_differentiation: bool = False,
@@ -210,6 +215,7 @@ class FHL(MCMCKernel):
             num_steps=num_steps,
             max_num_steps=max_num_steps,
             adapt_mass_matrix=adapt_mass_matrix,
+            integrator=integrator,
             dense_mass=dense_mass,
             trusts_gradient=gradient_fn is None,
         )

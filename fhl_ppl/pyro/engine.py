@@ -177,13 +177,14 @@ class Engine:
         if self._frozen is None:
             self._frozen = _Frozen(self.plan, self.adaptation)
         plan, frozen = self.plan, self._frozen
-        step_size, num_steps = frozen.step_size, frozen.num_steps(self.iteration)
+        step_size, num_steps = frozen.steps(self.iteration)
         strength = None
         if frozen.pulls:
             strength = warmup.tune_pull(
                 plan, self.adaptation, self.groups, draws, step_size, num_steps
             )
-        return Tuning(step_size, num_steps, strength, self.adaptation.metric)
+        reference = None if plan.estimate_centre is None else self.adaptation.reference
+        return Tuning(step_size, num_steps, strength, self.adaptation.metric, reference)
 
 
 class _Frozen:
@@ -195,8 +196,7 @@ class _Frozen:
             step=_map(_to_numpy, adaptation.step), scale=_map(_to_numpy, adaptation.scale)
         )
         self._block = -1
-        self._num_steps: list[int] = []
-        self.step_size = float(warmup.tune_steps(plan, self._adaptation, 0)[0])
+        self._steps: list[tuple[float, int]] = []
         mixture = _map(_to_numpy, adaptation.mixture)
         self.pulls = (
             plan.pulling_strength != 0
@@ -204,15 +204,18 @@ class _Frozen:
             else bool((mixture.weight[mixture.kappa > 0] > 0).any())
         )
 
-    def num_steps(self, iteration: int) -> int:
-        """Return L, worked out for many iterations at a time."""
+    def steps(self, iteration: int) -> tuple[float, int]:
+        """Return eta and L, worked out for many iterations at a time."""
         block, index = divmod(iteration, _BLOCK)
         if block != self._block:
             iterations = block * _BLOCK + np.arange(_BLOCK)
-            _, num_steps = warmup.tune_steps(self._plan, self._adaptation, iterations)
-            self._num_steps = np.broadcast_to(num_steps, _BLOCK).astype(int).tolist()
+            step_size, num_steps = (
+                np.broadcast_to(values, _BLOCK)
+                for values in warmup.tune_steps(self._plan, self._adaptation, iterations)
+            )
+            self._steps = list(zip(step_size.tolist(), num_steps.astype(int).tolist(), strict=True))
             self._block = block
-        return self._num_steps[index]
+        return self._steps[index]
 
 
 def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], value: Any) -> Any:

@@ -81,6 +81,10 @@ class FHL(MCMCKernel):
     inverse_mass_matrix : Tensor or array [D] or [D, D], or dict, optional
         Initial M^-1, sites in the order of the model; or a dict from tuples of site names to
         blocks. Default: unit scales.
+    integrator : {"split", "leapfrog"}, default "split"
+        "split": steps that are exact in the Gaussian which warm-up fits to the posterior, so that
+        near it one goes as far as several leapfrog steps. "leapfrog": the paper's. With
+        `adapt_mass_matrix=False` or a `gradient_fn` nothing is fitted, and both are the same.
     adapt_mass_matrix : bool, default True
         Whether to learn it: from positions and gradients, or with `gradient_fn` from positions.
     dense_mass : bool or list of tuples of str, optional
@@ -155,6 +159,7 @@ class FHL(MCMCKernel):
         max_num_steps: int | None = None,
         inverse_mass_matrix: Any = None,
         adapt_mass_matrix: bool = True,
+        integrator: str = "split",
         dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
         full_mass: bool | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable[..., Any] = init_to_uniform,
@@ -202,6 +207,7 @@ class FHL(MCMCKernel):
             num_steps=num_steps,
             max_num_steps=max_num_steps,
             adapt_mass_matrix=adapt_mass_matrix,
+            integrator=integrator,
             dense_mass=full_mass if dense_mass is None else dense_mass,
             trusts_gradient=gradient_fn is None,
         )

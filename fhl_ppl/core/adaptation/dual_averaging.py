@@ -57,25 +57,34 @@ def restart(state: DualAveraging) -> DualAveraging:
 
 
 def update(
-    state: DualAveraging, groups: Groups, accept_prob: Array, witness: Array, target: float
+    state: DualAveraging,
+    groups: Groups,
+    accept_prob: Array,
+    witness: Array,
+    target: float,
+    largest: Array,
 ) -> DualAveraging:
     """One step towards an `acceptance` of `target`; without a witness nothing changes.
 
-    `accept_prob` and `witness` have shape [particle].
+    `accept_prob` and `witness` have shape [particle]. `largest`, a scalar, bounds the step size.
     """
     xp = array_namespace(state.log_step_size)
-    stepped = _step(state, acceptance(groups, accept_prob, witness), target)
+    achieved = acceptance(groups, accept_prob, witness)
+    stepped = _step(state, achieved, target, xp.log(largest))
     heard = xp.any(witness)
     return DualAveraging(
         *(xp.where(heard, new, old) for new, old in zip(stepped, state, strict=True))
     )
 
 
-def _step(state: DualAveraging, achieved: Array, target: float) -> DualAveraging:
+def _step(state: DualAveraging, achieved: Array, target: float, limit: Array) -> DualAveraging:
     xp = array_namespace(state.log_step_size)
     count = state.count + 1
     weight = 1 / (count + DELAY)
     mean_error = (1 - weight) * state.mean_error + weight * (target - achieved)
+    # A record of steps that were not taken would have to be undone before a shorter step is tried.
+    at_limit = (state.log_anchor - limit) * REGULARIZATION / xp.sqrt(count)
+    mean_error = xp.maximum(mean_error, at_limit)
     log_step_size = state.log_anchor - xp.sqrt(count) / REGULARIZATION * mean_error
     weight = count**-FORGETTING
     log_average = weight * log_step_size + (1 - weight) * state.log_average

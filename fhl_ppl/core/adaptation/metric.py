@@ -17,7 +17,7 @@ from array_api_compat import device
 
 from fhl_ppl.core.adaptation.welford import Welford, covariance
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import Metric, make_metric
+from fhl_ppl.core.metric import Metric, make_metric, velocity
 
 Array = Any
 
@@ -25,6 +25,19 @@ SHRINKAGE = 5.0
 """s in count / (count + s dim), the weight of the off-diagonals of `from_positions`."""
 RIDGE = 1e-3
 """Weight, in draws, of the prior guess that a standardised direction has unit scale."""
+
+
+def centre_from_positions(metric: Metric, positions: Welford, gradients: Welford) -> Array:
+    """Mean of the positions, shape [dim]."""
+    return positions.mean
+
+
+def centre_from_scores(metric: Metric, positions: Welford, gradients: Welford) -> Array:
+    """c = mean(q) - M^-1 mean(g), shape [dim]: where the mean force would vanish.
+
+    Together with the metric of `from_scores` it minimises the Fisher divergence to N(c, M^-1).
+    """
+    return positions.mean - velocity(metric, gradients.mean)
 
 
 def from_positions(

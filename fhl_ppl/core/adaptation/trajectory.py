@@ -9,9 +9,9 @@ from fhl_ppl.core.metric import Metric, whiten
 
 Array = Any
 
-LENGTH_FACTOR = 1.3
-"""c in T = c sigma_max; less than pi / 2, so that directions of unit scale do not overshoot."""
-JITTER = 0.5
+LENGTH_FACTOR = 1.6
+"""c in T = c sigma_max; pi / 2 takes a Gaussian direction of that scale to an independent point."""
+JITTER = 0.25
 """j: T is spread over (1 - j, 1 + j) times its value, against periodic orbits."""
 EARLY_STEPS = 8
 """Cap on L in the first iteration of warm-up."""
@@ -93,6 +93,11 @@ def steps_for(length: Array, step_size: Array, cap: Array) -> Array:
     xp = array_namespace(length)
     steps = xp.ceil(length / step_size)
     return xp.maximum(xp.minimum(steps, cap), xp.ones_like(steps))
+
+
+def longest(length: Array) -> Array:
+    """The longest T that `jittered` makes of a `length`."""
+    return (1 + JITTER) * length
 
 
 def steps_cap(iteration: Array, num_warmup: int, max_num_steps: int, like: Array) -> Array:

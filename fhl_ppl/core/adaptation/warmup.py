@@ -12,6 +12,7 @@ from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.metric import Metric, make_metric
+from fhl_ppl.core.reference import FREQUENCY, Reference, no_reference
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning
 
@@ -34,6 +35,9 @@ class Plan(NamedTuple):
     estimate_metric
         `metric.from_scores` or `metric.from_positions`, (positions, gradients) -> Metric; None
         keeps the metric as it is.
+    estimate_centre
+        `metric.centre_from_scores` or `metric.centre_from_positions`, (metric, positions,
+        gradients) -> c; the reference is fitted with it. None goes without: leapfrog steps.
     dense
         Whether to collect full covariances, [dim, dim], or variances, [dim].
     trajectory_length
@@ -53,6 +57,7 @@ class Plan(NamedTuple):
     target_accept_prob: float
     adapt_step_size: bool
     estimate_metric: Callable[[Welford, Welford], Metric] | None
+    estimate_centre: Callable[[Metric, Welford, Welford], Array] | None
     dense: bool
     trajectory_length: float | None
     num_steps: int | None
@@ -67,6 +72,7 @@ class Adaptation(NamedTuple):
 
     step: DualAveraging
     metric: Metric
+    reference: Reference
     positions: Welford
     gradients: Welford
     scale: PrincipalScale
@@ -81,6 +87,7 @@ def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array
     return Adaptation(
         dual_averaging.start(log_step_size),
         metric,
+        no_reference(state.position),
         welford.empty(state.position, plan.dense),
         welford.empty(state.position, plan.dense),
         trajectory.restart(state.position, metric),
@@ -94,7 +101,8 @@ def tune(
     """Settle eta, L and lambda of iteration number `iteration` (from 0), looking at no state."""
     step_size, num_steps = tune_steps(plan, adaptation, iteration)
     pulling_strength = tune_pull(plan, adaptation, groups, draws, step_size, num_steps)
-    return Tuning(step_size, num_steps, pulling_strength, adaptation.metric)
+    reference = None if plan.estimate_centre is None else adaptation.reference
+    return Tuning(step_size, num_steps, pulling_strength, adaptation.metric, reference)
 
 
 def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Array, Array]:
@@ -108,14 +116,21 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
         step_size = xp.clip(step_size, plan.min_step_size, plan.max_step_size)
     if plan.num_steps is not None:
         return step_size, xp.full_like(step_size, plan.num_steps)
-    if plan.trajectory_length is not None:
-        length = xp.full_like(step_size, plan.trajectory_length)
-        step_size = xp.minimum(step_size, length)
-    else:
-        length = trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
+    length = _length(plan, adaptation)
+    if plan.trajectory_length is None:
         length = trajectory.jittered(length, iteration)
     cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
-    return step_size, trajectory.steps_for(length, step_size, cap)
+    num_steps = trajectory.steps_for(length, step_size, cap)
+    # Steps a little shorter than they may be reach T with a whole number of them.
+    return xp.minimum(step_size, length / num_steps), num_steps
+
+
+def _length(plan: Plan, adaptation: Adaptation) -> Array:
+    """T, a scalar."""
+    if plan.trajectory_length is None:
+        return trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
+    xp = array_namespace(adaptation.step.log_step_size)
+    return xp.full_like(adaptation.step.log_step_size, plan.trajectory_length)
 
 
 def tune_pull(
@@ -154,7 +169,12 @@ def update(
     if plan.adapt_step_size:
         witness = _witnesses(plan, info)
         step = dual_averaging.update(
-            step, groups, info.accept_prob, witness, plan.target_accept_prob
+            step,
+            groups,
+            info.accept_prob,
+            witness,
+            plan.target_accept_prob,
+            _longest_step(plan, adaptation),
         )
     if plan.num_steps is None and plan.trajectory_length is None:
         scale = trajectory.update(scale, state.position, adaptation.metric)
@@ -166,6 +186,7 @@ def update(
     learnt = Adaptation(
         step,
         adaptation.metric,
+        adaptation.reference,
         welford.update(adaptation.positions, state.position),
         welford.update(adaptation.gradients, state.gradient),
         scale,
@@ -188,21 +209,34 @@ def _witnesses(plan: Plan, info: Info) -> Array:
     return info.is_free | ~array_namespace(info.is_free).any(info.is_free)
 
 
+def _longest_step(plan: Plan, adaptation: Adaptation) -> Array:
+    """The longest step that T allows; acceptance says nothing about longer ones."""
+    xp = array_namespace(adaptation.step.log_step_size)
+    if plan.num_steps is not None:
+        return xp.full_like(adaptation.step.log_step_size, inf)
+    return trajectory.longest(_length(plan, adaptation))
+
+
 def _chosen(adaptation: Adaptation, groups: Groups, draws: Draws) -> Array:
     return strength.choose(adaptation.mixture, first_of_group(groups, draws.strength))
 
 
 def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
     """Renew the metric, and restart what was measured in the old one."""
-    metric = adaptation.metric
+    metric, reference = adaptation.metric, adaptation.reference
     if plan.estimate_metric is not None:
         metric = _if_finite(
             plan.estimate_metric(adaptation.positions, adaptation.gradients), metric
         )
+    if plan.estimate_centre is not None:
+        centre = plan.estimate_centre(metric, adaptation.positions, adaptation.gradients)
+        fitted = Reference(centre, array_namespace(centre).full_like(centre[0], FREQUENCY))
+        reference = _if_finite(fitted, reference)
     step = adaptation.step
     return Adaptation(
         dual_averaging.restart(step) if plan.adapt_step_size else step,
         metric,
+        reference,
         welford.empty(state.position, plan.dense),
         welford.empty(state.position, plan.dense),
         trajectory.restart(state.position, metric),
@@ -210,12 +244,15 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
     )
 
 
-def _if_finite(metric: Metric, fallback: Metric) -> Metric:
-    xp = array_namespace(metric.whitener)
+def _if_finite(estimate: Any, fallback: Any) -> Any:
+    """The one if all of its parts are finite, else the other: both are named tuples of a kind."""
+    xp = array_namespace(fallback[0])
     finite = True
-    for part in metric:
+    for part in estimate:
         finite = finite & xp.all(xp.isfinite(part))
-    return Metric(*(xp.where(finite, new, old) for new, old in zip(metric, fallback, strict=True)))
+    return type(fallback)(
+        *(xp.where(finite, new, old) for new, old in zip(estimate, fallback, strict=True))
+    )
 
 
 def _freeze(adaptation: Adaptation) -> Adaptation:
