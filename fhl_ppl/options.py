@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fhl_ppl.core.adaptation import metric
+from fhl_ppl.core.adaptation.moves import TRAJECTORY_FLOOR
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
@@ -27,6 +28,8 @@ TARGET_ACCEPT_PROB = 0.85
 MAX_NUM_STEPS_UNTRUSTED = 4
 """The same with a `gradient_fn`: the energy error of a wrong force grows with the length of the
 trajectory and not with its step, so that long ones are dear and end in rejection."""
+TRAJECTORY_FLOOR_UNTRUSTED = 0.05
+"""Share of the iterations that trajectories keep beside the jumps, with a `gradient_fn`."""
 TARGET_ACCEPT_PROB_UNTRUSTED = 0.6
 """The same with a `gradient_fn`: between what suits a true gradient and a random walk."""
 
@@ -66,11 +69,12 @@ class Options:
     adapt_mass_matrix: bool = True
     dense_mass: bool | Sequence[tuple[str, ...]] | None = None
     integrator: str = "split"
+    jumps: bool = True
     trusts_gradient: bool = True
 
     def __post_init__(self) -> None:
         """Check every value, then every pair that could contradict."""
-        for name in ("adjusted", "adapt_step_size", "adapt_mass_matrix"):
+        for name in ("adjusted", "adapt_step_size", "adapt_mass_matrix", "jumps"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}.")
         _whole("group_size", self.group_size, "at least 1 (1 is plain HMC)")
@@ -141,10 +145,12 @@ class Options:
         if self.trusts_gradient:
             estimate = metric.from_scores
             target_accept_prob, max_num_steps = TARGET_ACCEPT_PROB, MAX_NUM_STEPS
+            trajectory_floor = TRAJECTORY_FLOOR
         else:
             estimate = metric.from_positions
             target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
             max_num_steps = MAX_NUM_STEPS_UNTRUSTED
+            trajectory_floor = TRAJECTORY_FLOOR_UNTRUSTED
         adapt_metric = self.adapt_mass_matrix and dim > 0
         # A Gaussian fitted to positions alone would bring in a force that is wrong in its own way.
         splits = self.integrator == "split" and adapt_metric and self.trusts_gradient
@@ -162,6 +168,9 @@ class Options:
             num_steps=self.num_steps if dim > 0 else 1,
             max_num_steps=self.max_num_steps or max_num_steps,
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
+            # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
+            trajectory_floor=trajectory_floor,
+            jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
         )
 
     def is_dense(self, dim: int) -> bool:

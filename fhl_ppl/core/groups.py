@@ -104,7 +104,8 @@ def first_of_group(groups: Groups, values: Array) -> Array:
 
 
 def group_sum(groups: Groups, values: Array) -> Array:
-    """Sum [particle] over each group: shape [group]."""
+    """Sum [particle, ...] over each group: shape [group, ...]."""
     xp = array_namespace(values)
     seated = to_groups(groups, values)
-    return xp.sum(xp.where(groups.present, seated, 0.0), axis=1)
+    present = xp.reshape(groups.present, groups.present.shape + (1,) * (values.ndim - 1))
+    return xp.sum(xp.where(present, seated, 0.0), axis=1)

@@ -76,9 +76,7 @@ def elastic_leapfrog(
         if reference is None:
             position = position + step_size * velocity(metric, momentum)
         else:
-            position, momentum = drift(
-                reference, metric, step_size, position, momentum, restoring
-            )
+            position, momentum = drift(reference, metric, step_size, position, momentum, restoring)
         potential_energy, gradient = potential_and_gradient(position)
         push, restoring = forces(position, potential_energy, gradient)
         momentum = momentum - step_size / 2 * push

@@ -62,8 +62,6 @@ def drift(
     time = xp.where(turns, sine / xp.where(turns, omega, xp.ones_like(omega)), step_size)
     # q - (1 - cos)(q - c) and not c + cos (q - c): without a turn q stays what it is to the bit.
     position = (
-        position
-        - (1 - cosine) * (position - reference.centre)
-        + time * velocity(metric, momentum)
+        position - (1 - cosine) * (position - reference.centre) + time * velocity(metric, momentum)
     )
     return position, cosine * momentum - sine * restoring

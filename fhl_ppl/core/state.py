@@ -68,8 +68,10 @@ class Info(NamedTuple):
         Whether no pull acted, so that the acceptance tells about the integrator alone.
     squared_jump
         Expected squared jump in the metric's whitened space, accept_prob * |q* - q|^2_M.
+    principal_jump
+        The part of it along the direction in which the whitened posterior is widest.
     num_steps
-        Leapfrog steps taken, a scalar: one gradient a particle each.
+        Steps taken, a scalar: one gradient a particle each.
     """
 
     accept_prob: Array
@@ -81,4 +83,24 @@ class Info(NamedTuple):
     pulling_strength: Array
     is_free: Array
     squared_jump: Array
+    principal_jump: Array
     num_steps: Array
+
+
+def no_info(state: State) -> Info:
+    """What is known before anything has happened."""
+    zero = state.potential_energy * 0
+    never = zero > 0
+    return Info(
+        accept_prob=zero,
+        accepted=never,
+        diverging=never,
+        energy=zero,
+        is_leader=never,
+        is_pulled=never,
+        pulling_strength=zero,
+        is_free=never,
+        squared_jump=zero,
+        principal_jump=zero,
+        num_steps=zero[0],
+    )

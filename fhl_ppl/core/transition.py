@@ -5,15 +5,14 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.jump import JumpTuning, jump
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
-from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy, whiten
+from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy
+from fhl_ppl.core.metropolis import is_finite, settle
 from fhl_ppl.core.reference import Reference
-from fhl_ppl.core.state import Draws, Info, State
+from fhl_ppl.core.state import Draws, Info, State, no_info
 
 Array = Any
-
-DIVERGENCE_THRESHOLD = 1000.0
-"""Energy error above which a proposal counts as divergent, as in Stan and NumPyro."""
 
 
 class Tuning(NamedTuple):
@@ -32,6 +31,10 @@ class Tuning(NamedTuple):
         The mass matrix.
     reference
         The Gaussian in which the drift is exact. None for the leapfrog's straight drift.
+    direction
+        Where the whitened posterior is widest, a unit vector [dim], to measure jumps along; if any.
+    jump
+        What settles the jumps. None if there are none.
     """
 
     step_size: Array
@@ -39,6 +42,51 @@ class Tuning(NamedTuple):
     pulling_strength: Array | None
     metric: Metric
     reference: Reference | None = None
+    direction: Array | None = None
+    jump: JumpTuning | None = None
+
+
+def iterate(
+    state: State,
+    draws: Draws,
+    tuning: Tuning,
+    groups: Groups,
+    coupling: Any,
+    potential_and_gradient: Callable[[Array], tuple[Array, Array]],
+    fori_loop: Callable,
+    adjusted: bool = True,
+) -> tuple[State, Info]:
+    """Move all particles once: along trajectories, or by jumps where `tuning.jump` says so.
+
+    Which of them is settled without a look at the state, so exactness is that of either. Parameters
+    and results as those of `transition`.
+    """
+
+    def follow(value):
+        return transition(
+            value, draws, tuning, groups, coupling, potential_and_gradient, fori_loop, adjusted
+        )
+
+    hop = tuning.jump
+    if hop is None:
+        return follow(state)
+
+    def leap(value):
+        return jump(
+            value,
+            draws,
+            hop,
+            groups,
+            potential_and_gradient,
+            tuning.metric,
+            tuning.direction,
+        )
+
+    # Loops of length 0 or 1: what does not happen costs nothing, under any transformation.
+    result = state, no_info(state)
+    happens = hop.happens
+    result = fori_loop(0, 1 - happens, lambda _, value: follow(value[0]), result)
+    return fori_loop(0, happens, lambda _, value: leap(value[0]), result)
 
 
 def transition(
@@ -100,45 +148,21 @@ def transition(
     old = start.potential_energy + kinetic_energy(metric, start.momentum)
     new = end.potential_energy + kinetic_energy(metric, end.momentum)
     # A finite momentum can still have a kinetic energy beyond the largest number.
-    finite = is_finite(end) & xp.isfinite(new)
-    change = xp.where(finite, new - old, xp.inf)
+    change = xp.where(is_finite(*end, new), new - old, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
-    accept_prob = xp.exp(xp.minimum(log_ratio, xp.zeros_like(log_ratio)))
-    # Without the test the probability is still worked out: it is what the step size is tuned on.
-    accepted = uniform < accept_prob if adjusted else log_ratio > -xp.inf
-
-    def keep(proposed, current):
-        chosen = accepted if current.ndim == 1 else accepted[:, None]
-        return xp.where(chosen, proposed, current)
-
-    moved = State(
-        keep(end.position, state.position),
-        keep(end.potential_energy, state.potential_energy),
-        keep(end.gradient, state.gradient),
-    )
-    jump = whiten(metric, end.position - state.position)
-    # Far-off proposals are rejected, but 0 times an overflow would still be no number.
-    squared_jump = accept_prob * xp.sum(jump * jump, axis=-1)
-    squared_jump = xp.where(xp.isfinite(squared_jump), squared_jump, xp.zeros_like(old))
+    proposed = State(end.position, end.potential_energy, end.gradient)
+    moved, verdict = settle(state, proposed, log_ratio, uniform, metric, tuning.direction, adjusted)
     info = Info(
-        accept_prob=accept_prob,
-        accepted=accepted,
-        diverging=log_ratio < -DIVERGENCE_THRESHOLD,
-        energy=keep(new, old),
+        accept_prob=verdict.accept_prob,
+        accepted=verdict.accepted,
+        diverging=verdict.diverging,
+        energy=xp.where(verdict.accepted, new, old),
         is_leader=roles.leader.is_leader,
         is_pulled=roles.is_pulled,
         pulling_strength=strength,
         is_free=~roles.is_pulled | (strength == 0),
-        squared_jump=squared_jump,
+        squared_jump=verdict.squared_jump,
+        principal_jump=verdict.principal_jump,
         num_steps=tuning.num_steps,
     )
     return moved, info
-
-
-def is_finite(point: PhasePoint) -> Array:
-    """Whether U, q, p and g of a particle are all finite, shape [particle]."""
-    xp = array_namespace(point.position)
-    vectors = (
-        xp.isfinite(point.position) & xp.isfinite(point.momentum) & xp.isfinite(point.gradient)
-    )
-    return xp.isfinite(point.potential_energy) & xp.all(vectors, axis=-1)

@@ -17,7 +17,7 @@ from fhl_ppl.core.adaptation import warmup
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import transition
+from fhl_ppl.core.transition import iterate
 from fhl_ppl.numpyro import potential, starts
 from fhl_ppl.numpyro.randomness import draw, is_batch, particle_keys
 from fhl_ppl.numpyro.state import FHLState
@@ -162,6 +162,7 @@ class FHL(MCMCKernel):
         inverse_mass_matrix: Any = None,
         adapt_mass_matrix: bool = True,
         integrator: str = "split",
+        jumps: bool = True,
         dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable = init_to_uniform,
         forward_mode_differentiation: bool = False,
@@ -216,6 +217,7 @@ class FHL(MCMCKernel):
             max_num_steps=max_num_steps,
             adapt_mass_matrix=adapt_mass_matrix,
             integrator=integrator,
+            jumps=jumps,
             dense_mass=dense_mass,
             trusts_gradient=gradient_fn is None,
         )
@@ -401,7 +403,7 @@ class FHL(MCMCKernel):
         rng_key, keys = particle_keys(state.rng_key, num_particles)
         draws = draw(keys, dim, state.particles.position.dtype)
         tuning = warmup.tune(plan, state.adaptation, groups, iteration, draws)
-        particles, info = transition(
+        particles, info = iterate(
             state.particles,
             draws,
             tuning,

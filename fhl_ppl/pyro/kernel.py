@@ -160,6 +160,7 @@ class FHL(MCMCKernel):
         inverse_mass_matrix: Any = None,
         adapt_mass_matrix: bool = True,
         integrator: str = "split",
+        jumps: bool = True,
         dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
         full_mass: bool | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable[..., Any] = init_to_uniform,
@@ -208,6 +209,7 @@ class FHL(MCMCKernel):
             max_num_steps=max_num_steps,
             adapt_mass_matrix=adapt_mass_matrix,
             integrator=integrator,
+            jumps=jumps,
             dense_mass=full_mass if dense_mass is None else dense_mass,
             trusts_gradient=gradient_fn is None,
         )

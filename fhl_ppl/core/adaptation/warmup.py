@@ -4,19 +4,26 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.adaptation import dual_averaging, strength, trajectory, welford
+from fhl_ppl.core.adaptation import dual_averaging, moves, strength, trajectory, welford
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
+from fhl_ppl.core.adaptation.metric import from_positions
+from fhl_ppl.core.adaptation.moves import Moves
 from fhl_ppl.core.adaptation.strength import StrengthMixture
 from fhl_ppl.core.adaptation.trajectory import PrincipalScale
 from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
+from fhl_ppl.core.jump import JumpTuning, Pool
 from fhl_ppl.core.metric import Metric, make_metric
 from fhl_ppl.core.reference import FREQUENCY, Reference, no_reference
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning
 
 Array = Any
+
+
+WIDER = 0.5
+"""How much more variance the pool gets, times the root of the dimension."""
 
 
 class Plan(NamedTuple):
@@ -48,6 +55,10 @@ class Plan(NamedTuple):
         Cap on L where it is not given.
     pulling_strength
         lambda.
+    jumps
+        Whether to mix jumps with the trajectories.
+    trajectory_floor
+        Share of the iterations that trajectories keep beside them.
     min_step_size, max_step_size
         Bounds on eta.
     """
@@ -63,6 +74,8 @@ class Plan(NamedTuple):
     num_steps: int | None
     max_num_steps: int
     pulling_strength: float | None
+    jumps: bool = False
+    trajectory_floor: float = moves.TRAJECTORY_FLOOR
     min_step_size: float = 0.0
     max_step_size: float = inf
 
@@ -77,6 +90,8 @@ class Adaptation(NamedTuple):
     gradients: Welford
     scale: PrincipalScale
     mixture: StrengthMixture
+    moves: Moves
+    pool: Pool
 
 
 def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array) -> Adaptation:
@@ -92,6 +107,8 @@ def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array
         welford.empty(state.position, plan.dense),
         trajectory.restart(state.position, metric),
         strength.start(log_step_size),
+        moves.start(log_step_size),
+        Pool(xp.mean(state.position, axis=0), metric),
     )
 
 
@@ -102,7 +119,22 @@ def tune(
     step_size, num_steps = tune_steps(plan, adaptation, iteration)
     pulling_strength = tune_pull(plan, adaptation, groups, draws, step_size, num_steps)
     reference = None if plan.estimate_centre is None else adaptation.reference
-    return Tuning(step_size, num_steps, pulling_strength, adaptation.metric, reference)
+    return Tuning(
+        step_size,
+        num_steps,
+        pulling_strength,
+        adaptation.metric,
+        reference,
+        trajectory.principal_direction(adaptation.scale) if plan.jumps else None,
+        _tune_jump(plan, adaptation, groups, iteration, draws) if plan.jumps else None,
+    )
+
+
+def _tune_jump(
+    plan: Plan, adaptation: Adaptation, groups: Groups, iteration: Array, draws: Draws
+) -> JumpTuning:
+    uniform = first_of_group(groups, draws.strength)
+    return moves.tune_jump(adaptation.moves, adaptation.pool, iteration, uniform)
 
 
 def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Array, Array]:
@@ -165,37 +197,63 @@ def update(
     What happens rarely is written as a loop of length 0 or 1, which costs nothing when it is not
     due, under any transformation of the backend.
     """
-    step, mixture, scale = adaptation.step, adaptation.mixture, adaptation.scale
+    if not plan.jumps:
+        learnt = _learn_from_trajectories(plan, adaptation, groups, draws, info)
+    else:
+        # Step size and pull learn nothing from jumps.
+        tuning = _tune_jump(plan, adaptation, groups, iteration, draws)
+        learnt = fori_loop(
+            0,
+            1 - tuning.happens,
+            lambda _, value: _learn_from_trajectories(plan, value, groups, draws, info),
+            adaptation,
+        )
+        learnt = learnt._replace(
+            moves=moves.record(
+                adaptation.moves,
+                tuning,
+                info.squared_jump,
+                info.principal_jump,
+                trajectory.sigma_max(adaptation.scale),
+                info.num_steps,
+                state.position.shape[1],
+            )
+        )
+    scale = adaptation.scale
+    if plan.jumps or (plan.num_steps is None and plan.trajectory_length is None):
+        scale = trajectory.update(scale, state.position, adaptation.metric)
+    learnt = learnt._replace(
+        positions=welford.update(adaptation.positions, state.position),
+        gradients=welford.update(adaptation.gradients, state.gradient),
+        scale=scale,
+    )
+    done = iteration + 1
+    window_ended = sum((done == end) * 1 for end in plan.window_ends)
+    learnt = fori_loop(0, window_ended, lambda _, value: _end_window(plan, value, state), learnt)
+    return fori_loop(
+        0, (done == plan.num_warmup) * 1, lambda _, value: _freeze(plan, value), learnt
+    )
+
+
+def _learn_from_trajectories(
+    plan: Plan, adaptation: Adaptation, groups: Groups, draws: Draws, info: Info
+) -> Adaptation:
+    step, mixture = adaptation.step, adaptation.mixture
     if plan.adapt_step_size:
-        witness = _witnesses(plan, info)
         step = dual_averaging.update(
             step,
             groups,
             info.accept_prob,
-            witness,
+            _witnesses(plan, info),
             plan.target_accept_prob,
             _longest_step(plan, adaptation),
         )
-    if plan.num_steps is None and plan.trajectory_length is None:
-        scale = trajectory.update(scale, state.position, adaptation.metric)
     if plan.pulling_strength is None:
         chosen = _chosen(adaptation, groups, draws)
         mixture = strength.record(
             mixture, chosen, info.squared_jump, info.is_pulled, info.num_steps
         )
-    learnt = Adaptation(
-        step,
-        adaptation.metric,
-        adaptation.reference,
-        welford.update(adaptation.positions, state.position),
-        welford.update(adaptation.gradients, state.gradient),
-        scale,
-        mixture,
-    )
-    done = iteration + 1
-    window_ended = sum((done == end) * 1 for end in plan.window_ends)
-    learnt = fori_loop(0, window_ended, lambda _, value: _end_window(plan, value, state), learnt)
-    return fori_loop(0, (done == plan.num_warmup) * 1, lambda _, value: _freeze(value), learnt)
+    return adaptation._replace(step=step, mixture=mixture)
 
 
 def _witnesses(plan: Plan, info: Info) -> Array:
@@ -241,7 +299,28 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         welford.empty(state.position, plan.dense),
         trajectory.restart(state.position, metric),
         strength.reweigh(adaptation.mixture, on_trial=True),
+        moves.reweigh(adaptation.moves, on_trial=True, trajectory_floor=plan.trajectory_floor)
+        if plan.jumps
+        else adaptation.moves,
+        _end_pool(plan, adaptation),
     )
+
+
+def _reweigh_moves(plan: Plan, adaptation: Adaptation, on_trial: bool) -> Moves:
+    if not plan.jumps:
+        return adaptation.moves
+    return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor)
+
+
+def _end_pool(plan: Plan, adaptation: Adaptation) -> Pool:
+    if not plan.jumps:
+        return adaptation.pool
+    seen = adaptation.positions
+    # A Gaussian with too thin a tail would hold on to particles far out; in dim dimensions this
+    # much more variance costs it an eighth of its acceptance.
+    wider = 1 + WIDER / seen.mean.shape[0] ** 0.5
+    metric = from_positions(seen._replace(scatter=wider * seen.scatter), adaptation.gradients)
+    return Pool(seen.mean, _if_finite(metric, adaptation.pool.metric))
 
 
 def _if_finite(estimate: Any, fallback: Any) -> Any:
@@ -255,10 +334,11 @@ def _if_finite(estimate: Any, fallback: Any) -> Any:
     )
 
 
-def _freeze(adaptation: Adaptation) -> Adaptation:
+def _freeze(plan: Plan, adaptation: Adaptation) -> Adaptation:
     """Settle on the averaged step size and on the strengths that paid."""
     step = adaptation.step
     return adaptation._replace(
         step=step._replace(log_step_size=step.log_average),
         mixture=strength.reweigh(adaptation.mixture, on_trial=False),
+        moves=_reweigh_moves(plan, adaptation, on_trial=False),
     )

@@ -1,0 +1,129 @@
+"""Which moves to make: trajectories and jumps, mixed by what each is worth (section 8).
+
+A move's worth is its expected squared jump per gradient, taken where it is needed: the jumps along
+the direction in which the whitened posterior is widest count apart from the rest, and more, the
+slower all moves together are there. Two distant modes are such a direction.
+"""
+
+from math import sqrt
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.adaptation.trajectory import van_der_corput
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.jump import JumpTuning, Pool
+from fhl_ppl.core.jumps import JUMPS
+
+Array = Any
+
+TRIAL_SHARE = 0.03
+"""Probability that each jump keeps in warm-up, so that its worth goes on being measured."""
+FLOOR = 0.005
+"""The same when sampling: what looks useless may still be the one way to a mode."""
+TRAJECTORY_FLOOR = 0.5
+"""Probability that trajectories keep: a particle far out in a tail refuses every jump, they free
+it."""
+HANDICAP = 0.4
+"""Factor on the worth of a jump: where it is refused it is refused many times in a row."""
+SHARPNESS = 8.0
+"""Weights go as worth^SHARPNESS."""
+NEED = 3.0
+"""The two kinds of direction count as (rate of all moves together)^-NEED."""
+MEMORY = 0.5
+"""Share of the record kept when the metric changes, and with it the unit of the jumps."""
+_GOLDEN = (sqrt(5) - 1) / 2
+
+
+class Moves(NamedTuple):
+    """Options 0 (trajectories), 1, 2, ... (`JUMPS`) and what they have achieved.
+
+    Attributes
+    ----------
+    weight
+        Probability of each option, shape [option].
+    rate
+        Sums of the expected squared jumps along the widest direction, and of the mean square along
+        all; in units of the variance there, shape [option, 2].
+    cost
+        Gradients that the option took, shape [option].
+    """
+
+    weight: Array
+    rate: Array
+    cost: Array
+
+
+def start(like: Array) -> Moves:
+    """Begin with trajectories alone: there is nothing yet to jump by."""
+    xp = array_namespace(like)
+    zero = xp.stack([0 * like] * (1 + len(JUMPS)))
+    weight = xp.stack([0 * like + 1] + [0 * like] * len(JUMPS))
+    return Moves(weight, xp.stack([zero, zero], axis=1), zero)
+
+
+def jumps_at(moves: Moves, iteration: Array) -> Array:
+    """Whether iteration number `iteration` is one of jumps: 0 or 1, an array if `iteration` is.
+
+    Multiples of the golden section spread them evenly and look at nothing.
+    """
+    xp = array_namespace(moves.weight)
+    place = (iteration + xp.zeros_like(moves.weight[0])) * _GOLDEN
+    return 1 * (place - xp.floor(place) >= moves.weight[0])
+
+
+def tune_jump(moves: Moves, pool: Pool, iteration: Array, uniform: Array) -> JumpTuning:
+    """Settle the jumps of one iteration; `uniform` [particle] is equal within a group."""
+    xp = array_namespace(uniform)
+    upper = xp.cumulative_sum(moves.weight[1:])
+    total = xp.where(upper[-1] > 0, upper[-1], xp.ones_like(upper[-1]))
+    passed = xp.sum(xp.astype(uniform[:, None] >= upper / total, upper.dtype), axis=1)
+    # Rounding may leave the last sum below 1.
+    picked = xp.minimum(passed, xp.full_like(passed, len(JUMPS) - 1))
+    chosen = picked[:, None] == xp.cumulative_sum(xp.ones_like(upper)) - 1
+    turn = van_der_corput(iteration, moves.weight[0])
+    return JumpTuning(jumps_at(moves, iteration), chosen, turn, pool)
+
+
+def record(
+    moves: Moves,
+    tuning: JumpTuning,
+    squared_jump: Array,
+    principal_jump: Array,
+    sigma_max: Array,
+    num_steps: Array,
+    dim: int,
+) -> Moves:
+    """Add the jumps [particle] of one iteration."""
+    xp = array_namespace(squared_jump)
+    jumped = xp.astype(tuning.chosen, squared_jump.dtype) * tuning.happens
+    stayed = xp.ones_like(squared_jump[:, None]) * (1 - tuning.happens)
+    option = xp.concat([stayed, jumped], axis=1)
+    rates = xp.stack([principal_jump / sigma_max**2, squared_jump / dim], axis=1)
+    return Moves(
+        moves.weight,
+        moves.rate + xp.matrix_transpose(option) @ rates,
+        moves.cost + xp.sum(option, axis=0) * num_steps,
+    )
+
+
+def reweigh(moves: Moves, on_trial: bool, trajectory_floor: float) -> Moves:
+    """Turn the record into weights; without one the jumps, if on trial, begin with their share."""
+    xp = array_namespace(moves.weight)
+    tried = moves.cost > 0
+    rate = moves.rate / xp.where(tried, moves.cost, xp.ones_like(moves.cost))[:, None]
+    together = xp.sum(moves.cost[:, None] * rate, axis=0)
+    need = xp.where(together > 0, together, xp.ones_like(together)) ** -NEED
+    worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
+    is_jump = xp.cumulative_sum(xp.ones_like(worth)) > 1
+    worth = xp.where(is_jump, HANDICAP * worth, worth)
+    best = xp.max(worth)
+    score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
+    known = xp.any(tried & is_jump)
+    weight = xp.where(known & (best > 0), score, xp.astype(~is_jump, worth.dtype))
+    weight = weight / xp.sum(weight)
+    share = TRIAL_SHARE if on_trial else FLOOR
+    floor = xp.where(is_jump, xp.full_like(worth, share), trajectory_floor)
+    if not on_trial:
+        # What was never on trial has nothing to stand on.
+        floor = xp.where(known, floor, xp.zeros_like(floor))
+    weight = floor + (1 - xp.sum(floor)) * weight
+    return Moves(weight, MEMORY * moves.rate, MEMORY * moves.cost)

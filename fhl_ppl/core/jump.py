@@ -1,0 +1,131 @@
+"""One iteration of jumps: one energy a particle, no trajectory (section 8).
+
+As in the alternate coupling a random half of each group are scouts. Followers jump by what the
+scouts are where they were before the iteration; scouts turn about the centre of the fitted
+Gaussian, which depends on nobody. So every particle has its own test, and it is exact.
+"""
+
+from collections.abc import Callable
+from math import pi, sqrt
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.couplings.alternate import choose_scouts
+from fhl_ppl.core.groups import Groups, group_sum, spread
+from fhl_ppl.core.jumps import JUMPS
+from fhl_ppl.core.jumps.difference import partner_difference
+from fhl_ppl.core.jumps.rotation import rotate
+from fhl_ppl.core.leader import Leader, find_leader
+from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy
+from fhl_ppl.core.metropolis import is_finite, settle
+from fhl_ppl.core.state import Draws, Info, State
+
+Array = Any
+
+
+class Pool(NamedTuple):
+    """The Gaussian fitted to the positions that all particles were seen at, frozen in sampling.
+
+    Attributes
+    ----------
+    centre
+        Shape [dim].
+    metric
+        M^-1 is the covariance.
+    """
+
+    centre: Array
+    metric: Metric
+
+
+class JumpTuning(NamedTuple):
+    """What settles a jump; none of it may depend on the current state.
+
+    Attributes
+    ----------
+    happens
+        1 in an iteration of jumps, 0 in one of trajectories.
+    chosen
+        One-hot in the order of `JUMPS`, shape [particle, jump], equal within a group.
+    turn
+        In [0, 1): how far to rotate, a scalar.
+    pool
+        What to turn about.
+    """
+
+    happens: Array
+    chosen: Array
+    turn: Array
+    pool: Pool
+
+
+def jump(
+    state: State,
+    draws: Draws,
+    tuning: JumpTuning,
+    groups: Groups,
+    potential_and_gradient: Callable[[Array], tuple[Array, Array]],
+    metric: Metric,
+    direction: Array | None,
+) -> tuple[State, Info]:
+    """Let every particle jump once. Leaves the product of p(q) over the particles invariant.
+
+    Parameters and results as those of `transition`; `metric` and `direction` measure the jumps.
+    """
+    xp = array_namespace(state.position)
+    dim = state.position.shape[1]
+    pool, position = tuning.pool, state.position
+    is_scout = choose_scouts(groups, draws.role)
+    leader = find_leader(groups, position, state.potential_energy, is_scout)
+
+    def follows(name):
+        return tuning.chosen[:, JUMPS.index(name)] & ~is_scout
+
+    about_leader, about_mean = follows("leader rotation"), follows("mean rotation")
+    centre = xp.where(about_leader[:, None], leader.position, pool.centre)
+    mean = _weighted_mean(groups, state, leader, is_scout)
+    centre = xp.where(about_mean[:, None], mean, centre)
+    # About a partner, where no Gaussian is centred, half turns pay: they lead to the other side.
+    angle = xp.where(about_leader | about_mean, pi, pi / 2) * tuning.turn
+    renewed = tuning.chosen[:, JUMPS.index("renewal")]
+    angle = xp.where(renewed, xp.full_like(angle, pi / 2), angle)
+    proposal, correction = rotate(pool.metric, centre, angle, position, draws.noise)
+
+    shifted, leaping = follows("difference"), follows("leap")
+    # 2.38 / sqrt(2 d) of a difference is the best random walk on a Gaussian (ter Braak 2006).
+    gamma = xp.where(leaping, xp.ones_like(correction), 2.38 / sqrt(2 * dim))
+    apart = partner_difference(groups, is_scout, draws.role, position)
+    shifted = shifted | leaping
+    proposal = xp.where(shifted[:, None], position + gamma[:, None] * apart, proposal)
+    correction = xp.where(shifted, xp.zeros_like(correction), correction)
+
+    end = State(proposal, *potential_and_gradient(proposal))
+    log_ratio = state.potential_energy - end.potential_energy + correction
+    log_ratio = xp.where(is_finite(*end, log_ratio), log_ratio, -xp.inf)
+    moved, verdict = settle(state, end, log_ratio, draws.accept, metric, direction)
+    kinetic = kinetic_energy(metric, draw_momentum(metric, draws.noise))
+    nothing = xp.zeros_like(kinetic)
+    info = Info(
+        accept_prob=verdict.accept_prob,
+        accepted=verdict.accepted,
+        diverging=verdict.diverging,
+        energy=moved.potential_energy + kinetic,
+        is_leader=leader.is_leader,
+        is_pulled=nothing > 0,
+        pulling_strength=nothing,
+        is_free=nothing > 0,
+        squared_jump=verdict.squared_jump,
+        principal_jump=verdict.principal_jump,
+        num_steps=xp.ones_like(nothing[0]),
+    )
+    return moved, info
+
+
+def _weighted_mean(groups: Groups, state: State, leader: Leader, is_scout: Array) -> Array:
+    """sum_j w_j q_j over the scouts with w_j ~ exp(-U_j), shape [particle, dim]."""
+    xp = array_namespace(state.position)
+    weight = xp.exp(leader.potential_energy - state.potential_energy)
+    weight = xp.where(is_scout, weight, xp.zeros_like(weight))
+    total = group_sum(groups, weight)
+    summed = group_sum(groups, weight[:, None] * state.position)
+    return spread(groups, summed / total[:, None])

@@ -1,0 +1,78 @@
+"""The Metropolis test, and what is measured of every proposal (sections 4 and 6)."""
+
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.metric import Metric, whiten
+from fhl_ppl.core.state import State
+
+Array = Any
+
+DIVERGENCE_THRESHOLD = 1000.0
+"""Energy error above which a proposal counts as divergent, as in Stan and NumPyro."""
+
+
+class Verdict(NamedTuple):
+    """What the test made of the proposals; every field has shape [particle], see `Info`."""
+
+    accept_prob: Array
+    accepted: Array
+    diverging: Array
+    squared_jump: Array
+    principal_jump: Array
+
+
+def settle(
+    state: State,
+    proposed: State,
+    log_ratio: Array,
+    uniform: Array,
+    metric: Metric,
+    direction: Array | None,
+    adjusted: bool = True,
+) -> tuple[State, Verdict]:
+    """Keep what passes.
+
+    Parameters
+    ----------
+    state, proposed
+        Where the particles are, and where they might go.
+    log_ratio, uniform
+        log a, -inf for what must not be kept, and uniform numbers on [0, 1), shape [particle].
+    metric, direction
+        The whitened space and a unit vector [dim] in it, to measure the jumps in.
+    adjusted
+        False keeps every proposal of finite log a: biased.
+    """
+    xp = array_namespace(state.position)
+    accept_prob = xp.exp(xp.minimum(log_ratio, xp.zeros_like(log_ratio)))
+    # Without the test the probability is still worked out: it is what the step size is tuned on.
+    accepted = uniform < accept_prob if adjusted else log_ratio > -xp.inf
+
+    def keep(new, current):
+        chosen = accepted if current.ndim == 1 else accepted[:, None]
+        return xp.where(chosen, new, current)
+
+    def expected(square):
+        # Far-off proposals are rejected, but 0 times an overflow would still be no number.
+        value = accept_prob * square
+        return xp.where(xp.isfinite(value), value, xp.zeros_like(value))
+
+    moved = State(*(keep(new, current) for new, current in zip(proposed, state, strict=True)))
+    step = whiten(metric, proposed.position - state.position)
+    squared_jump = expected(xp.sum(step * step, axis=-1))
+    principal_jump = (
+        xp.zeros_like(squared_jump) if direction is None else expected((step @ direction) ** 2)
+    )
+    diverging = log_ratio < -DIVERGENCE_THRESHOLD
+    return moved, Verdict(accept_prob, accepted, diverging, squared_jump, principal_jump)
+
+
+def is_finite(*parts: Array) -> Array:
+    """Whether all is finite, shape [particle], of parts [particle] and [particle, dim]."""
+    xp = array_namespace(parts[0])
+    finite = True
+    for part in parts:
+        own = xp.isfinite(part)
+        finite = finite & (own if part.ndim == 1 else xp.all(own, axis=-1))
+    return finite
