@@ -78,10 +78,17 @@ def trusted(row):
     return "ess" in row and all(row[key] < limit for key, limit in TRUSTED.items())
 
 
-def best(rows, rivals, rate):
-    """The highest rate of the rivals that sampled the posterior; None if none did."""
-    found = [row[rate] for name, row in rows.items() if is_rival(name, rivals) and trusted(row)]
-    return max(found, default=None)
+def best(rows, rivals, rate, chains):
+    """The highest rate of the rivals that sampled the posterior; None if none did.
+
+    More chains make more of a second, so times are compared among equals.
+    """
+    equals = {
+        name: row
+        for name, row in rows.items()
+        if trusted(row) and ("second" not in rate or row["chains"] == chains)
+    }
+    return max((row[rate] for name, row in equals.items() if is_rival(name, rivals)), default=None)
 
 
 def number(value):
@@ -117,11 +124,11 @@ def markdown(headings, rows):
 
 def ratios(rows, sampler):
     """Each rate of the sampler over the best of each kind of rival, None without one."""
+    own = rows.get(sampler, {})
     for rate in RATES:
         for rivals in RIVALS.values():
-            rival = best(rows, rivals, rate)
-            own = rows.get(sampler, {}).get(rate)
-            yield own / rival if rival and own is not None else None
+            rival = best(rows, rivals, rate, own.get("chains"))
+            yield own[rate] / rival if rival and rate in own else None
 
 
 def ratio_table(groups, sampler):

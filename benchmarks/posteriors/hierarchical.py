@@ -36,20 +36,24 @@ def radon(data):
 
 
 def item_response(data):
-    """One parameter a student and a question (Rasch), with a free mean ability."""
-    student, question = jnp.array(data["student"]), jnp.array(data["question"])
-    correct = jnp.array(data["correct"], int)
-    students, questions = int(data["student"].max()) + 1, int(data["question"].max()) + 1
+    """One parameter a student and a question (Rasch), with a free mean ability.
+
+    `correct` [student, question] is -1 where a question was not put.
+    """
+    correct = jnp.array(data["correct"])
+    put = correct >= 0
+    students, questions = correct.shape
 
     def model():
         mean = numpyro.sample("mean_student_ability", dist.Normal(0.75, 1))
         ability = numpyro.sample(
-            "student_ability", dist.Normal(0, 1).expand([students]).to_event(1)
+            "centered_student_ability", dist.Normal(0, 1).expand([students]).to_event(1)
         )
         difficulty = numpyro.sample(
             "question_difficulty", dist.Normal(0, 1).expand([questions]).to_event(1)
         )
-        logits = mean + ability[student] - difficulty[question]
-        numpyro.sample("y", dist.BernoulliLogits(logits), obs=correct)
+        logits = mean + ability[:, None] - difficulty
+        observed = dist.BernoulliLogits(logits).mask(put)
+        numpyro.sample("y", observed, obs=jnp.where(put, correct, 0))
 
     return model

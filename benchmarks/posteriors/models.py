@@ -15,6 +15,8 @@ MODELS = {
     "hudson_lynx_hare-lotka_volterra": time_series.lotka_volterra,
     "ig-brownian_unknown_scales": time_series.brownian_motion,
     "ig-german_logistic": regressions.german_logistic,
+    "ig-german_sparse": regressions.german_sparse,
+    "ig-item_response": hierarchical.item_response,
     "ig-stochastic_volatility_small": time_series.stochastic_volatility,
     "ig-radon_mn": hierarchical.radon,
     "analytic-illcond_gaussian_100": densities.gaussian,

@@ -64,9 +64,16 @@ def slice_evaluations(state):
     return jnp.full(chains, state.inner_state.evaluations / chains)
 
 
-def entry(kernel, count, chain_method="vectorized", fewest=lambda dim: 1, **settings):
+def entry(
+    kernel, count, chain_method="vectorized", fewest=lambda dim: 1, default_move=None, **settings
+):
+    """`count(state)`: gradients of each chain in one iteration. `default_move`: of an ensemble."""
+
     def build(model, size, sites):
         made = kernel(model, **settings)
+        if default_move is not None:
+            # Left to itself, the kernel would make it while `start` is traced, and keep a tracer.
+            made = kernel(model, moves={default_move(size.chains): 1.0}, **settings)
 
         def step(state):
             return made.sample(state, (), {})
@@ -124,6 +131,14 @@ SAMPLERS = {
     "numpyro_nuts_sequential": entry(NUTS, steps, chain_method="sequential"),
     "numpyro_nuts_dense": entry(NUTS, steps, dense_mass=True),
     "numpyro_hmc": entry(HMC, steps),
-    "numpyro_aies": entry(AIES, proposals_and_present, fewest=twice_the_dimension),
-    "numpyro_ess": entry(CountingESS, slice_evaluations, fewest=twice_the_dimension),
+    "numpyro_aies": entry(
+        AIES, proposals_and_present, fewest=twice_the_dimension, default_move=AIES.DEMove()
+    ),
+    "numpyro_ess": entry(
+        CountingESS,
+        slice_evaluations,
+        fewest=twice_the_dimension,
+        default_move=ESS.DifferentialMove(),
+        randomize_split=False,
+    ),
 }
