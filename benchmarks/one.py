@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from importlib.metadata import version
+from statistics import median
 
 LIBRARIES = ("fhl-ppl", "numpyro", "blackjax", "jax", "jaxlib", "numpy", "arviz")
 
@@ -55,6 +56,18 @@ def compile_both(sampler, key):
     return start, jax.jit(sampler.advance).lower(state).compile()
 
 
+def repeated(work, watch, first, enough=1.0):
+    """Median of repetitions, which a few milliseconds need, until they make a second together."""
+    import jax
+
+    times = [first]
+    while sum(time["wall"] for time in times) < enough:
+        watch.look()
+        jax.block_until_ready(work())
+        times.append(watch.look())
+    return {key: median(time[key] for time in times) for key in first}
+
+
 def run(job):
     import jax
     import numpy as np
@@ -75,11 +88,13 @@ def run(job):
     watch = Stopwatch()
     start, advance = compile_both(sampler, key)
     seconds = {"compile": watch.look()}
-    state, warm_gradients = jax.block_until_ready(start(key))
+    began, warm_gradients = jax.block_until_ready(start(key))
     seconds["warmup"] = watch.look()
-    state, drawn = jax.block_until_ready(advance(state))
+    state, drawn = jax.block_until_ready(advance(began))
     seconds["draws"] = watch.look()
     seconds["process"] = {"cpu": watch.now[0], "wall": time.time() - job["started"]}
+    seconds["warmup"] = repeated(lambda: start(key), watch, seconds["warmup"])
+    seconds["draws"] = repeated(lambda: advance(began), watch, seconds["draws"])
 
     # Only now, as loading it is no part of what a sampler takes.
     from benchmarks import measures

@@ -17,8 +17,11 @@ TRUSTED = {"z": 6.0, "rhat": 1.05}
 
 RATES = ("per gradient", "per gradient, drawing", "per second", "per second, drawing")
 
+RATIOS = (*RATES, "gradients to low error")
+"""All of them so that more is better: the last stands for its inverse."""
+
 HEADINGS = (
-    *("sampler", "chains", "min ESS", "gradients", "ESS/1000 gradients", "drawing alone"),
+    *("sampler", "seeds", "chains", "min ESS", "gradients", "ESS/1000 gradients", "drawing alone"),
     *("ESS/s", "drawing alone", "max abs z", "max R-hat", "divergent"),
     *("compile s", "process s", "error low after"),
 )
@@ -57,7 +60,7 @@ def summarise(runs):
     runs = [run for run in runs if "failed" not in run]
     if row["failed"] or not runs:
         return row
-    row["chains"] = runs[0]["chains"]
+    row |= {"seeds": len(runs), "chains": runs[0]["chains"]}
     for part in ("compile", "process"):
         row[part] = median(run["seconds"][part][clock(run)] for run in runs)
     row["gradients"] = median(sum(run["gradients"].values()) for run in runs)
@@ -70,12 +73,13 @@ def summarise(runs):
         # A run whose error stayed high counts as the longest.
         settled = [run["low_error"] or float("inf") for run in runs]
         row["error"] = median(settled)
+        row["gradients to low error"] = 1 / row["error"]
         row["followed"] = min(run["followed"] for run in runs)
     return row
 
 
 def trusted(row):
-    return "ess" in row and all(row[key] < limit for key, limit in TRUSTED.items())
+    return all(row[key] < limit for key, limit in TRUSTED.items() if key in row)
 
 
 def best(rows, rivals, rate, chains):
@@ -86,7 +90,7 @@ def best(rows, rivals, rate, chains):
     equals = {
         name: row
         for name, row in rows.items()
-        if trusted(row) and ("second" not in rate or row["chains"] == chains)
+        if rate in row and trusted(row) and ("second" not in rate or row["chains"] == chains)
     }
     return max((row[rate] for name, row in equals.items() if is_rival(name, rivals)), default=None)
 
@@ -101,7 +105,13 @@ def cells(name, row):
     if row["failed"]:
         return [name, *[""] * (len(HEADINGS) - 2), "; ".join(sorted(set(row["failed"])))]
     shown = [
-        *(name, str(row["chains"]), number(row.get("ess")), f"{row['gradients']:.0f}"),
+        *(
+            name,
+            str(row["seeds"]),
+            str(row["chains"]),
+            number(row.get("ess")),
+            f"{row['gradients']:.0f}",
+        ),
         *(
             number(row[rate] * scale if rate in row else None)
             for rate, scale in zip(RATES, (1000, 1000, 1, 1), strict=True)
@@ -125,7 +135,7 @@ def markdown(headings, rows):
 def ratios(rows, sampler):
     """Each rate of the sampler over the best of each kind of rival, None without one."""
     own = rows.get(sampler, {})
-    for rate in RATES:
+    for rate in RATIOS:
         for rivals in RIVALS.values():
             rival = best(rows, rivals, rate, own.get("chains"))
             yield own[rate] / rival if rival and rate in own else None
@@ -139,10 +149,13 @@ def ratio_table(groups, sampler):
     means = []
     for column in zip(*found.values(), strict=True):
         there = [ratio for ratio in column if ratio]
-        means.append(f"{geometric_mean(there):.2f} ({len(there)})" if there else "")
+        # A ratio of 0 has no place in the mean, and must not go unseen.
+        means.append(
+            f"{geometric_mean(there):.2f} ({len(there)} of {len(column)})" if there else ""
+        )
     rows = [[posterior, *map(number, row)] for posterior, row in found.items()]
-    headings = ["posterior", *(f"{rate}: {rival}" for rate in RATES for rival in RIVALS)]
-    title = f"## {sampler}: min ESS over that of its rivals"
+    headings = ["posterior", *(f"{rate}: {rival}" for rate in RATIOS for rival in RIVALS)]
+    title = f"## {sampler} over its rivals: min ESS, and how few gradients bring the error down"
     return [title, "", *markdown(headings, [*rows, ["geometric mean", *means]]), ""]
 
 
@@ -161,11 +174,22 @@ def grouped(runs):
     }
 
 
+def provenance(runs):
+    """Sentences on what the figures were made with."""
+    runs = [run for run in runs if "versions" in run]
+    found = sorted(
+        {f"{name} {version}" for run in runs for name, version in run["versions"].items()}
+    )
+    sources = sorted({run["source"] for run in runs})
+    devices = sorted({run["device"] for run in runs})
+    return [f"{', '.join(found)}; commit {', '.join(sources)}; {', '.join(devices)}.", ""]
+
+
 def table(runs, sampler="fhl"):
     """All runs, and the ratios of one sampler to its rivals."""
     text = []
     for (protocol, platform), groups in grouped(runs).items():
-        text += [f"# Protocol {protocol}, {platform}", ""]
+        text += [f"# Protocol {protocol}, {platform}", "", *provenance(runs)]
         for posterior, rows in groups.items():
             text += [f"## {posterior}", ""]
             text += [*markdown(HEADINGS, [cells(*item) for item in rows.items()]), ""]

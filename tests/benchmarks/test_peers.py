@@ -25,6 +25,9 @@ def run(sampler, ess=1000.0, z=1.0, rhat=1.0, chains=4, seed=0):
         "z": z,
         "rhat": rhat,
         "divergent": 0,
+        "versions": {},
+        "source": "",
+        "device": "",
         "gradients": {"warmup": 1000.0, "draws": 1000.0},
         "seconds": dict.fromkeys(("compile", "warmup", "draws", "process"), part),
     }
@@ -52,8 +55,22 @@ def test_seeds_are_summed_up_by_their_median_and_their_worst():
         run("fhl", ess, z=z, seed=seed) for seed, (ess, z) in enumerate(((1, 2), (2, 9), (9, 3)))
     ]
     (line,) = [line for line in table(runs).splitlines() if line.startswith("| fhl |")]
-    assert line.split(" | ")[2] == "2"
-    assert line.split(" | ")[8] == "9"
+    assert line.split(" | ")[3] == "2"
+    assert line.split(" | ")[9] == "9"
+
+
+def test_errors_that_stay_high_are_shown_and_lose():
+    def followed(sampler, low_error):
+        shared = run(sampler)
+        for key in ("ess", "z", "rhat"):
+            del shared[key]
+        return shared | {"protocol": "error", "low_error": low_error, "followed": 5000.0}
+
+    lines = table([followed("fhl", None), followed("numpyro_nuts", 100.0)]).splitlines()
+    assert any(line.startswith("| fhl |") and "not within 5000" in line for line in lines)
+    lines = table([followed("fhl", 50.0), followed("numpyro_nuts", 100.0)]).splitlines()
+    (line,) = [line for line in lines if line.startswith(f"| {NAME} |")]
+    assert line.split(" | ")[-3] == "2"
 
 
 def test_a_run_that_failed_is_shown():
