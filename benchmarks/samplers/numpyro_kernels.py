@@ -25,11 +25,21 @@ class CountingESSState(NamedTuple):
 
 
 class CountingESS(ESS):
-    """Ensemble slice sampling that says how many energies it asked for.
+    """Ensemble slice sampling that says how many energies it asked for, and keeps its chains.
 
     For a chain: the height of its slice, one for every expansion and one for each end that fails,
     one for every contraction and one for the point that is accepted.
+
+    NumPyro's own reports its chains in the new order of every random split, which hides how slowly
+    they move from any estimate of the effective sample size.
     """
+
+    def sample(self, state, model_args, model_kwargs):
+        new = super().sample(state, model_args, model_kwargs)
+        # As `EnsembleSampler.sample` draws it.
+        order = jax.random.permutation(jax.random.split(state.rng_key)[0], self._num_chains)
+        back = jnp.argsort(order)
+        return new._replace(z=jax.tree.map(lambda x: x[back], new.z))
 
     def init_inner_state(self, rng_key):
         return CountingESSState(*super().init_inner_state(rng_key), jnp.array(0))
@@ -139,6 +149,5 @@ SAMPLERS = {
         slice_evaluations,
         fewest=twice_the_dimension,
         default_move=ESS.DifferentialMove(),
-        randomize_split=False,
     ),
 }
