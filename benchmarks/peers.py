@@ -12,6 +12,7 @@ says what the protocols and columns are.
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,9 @@ def failure(process, limit):
     if process.returncode == -signal.SIGXCPU:
         return f"did not finish in {limit} s of CPU time"
     lines = process.stderr.strip().splitlines() or [f"exit status {process.returncode}"]
-    return lines[-1][:300]
+    # JAX follows the error with a note on its traceback.
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt)\b", line)]
+    return (errors or lines)[-1][:300]
 
 
 def execute(job, limit):

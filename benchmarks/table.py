@@ -176,7 +176,9 @@ def grouped(runs):
 
 def provenance(runs):
     """Sentences on what the figures were made with."""
-    runs = [run for run in runs if "versions" in run]
+    runs = [run for run in runs if "failed" not in run]
+    if not runs:
+        return []
     found = sorted(
         {f"{name} {version}" for run in runs for name, version in run["versions"].items()}
     )
