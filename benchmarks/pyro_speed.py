@@ -1,10 +1,10 @@
 """FHL beside pyro.infer.NUTS: effective draws per CPU second, both in one run, warm-up counted.
 
-    python benchmarks/pyro_speed.py --yardstick FOLDER [--limit 75] [--json FILE] [NAME ...]
+    python benchmarks/pyro_speed.py --models FOLDER [--limit 75] [--json FILE] [NAME ...]
 
-FOLDER holds models_pyro.py (MODELS[name](data) is a model), bench.py (load, select, gather), data/
-and ref/ (means and variances to compare with). NUTS runs one chain, with a warm-up that fits in
-half of the limit, and draws until the limit: CPU seconds, whatever it has reached by then ("cut").
+FOLDER holds models_pyro.py (MODELS[name](data) is a Pyro model of the posterior of that name). NUTS
+runs one chain, with a warm-up that fits in half of the limit, and draws until the limit: CPU
+seconds, whatever it has reached by then ("cut").
 FHL runs N chains in one process. One thread; the time of imports is not counted on either side.
 
 ess       the lowest bulk ESS of any x and x^2
@@ -32,7 +32,8 @@ from pyro.infer import NUTS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.judge import judge
+from benchmarks import posteriors
+from benchmarks.measures import judge
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.batchable import batchable_operations
 from fhl_ppl.pyro.chains import constrained
@@ -153,15 +154,14 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("names", nargs="*", default=POSTERIORS)
-    parser.add_argument("--yardstick", required=True)
+    parser.add_argument("--models", required=True)
     parser.add_argument("--limit", type=float, default=75.0, help="CPU seconds for NUTS")
     parser.add_argument("--nuts-draws", type=int, default=1000)
     parser.add_argument("--many", type=int, nargs=3, default=(64, 300, 300), metavar="INT")
     parser.add_argument("--few", type=int, nargs=3, default=(4, 1000, 1000), metavar="INT")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    sys.path.insert(0, options.yardstick)
-    import bench
+    sys.path.insert(0, options.models)
     from models_pyro import MODELS
 
     torch.set_num_threads(1)
@@ -172,8 +172,8 @@ def main():
     print(" " * 22, *(head.rjust(width) for head, width in zip(heads, widths, strict=True)))
     results = []
     for short in options.names:
-        (name,) = bench.select(short)
-        data, reference = bench.load(name)
+        (name,) = posteriors.select([short])
+        data, reference = posteriors.load(name)
         model = MODELS[name](data)
         sides = {"NUTS": measure_nuts(model, options.limit, options.nuts_draws)}
         for num_chains, warmup, draws in (options.many, options.few):
@@ -181,7 +181,7 @@ def main():
         for side, row in sides.items():
             sites = row.pop("sites")
             if sites is not None:
-                draws = bench.gather(with_deterministic(model, sites), reference["names"])
+                draws = posteriors.gather(with_deterministic(model, sites), reference.names)
                 row.update(judge(draws, reference), draws=draws.shape[1])
                 row["rate"] = row["ess"] / row["seconds"]
             if side == "NUTS":

@@ -1,0 +1,1 @@
+"""Measurements of speed and correctness; see docs/benchmarks.md."""

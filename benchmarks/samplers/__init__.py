@@ -1,0 +1,26 @@
+"""The samplers that are compared, by name."""
+
+from importlib import import_module
+
+MODULES = {
+    "fhl": "fhl",
+    **dict.fromkeys(
+        (
+            *("numpyro_nuts", "numpyro_nuts_sequential", "numpyro_nuts_dense"),
+            *("numpyro_hmc", "numpyro_aies", "numpyro_ess"),
+        ),
+        "numpyro_kernels",
+    ),
+    **dict.fromkeys(
+        (
+            *("blackjax_nuts", "blackjax_chees", "blackjax_chees_diagonal", "blackjax_meads"),
+            *("blackjax_adjusted_mclmc", "blackjax_adjusted_mclmc_dynamic"),
+        ),
+        "blackjax_algorithms",
+    ),
+}
+"""File of each sampler. A run loads its own library alone: the time of a fresh process counts."""
+
+
+def load(name):
+    return import_module(f"benchmarks.samplers.{MODULES[name]}").SAMPLERS[name]

@@ -1,0 +1,11 @@
+"""The kernel of this package, run like one of NumPyro's."""
+
+from benchmarks.samplers.numpyro_kernels import entry
+from fhl_ppl.numpyro import FHL
+
+
+def steps(state):
+    return state.n_steps
+
+
+SAMPLERS = {"fhl": entry(FHL, steps)}
