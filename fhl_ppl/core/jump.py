@@ -31,11 +31,18 @@ class Pool(NamedTuple):
     centre
         Shape [dim].
     metric
-        M^-1 is the covariance.
+        M^-1 is the covariance, a little widened.
+    direction
+        Where the positions are widest in the whitened space of the trajectories' metric, a unit
+        vector [dim]: there the jumps are needed most.
+    variance
+        Their variance along it.
     """
 
     centre: Array
     metric: Metric
+    direction: Array
+    variance: Array
 
 
 class JumpTuning(NamedTuple):

@@ -123,6 +123,21 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     return Metric(*(_restrict(xp, part, structure) for part in parts))
 
 
+def widest_direction(metric: Metric, positions: Welford) -> tuple[Array, Array]:
+    """Unit vector [dim] along which the whitened positions vary most, and their variance there."""
+    xp = array_namespace(positions.mean)
+    spread = covariance(positions)
+    if spread.ndim == 1:
+        variance = spread * metric.whitener**2
+        largest = xp.max(variance)
+        first = xp.cumulative_sum(xp.astype(variance == largest, spread.dtype)) == 1
+        return xp.astype(first & (variance == largest), spread.dtype), largest
+    spread = metric.whitener @ spread @ xp.matrix_transpose(metric.whitener)
+    usable = xp.all(xp.isfinite(spread))
+    values, vectors = xp.linalg.eigh(xp.where(usable, spread, _identity(xp, positions.mean)))
+    return vectors[:, -1], values[-1]
+
+
 def _identity(xp: Any, like: Array) -> Array:
     return xp.eye(like.shape[0], dtype=like.dtype, device=device(like))
 

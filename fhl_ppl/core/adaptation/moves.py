@@ -88,16 +88,22 @@ def record(
     tuning: JumpTuning,
     squared_jump: Array,
     principal_jump: Array,
-    sigma_max: Array,
+    variance: Array,
     num_steps: Array,
     dim: int,
 ) -> Moves:
-    """Add the jumps [particle] of one iteration."""
+    """Add the jumps [particle] of one iteration, `variance` being that of the widest direction."""
     xp = array_namespace(squared_jump)
     jumped = xp.astype(tuning.chosen, squared_jump.dtype) * tuning.happens
     stayed = xp.ones_like(squared_jump[:, None]) * (1 - tuning.happens)
     option = xp.concat([stayed, jumped], axis=1)
-    rates = xp.stack([principal_jump / sigma_max**2, squared_jump / dim], axis=1)
+    rates = xp.stack(
+        [
+            principal_jump / xp.where(variance > 0, variance, xp.ones_like(variance)),
+            squared_jump / dim,
+        ],
+        axis=1,
+    )
     return Moves(
         moves.weight,
         moves.rate + xp.matrix_transpose(option) @ rates,

@@ -71,13 +71,6 @@ def sigma_max(scale: PrincipalScale) -> Array:
     return xp.sqrt(xp.sqrt(xp.sum(scale.direction**2)))
 
 
-def principal_direction(scale: PrincipalScale) -> Array:
-    """Unit vector [dim] along which the whitened space is widest."""
-    xp = array_namespace(scale.direction)
-    length = xp.sqrt(xp.sum(scale.direction**2))
-    return scale.direction / xp.where(length > 0, length, xp.ones_like(length))
-
-
 def van_der_corput(iteration: Array, like: Array) -> Array:
     """Element `iteration` of the base-2 van der Corput sequence, in [0, 1).
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.adaptation import dual_averaging, moves, strength, trajectory, welford
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
-from fhl_ppl.core.adaptation.metric import from_positions
+from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
 from fhl_ppl.core.adaptation.moves import Moves
 from fhl_ppl.core.adaptation.strength import StrengthMixture
 from fhl_ppl.core.adaptation.trajectory import PrincipalScale
@@ -108,7 +108,7 @@ def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array
         trajectory.restart(state.position, metric),
         strength.start(log_step_size),
         moves.start(log_step_size),
-        Pool(xp.mean(state.position, axis=0), metric),
+        Pool(xp.mean(state.position, axis=0), metric, state.position[0, :] * 0, log_step_size * 0),
     )
 
 
@@ -125,7 +125,7 @@ def tune(
         pulling_strength,
         adaptation.metric,
         reference,
-        trajectory.principal_direction(adaptation.scale) if plan.jumps else None,
+        adaptation.pool.direction if plan.jumps else None,
         _tune_jump(plan, adaptation, groups, iteration, draws) if plan.jumps else None,
     )
 
@@ -214,13 +214,13 @@ def update(
                 tuning,
                 info.squared_jump,
                 info.principal_jump,
-                trajectory.sigma_max(adaptation.scale),
+                adaptation.pool.variance,
                 info.num_steps,
                 state.position.shape[1],
             )
         )
     scale = adaptation.scale
-    if plan.jumps or (plan.num_steps is None and plan.trajectory_length is None):
+    if plan.num_steps is None and plan.trajectory_length is None:
         scale = trajectory.update(scale, state.position, adaptation.metric)
     learnt = learnt._replace(
         positions=welford.update(adaptation.positions, state.position),
@@ -302,7 +302,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         moves.reweigh(adaptation.moves, on_trial=True, trajectory_floor=plan.trajectory_floor)
         if plan.jumps
         else adaptation.moves,
-        _end_pool(plan, adaptation),
+        _end_pool(plan, adaptation, metric),
     )
 
 
@@ -312,15 +312,16 @@ def _reweigh_moves(plan: Plan, adaptation: Adaptation, on_trial: bool) -> Moves:
     return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor)
 
 
-def _end_pool(plan: Plan, adaptation: Adaptation) -> Pool:
+def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric) -> Pool:
     if not plan.jumps:
         return adaptation.pool
     seen = adaptation.positions
     # A Gaussian with too thin a tail would hold on to particles far out; in dim dimensions this
     # much more variance costs it an eighth of its acceptance.
     wider = 1 + WIDER / seen.mean.shape[0] ** 0.5
-    metric = from_positions(seen._replace(scatter=wider * seen.scatter), adaptation.gradients)
-    return Pool(seen.mean, _if_finite(metric, adaptation.pool.metric))
+    seen_metric = from_positions(seen._replace(scatter=wider * seen.scatter), adaptation.gradients)
+    direction, variance = widest_direction(metric, seen)
+    return Pool(seen.mean, _if_finite(seen_metric, adaptation.pool.metric), direction, variance)
 
 
 def _if_finite(estimate: Any, fallback: Any) -> Any:
