@@ -12,6 +12,7 @@ from fhl_ppl.core.groups import group_sizes, make_groups
 
 RIGHT_STEP = 0.37
 TARGET = 0.8
+NO_BOUND = np.asarray(np.inf)
 EVERYONE = np.full(4, True)
 GROUPS = make_groups(4, 4, like=np.zeros(1))
 
@@ -28,7 +29,7 @@ def follow(state, iterations, step=update):
     with np.errstate(over="ignore"):
         for _ in range(iterations):
             accept = curve(np.exp(state.log_step_size)) * rng.uniform(0.95, 1.0, 4) / 0.975
-            state = step(state, GROUPS, accept, EVERYONE, TARGET)
+            state = step(state, GROUPS, accept, EVERYONE, TARGET, NO_BOUND)
     return state
 
 
@@ -55,8 +56,8 @@ def test_a_restart_forgets_a_bad_start(factor):
 
 
 def test_the_wrong_sign_is_noticed():
-    def upside_down(state, groups, accept_prob, witness, target):
-        return update(state, groups, 2 * target - accept_prob, witness, target)
+    def upside_down(state, groups, accept_prob, witness, target, largest):
+        return update(state, groups, 2 * target - accept_prob, witness, target, largest)
 
     with pytest.raises(AssertionError):
         assert_right(tuned(RIGHT_STEP, 1000, upside_down), rtol=0.05)
@@ -68,12 +69,29 @@ def test_is_what_hoffman_and_gelman_wrote():
     state = start(np.log(np.asarray(0.5)))
     mu, mean_error, average = np.log(10 * 0.5), 0.0, 0.0
     for t, rate in enumerate(rates, 1):
-        state = update(state, GROUPS, np.full(4, rate), EVERYONE, TARGET)
+        state = update(state, GROUPS, np.full(4, rate), EVERYONE, TARGET, NO_BOUND)
         mean_error = (1 - 1 / (t + 10)) * mean_error + (TARGET - rate) / (t + 10)
         step = mu - np.sqrt(t) / 0.05 * mean_error
         average = t**-0.75 * step + (1 - t**-0.75) * average
         np.testing.assert_allclose(state.log_step_size, step, rtol=1e-12)
         np.testing.assert_allclose(state.log_average, average, rtol=1e-12)
+
+
+def test_a_bound_is_kept_and_left_at_once():
+    state, bound = start(np.log(np.asarray(0.5))), np.asarray(0.9)
+    for _ in range(200):
+        state = update(state, GROUPS, np.ones(4), EVERYONE, TARGET, bound)
+        assert np.exp(state.log_step_size) <= 0.9 * (1 + 1e-12)
+    np.testing.assert_allclose(np.exp(state.log_average), 0.9, rtol=0.02)
+    free = start(np.log(np.asarray(0.5)))
+    for _ in range(200):
+        free = update(free, GROUPS, np.ones(4), EVERYONE, TARGET, NO_BOUND)
+    # Without a bound the record of what was never tried would have to be undone first.
+    refused = [
+        update(s, GROUPS, np.zeros(4), EVERYONE, TARGET, b)
+        for s, b in ((state, bound), (free, NO_BOUND))
+    ]
+    assert refused[0].log_step_size < np.log(0.9) < 3 < refused[1].log_step_size
 
 
 def test_a_restart_keeps_the_average_and_nothing_else():
@@ -86,7 +104,7 @@ def test_a_restart_keeps_the_average_and_nothing_else():
 
 def test_nothing_is_learnt_without_witnesses():
     state = tuned(3.0, 20)
-    kept = update(state, GROUPS, np.array([0.1, np.nan, 0.5, 1.0]), ~EVERYONE, TARGET)
+    kept = update(state, GROUPS, np.array([0.1, np.nan, 0.5, 1.0]), ~EVERYONE, TARGET, NO_BOUND)
     for new, old in zip(kept, state, strict=True):
         np.testing.assert_array_equal(new, old)
 
@@ -94,8 +112,8 @@ def test_nothing_is_learnt_without_witnesses():
 def test_only_witnesses_are_asked():
     witness = np.array([True, False, True, False])
     state = start(np.zeros(()))
-    heard = update(state, GROUPS, np.array([0.7, 0.0, 0.7, 1.0]), witness, TARGET)
-    expected = update(state, GROUPS, np.full(4, 0.7), EVERYONE, TARGET)
+    heard = update(state, GROUPS, np.array([0.7, 0.0, 0.7, 1.0]), witness, TARGET, NO_BOUND)
+    expected = update(state, GROUPS, np.full(4, 0.7), EVERYONE, TARGET, NO_BOUND)
     np.testing.assert_allclose(heard, expected, rtol=1e-12)
 
 

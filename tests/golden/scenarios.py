@@ -26,7 +26,7 @@ from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.metric import make_metric
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import Tuning, transition
+from fhl_ppl.core.transition import Tuning, iterate, transition
 from tests.targets import TARGETS
 
 FILE = Path(__file__).with_name("golden.npz")
@@ -135,9 +135,10 @@ class WarmUp:
     given step size they die out.
     """
 
-    def __init__(self, coupling, estimate, metric, adapt_step_size):
+    def __init__(self, coupling, estimate, metric, adapt_step_size, splits=False, jumps=False):
         self.coupling, self.metric = COUPLINGS[coupling], metric
         self.estimate, self.adapt_step_size = estimate, adapt_step_size
+        self.splits, self.jumps = splits, jumps
 
     @property
     def plan(self):
@@ -152,6 +153,8 @@ class WarmUp:
             num_steps=None,
             max_num_steps=16,
             pulling_strength=None,
+            estimate_centre=estimates.centre_from_scores if self.splits else None,
+            jumps=self.jumps,
         )
 
     def start(self, inputs):
@@ -166,7 +169,7 @@ class WarmUp:
         # A number in the library at hand, as the adapters have it.
         number = inputs["step_size"] * 0 + iteration
         tuning = warmup.tune(self.plan, adaptation, groups, number, draws)
-        state, info = transition(
+        state, info = iterate(
             state,
             draws,
             tuning,
@@ -218,9 +221,9 @@ for _coupling in COUPLINGS:
             SCENARIOS[_name] = partial(one_transition, _coupling, _metric, _adjusted)
 
 STEPWISE = {
-    "alternate scores": WarmUp("alternate", estimates.from_scores, "dense", True),
-    "joint scores": WarmUp("joint", estimates.from_scores, "diag", True),
-    "joint positions": WarmUp("joint", estimates.from_positions, "dense", True),
+    "alternate scores": WarmUp("alternate", estimates.from_scores, "dense", True, True, True),
+    "joint scores": WarmUp("joint", estimates.from_scores, "diag", True, True, True),
+    "joint positions": WarmUp("joint", estimates.from_positions, "dense", True, jumps=True),
 }
 """Fully adapted warm-ups, of which every iteration is stored under "path"."""
 

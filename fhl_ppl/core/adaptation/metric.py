@@ -27,11 +27,6 @@ RIDGE = 1e-3
 """Weight, in draws, of the prior guess that a standardised direction has unit scale."""
 
 
-def centre_from_positions(metric: Metric, positions: Welford, gradients: Welford) -> Array:
-    """Mean of the positions, shape [dim]."""
-    return positions.mean
-
-
 def centre_from_scores(metric: Metric, positions: Welford, gradients: Welford) -> Array:
     """c = mean(q) - M^-1 mean(g), shape [dim]: where the mean force would vanish.
 
@@ -135,7 +130,9 @@ def widest_direction(metric: Metric, positions: Welford) -> tuple[Array, Array]:
     spread = metric.whitener @ spread @ xp.matrix_transpose(metric.whitener)
     usable = xp.all(xp.isfinite(spread))
     values, vectors = xp.linalg.eigh(xp.where(usable, spread, _identity(xp, positions.mean)))
-    return vectors[:, -1], values[-1]
+    # Either sign is right; the same one everywhere keeps the libraries together.
+    direction = vectors[:, -1]
+    return xp.where(xp.sum(direction) < 0, -direction, direction), values[-1]
 
 
 def _identity(xp: Any, like: Array) -> Array:

@@ -43,8 +43,8 @@ class Plan(NamedTuple):
         `metric.from_scores` or `metric.from_positions`, (positions, gradients) -> Metric; None
         keeps the metric as it is.
     estimate_centre
-        `metric.centre_from_scores` or `metric.centre_from_positions`, (metric, positions,
-        gradients) -> c; the reference is fitted with it. None goes without: leapfrog steps.
+        `metric.centre_from_scores`, (metric, positions, gradients) -> c; the reference is fitted
+        with it. None goes without: leapfrog steps.
     dense
         Whether to collect full covariances, [dim, dim], or variances, [dim].
     trajectory_length
@@ -68,12 +68,12 @@ class Plan(NamedTuple):
     target_accept_prob: float
     adapt_step_size: bool
     estimate_metric: Callable[[Welford, Welford], Metric] | None
-    estimate_centre: Callable[[Metric, Welford, Welford], Array] | None
     dense: bool
     trajectory_length: float | None
     num_steps: int | None
     max_num_steps: int
     pulling_strength: float | None
+    estimate_centre: Callable[[Metric, Welford, Welford], Array] | None = None
     jumps: bool = False
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
     min_step_size: float = 0.0
@@ -154,7 +154,10 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
     cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
     num_steps = trajectory.steps_for(length, step_size, cap)
     # Steps a little shorter than they may be reach T with a whole number of them.
-    return xp.minimum(step_size, length / num_steps), num_steps
+    step_size = xp.minimum(step_size, length / num_steps)
+    if plan.min_step_size > 0:
+        step_size = xp.clip(step_size, plan.min_step_size, None)
+    return step_size, num_steps
 
 
 def _length(plan: Plan, adaptation: Adaptation) -> Array:
