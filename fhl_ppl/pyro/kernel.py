@@ -1,11 +1,13 @@
 """`FHL` for Pyro: model to potential, one particle's sites in and out, statistics on request."""
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyro
+import torch
 from pyro.infer.autoguide.initialization import init_to_uniform
 from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
 from torch import Tensor
@@ -226,6 +228,7 @@ class FHL(MCMCKernel):
             "init_strategy": init_strategy,
         }
         self._keep_companions = keep_companions
+        self._process = os.getpid()
         self._forget()
 
     def _forget(self) -> None:
@@ -240,6 +243,9 @@ class FHL(MCMCKernel):
         kernel.__dict__.update(self.__dict__)
         kernel._forget()
         return {**kernel.__dict__, "_initial_params": self._initial_params}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _process=os.getpid())
 
     @property
     def options(self) -> Options:
@@ -261,6 +267,9 @@ class FHL(MCMCKernel):
 
     def setup(self, warmup_steps: int, *args: Any, **kwargs: Any) -> None:
         """Find a start; called by ``pyro.infer.MCMC``, also for nothing but `transforms`."""
+        if os.getpid() != self._process:
+            # In a forked process OpenMP waits for ever for threads that only its parent has.
+            torch.set_num_threads(1)
         given = self._initial_params
         if given is not None and self.model is None:
             count = self._options.group_size

@@ -97,6 +97,20 @@ def test_chains_in_processes(monkeypatch, context):
     )
 
 
+def test_a_forked_chain_uses_one_thread(monkeypatch):
+    """OpenMP in a forked process waits for ever for threads that only the parent has."""
+    counts = []
+    monkeypatch.setattr(torch, "set_num_threads", counts.append)
+    kernel = FHL(model)
+    kernel.setup(0, DATA)
+    copy = pickle.loads(pickle.dumps(kernel))
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    pickle.loads(pickle.dumps(kernel)).setup(0, DATA)
+    assert counts == []
+    copy.setup(0, DATA)
+    assert counts == [1]
+
+
 def test_streaming():
     pyro.set_rng_seed(0)
     mcmc = StreamingMCMC(FHL(model), 20, 20, num_chains=2, disable_progbar=True)
