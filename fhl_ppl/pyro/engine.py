@@ -1,6 +1,7 @@
 """Advance N particles: draws -> tune -> transition -> update. All of the algorithm is `core`'s."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,7 +127,7 @@ class Engine:
             "generator": self._draw.generator.get_state(),
         }
         if self.potential.noisy_gradient:
-            result["noise"] = torch.get_rng_state()
+            result["noise"] = [get() for get, _ in self._noise_sources()]
         return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -147,8 +148,20 @@ class Engine:
         self.adaptation = _from_dict(self.adaptation, state_dict["adaptation"], self.arrays)
         self._draw.generator.set_state(state_dict["generator"])
         if self.potential.noisy_gradient:
-            torch.set_rng_state(state_dict["noise"])
+            for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
+                put(state)
         self._frozen = None
+
+    def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
+        """Return how to read and set the global generators that a noisy gradient may draw from."""
+        sources = [(torch.get_rng_state, torch.set_rng_state)]
+        device = self.potential.layout.device
+        if device.type == "cuda":
+            cuda = torch.cuda
+            sources.append(
+                (partial(cuda.get_rng_state, device), partial(cuda.set_rng_state, device=device))
+            )
+        return sources
 
     def _evaluate(self, position: Array) -> tuple[Array, Array]:
         tensors = self.potential.energy_and_gradient(self.arrays.tensor(position))
