@@ -117,6 +117,10 @@ class Engine:
         self.iteration += 1
         return Iteration(self.state, info, tuning)
 
+    def inverse_mass_matrix(self) -> np.ndarray:
+        """Return M^-1 as it is now, [D] or [D, D]."""
+        return _to_numpy(self.adaptation.metric.inverse_mass_matrix)
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on, as plain values and tensors."""
         saved = self.arrays.saved

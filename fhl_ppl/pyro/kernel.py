@@ -370,8 +370,9 @@ class FHL(MCMCKernel):
         dict
             "divergences", the numbers of the draws in which the proposal diverged, and "acceptance
             rate", as from Pyro's own kernels; and NumPy arrays [draw]: potential_energy, energy,
-            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, group. With
-            `keep_companions` also "companions": by site their draws [draw, companion, ...].
+            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, group. Also
+            "inverse_mass_matrix" [D] or [D, D], sites in the order of the model, and with
+            `keep_companions` "companions": by site their draws [draw, companion, ...].
         """
         if self._chains is None:
             return {}
@@ -379,6 +380,7 @@ class FHL(MCMCKernel):
         result: dict[str, Any] = {
             "divergences": np.flatnonzero(statistics.get("diverging", [])).tolist(),
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
+            "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
             **statistics,
         }
         companions = self._chains.companions()

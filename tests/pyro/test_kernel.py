@@ -149,7 +149,9 @@ def test_transforms_of_ones_own_change_the_space_and_not_the_posterior():
 def test_diagnostics():
     mcmc = draws_of(FHL(model, group_size=3), 10, 10)
     diagnostics = mcmc.diagnostics()
-    assert {"mu", "scale", "divergences", "acceptance rate"} | FIELDS == set(diagnostics)
+    others = {"mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix"}
+    assert others | FIELDS == set(diagnostics)
+    assert diagnostics["inverse_mass_matrix"]["chain 0"].shape == (2, 2)
     for name in FIELDS:
         assert diagnostics[name]["chain 0"].shape == (10,)
     assert 0 <= diagnostics["acceptance rate"]["chain 0"] <= 1
