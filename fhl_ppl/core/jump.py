@@ -93,9 +93,10 @@ def jump(
     mean = _weighted_mean(groups, state, leader, is_scout)
     centre = xp.where(about_mean[:, None], mean, centre)
     # About a partner, where no Gaussian is centred, half turns pay: they lead to the other side.
-    angle = xp.where(about_leader | about_mean, pi, pi / 2) * tuning.turn
+    right_angle = xp.full_like(state.potential_energy, pi / 2)
+    angle = xp.where(about_leader | about_mean, 2 * right_angle, right_angle) * tuning.turn
     renewed = tuning.chosen[:, JUMPS.index("renewal")]
-    angle = xp.where(renewed, xp.full_like(angle, pi / 2), angle)
+    angle = xp.where(renewed, right_angle, angle)
     proposal, correction = rotate(pool.metric, centre, angle, position, draws.noise)
 
     shifted, leaping = follows("difference"), follows("leap")
@@ -108,14 +109,16 @@ def jump(
 
     end = State(proposal, *potential_and_gradient(proposal))
     log_ratio = state.potential_energy - end.potential_energy + correction
-    log_ratio = xp.where(is_finite(*end, log_ratio), log_ratio, -xp.inf)
+    finite = is_finite(*end, log_ratio)
+    log_ratio = xp.where(finite, log_ratio, -xp.inf)
     moved, verdict = settle(state, end, log_ratio, draws.accept, metric, direction)
     kinetic = kinetic_energy(metric, draw_momentum(metric, draws.noise))
     nothing = xp.zeros_like(kinetic)
     info = Info(
         accept_prob=verdict.accept_prob,
         accepted=verdict.accepted,
-        diverging=verdict.diverging,
+        # A jump into the void tells nothing about an integrator; a potential that fails does.
+        diverging=~finite,
         energy=moved.potential_energy + kinetic,
         is_leader=leader.is_leader,
         is_pulled=nothing > 0,

@@ -8,16 +8,12 @@ from fhl_ppl.core.state import State
 
 Array = Any
 
-DIVERGENCE_THRESHOLD = 1000.0
-"""Energy error above which a proposal counts as divergent, as in Stan and NumPyro."""
-
 
 class Verdict(NamedTuple):
     """What the test made of the proposals; every field has shape [particle], see `Info`."""
 
     accept_prob: Array
     accepted: Array
-    diverging: Array
     squared_jump: Array
     principal_jump: Array
 
@@ -64,8 +60,7 @@ def settle(
     principal_jump = (
         xp.zeros_like(squared_jump) if direction is None else expected((step @ direction) ** 2)
     )
-    diverging = log_ratio < -DIVERGENCE_THRESHOLD
-    return moved, Verdict(accept_prob, accepted, diverging, squared_jump, principal_jump)
+    return moved, Verdict(accept_prob, accepted, squared_jump, principal_jump)
 
 
 def is_finite(*parts: Array) -> Array:

@@ -15,6 +15,10 @@ from fhl_ppl.core.state import Draws, Info, State, no_info
 Array = Any
 
 
+DIVERGENCE_THRESHOLD = 1000.0
+"""Energy error above which a proposal counts as divergent, as in Stan and NumPyro."""
+
+
 class Tuning(NamedTuple):
     """The tuned quantities of one iteration; none may depend on the current state.
 
@@ -155,7 +159,7 @@ def transition(
     info = Info(
         accept_prob=verdict.accept_prob,
         accepted=verdict.accepted,
-        diverging=verdict.diverging,
+        diverging=log_ratio < -DIVERGENCE_THRESHOLD,
         energy=xp.where(verdict.accepted, new, old),
         is_leader=roles.leader.is_leader,
         is_pulled=roles.is_pulled,

@@ -1,19 +1,23 @@
 """Advance N particles: draws -> tune -> transition -> update. All of the algorithm is `core`'s."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from array_api_compat import device
 from torch import Tensor
 
-from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core.adaptation import strength, warmup
+from fhl_ppl.core.adaptation.moves import jumps_at
 from fhl_ppl.core.adaptation.welford import Welford
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.groups import Groups, first_of_group, make_groups
 from fhl_ppl.core.metric import Metric
 from fhl_ppl.core.state import Draws, Info, State
-from fhl_ppl.core.transition import Tuning, transition
+from fhl_ppl.core.transition import Tuning, iterate
 from fhl_ppl.pyro.arrays import TensorArrays, arrays_for
 from fhl_ppl.pyro.potential import BatchedPotential
 from fhl_ppl.pyro.randomness import Randomness
@@ -92,7 +96,7 @@ class Engine:
         with torch.no_grad(), np.errstate(all="ignore"):
             draws = Draws(*(self.arrays.array(tensor) for tensor in self._draw()))
             tuning = self._tune(draws)
-            self.state, info = transition(
+            self.state, info = iterate(
                 self._with_fresh_noise(self.state),
                 draws,
                 tuning,
@@ -116,6 +120,10 @@ class Engine:
         self.iteration += 1
         return Iteration(self.state, info, tuning)
 
+    def inverse_mass_matrix(self) -> np.ndarray:
+        """Return M^-1 as it is now, [D] or [D, D]."""
+        return _to_numpy(self.adaptation.metric.inverse_mass_matrix)
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on, as plain values and tensors."""
         saved = self.arrays.saved
@@ -123,10 +131,10 @@ class Engine:
             "iteration": self.iteration,
             "particles": _to_dict(self.state, saved),
             "adaptation": _to_dict(self.adaptation, saved),
-            "generator": self._draw.generator.get_state(),
+            **self._draw.state_dict(),
         }
         if self.potential.noisy_gradient:
-            result["noise"] = torch.get_rng_state()
+            result["noise"] = [get() for get, _ in self._noise_sources()]
         return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -145,10 +153,22 @@ class Engine:
         self.iteration = state_dict["iteration"]
         self.state = _from_dict(self.state, state_dict["particles"], self.arrays)
         self.adaptation = _from_dict(self.adaptation, state_dict["adaptation"], self.arrays)
-        self._draw.generator.set_state(state_dict["generator"])
+        self._draw.load_state_dict(state_dict)
         if self.potential.noisy_gradient:
-            torch.set_rng_state(state_dict["noise"])
+            for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
+                put(state)
         self._frozen = None
+
+    def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
+        """Return how to read and set the global generators that a noisy gradient may draw from."""
+        sources = [(torch.get_rng_state, torch.set_rng_state)]
+        where = self.potential.layout.device
+        if where.type == "cuda":
+            cuda = torch.cuda
+            sources.append(
+                (partial(cuda.get_rng_state, where), partial(cuda.set_rng_state, device=where))
+            )
+        return sources
 
     def _evaluate(self, position: Array) -> tuple[Array, Array]:
         tensors = self.potential.energy_and_gradient(self.arrays.tensor(position))
@@ -164,39 +184,53 @@ class Engine:
     def _tune(self, draws: Draws) -> Tuning:
         if self.iteration < self.plan.num_warmup:
             tuning = warmup.tune(self.plan, self.adaptation, self.groups, self.iteration, draws)
-            # The one number that the host needs, to count the steps.
+            # The numbers that the host needs, to count the steps and to know what comes.
             tuning = tuning._replace(num_steps=int(tuning.num_steps))
-        else:
-            tuning = self._tune_frozen(draws)
-        strength = tuning.pulling_strength
-        if isinstance(strength, np.ndarray) and not strength.any():
-            tuning = tuning._replace(pulling_strength=None)
-        return tuning
+            if tuning.jump is not None:
+                jump = tuning.jump._replace(happens=int(tuning.jump.happens))
+                tuning = tuning._replace(jump=jump)
+            if tuning.pulling_strength is not None:
+                tuning = tuning._replace(pulling_strength=_unless_zero(tuning.pulling_strength))
+            return tuning
+        return self._tune_frozen(draws)
 
     def _tune_frozen(self, draws: Draws) -> Tuning:
         if self._frozen is None:
             self._frozen = _Frozen(self.plan, self.adaptation)
         plan, frozen = self.plan, self._frozen
-        step_size, num_steps = frozen.steps(self.iteration)
-        strength = None
-        if frozen.pulls:
-            strength = warmup.tune_pull(
-                plan, self.adaptation, self.groups, draws, step_size, num_steps
-            )
+        step_size, num_steps, jumps = frozen.steps(self.iteration)
+        metric = self.adaptation.metric
+        if jumps:
+            jump = warmup.tune_jump(self.adaptation, self.groups, self.iteration, draws)
+            return Tuning(step_size, 1, None, metric, jump=jump._replace(happens=1))
+        pull = None
+        if plan.pulling_strength is not None:
+            pull = warmup.tune_pull(plan, self.adaptation, self.groups, draws, step_size, num_steps)
+        elif frozen.pulls:
+            pull = frozen.pull(self.iteration, self._draw, self.groups, self.arrays)
         reference = None if plan.estimate_centre is None else self.adaptation.reference
-        return Tuning(step_size, num_steps, strength, self.adaptation.metric, reference)
+        return Tuning(step_size, num_steps, pull, metric, reference)
 
 
 class _Frozen:
-    """What is settled after warm-up, on the host, so that it need not wait for the device."""
+    """What is settled after warm-up, on the host, so that it need not wait for the device.
+
+    What depends on chance and the number of the iteration alone is worked out for many iterations
+    at a time.
+    """
 
     def __init__(self, plan: warmup.Plan, adaptation: warmup.Adaptation) -> None:
         self._plan = plan
+        self._mixture = adaptation.mixture
+        self._strengths_of: Draws | None = None
+        self._strengths: list[Array | None] = []
         self._adaptation = adaptation._replace(
-            step=_map(_to_numpy, adaptation.step), scale=_map(_to_numpy, adaptation.scale)
+            step=_map(_to_numpy, adaptation.step),
+            scale=_map(_to_numpy, adaptation.scale),
+            moves=_map(_to_numpy, adaptation.moves),
         )
         self._block = -1
-        self._steps: list[tuple[float, int]] = []
+        self._steps: list[tuple[float, int, bool]] = []
         mixture = _map(_to_numpy, adaptation.mixture)
         self.pulls = (
             plan.pulling_strength != 0
@@ -204,18 +238,53 @@ class _Frozen:
             else bool((mixture.weight[mixture.kappa > 0] > 0).any())
         )
 
-    def steps(self, iteration: int) -> tuple[float, int]:
-        """Return eta and L, worked out for many iterations at a time."""
+    def steps(self, iteration: int) -> tuple[float, int, bool]:
+        """Return eta, L and whether to jump instead, worked out for many iterations at a time."""
         block, index = divmod(iteration, _BLOCK)
         if block != self._block:
             iterations = block * _BLOCK + np.arange(_BLOCK)
-            step_size, num_steps = (
-                np.broadcast_to(values, _BLOCK)
-                for values in warmup.tune_steps(self._plan, self._adaptation, iterations)
+            step_size, num_steps = warmup.tune_steps(self._plan, self._adaptation, iterations)
+            columns = (
+                step_size,
+                num_steps.astype(int),
+                jumps_at(self._adaptation.moves, iterations),
             )
-            self._steps = list(zip(step_size.tolist(), num_steps.astype(int).tolist(), strict=True))
+            rows = (np.broadcast_to(column, _BLOCK).tolist() for column in columns)
+            self._steps = list(zip(*rows, strict=True))
             self._block = block
         return self._steps[index]
+
+    def pull(
+        self, iteration: int, draw: Randomness, groups: Groups, arrays: TensorArrays
+    ) -> Array | None:
+        """Return lambda, [particle], of the iteration that `draw` was called for last.
+
+        None if it is known to be 0 for all.
+        """
+        if self._strengths_of is not draw.block:
+            self._strengths_of = draw.block
+            # [particle, iteration]
+            uniform = first_of_group(groups, arrays.array(draw.block.strength.T.contiguous()))
+            first = iteration - draw.used + 1
+            length = uniform.shape[1]
+            # Iterations of the warm-up, whose draws were of the same block, are not asked for.
+            steps = [self.steps(max(0, first + k))[:2] for k in range(length)] * len(uniform)
+            xp = array_namespace(uniform)
+            steps = xp.asarray(steps, dtype=uniform.dtype, device=device(uniform))
+            values = strength.strength_for(
+                self._mixture,
+                strength.choose(self._mixture, xp.reshape(uniform, (-1,))),
+                steps[:, 0],
+                steps[:, 1],
+            )
+            values = xp.reshape(values, uniform.shape)
+            self._strengths = [_unless_zero(values[:, k]) for k in range(length)]
+        return self._strengths[draw.used - 1]
+
+
+def _unless_zero(values: Array) -> Array | None:
+    """Return values on the host if any differs from 0; others without a look, which would wait."""
+    return values if not isinstance(values, np.ndarray) or values.any() else None
 
 
 def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], value: Any) -> Any:

@@ -84,7 +84,8 @@ def extract(
     options = getattr(mcmc.kernel, "options", None)
     if not isinstance(options, Options):
         return Run(data, None, {})
-    return Run(data, _group(diagnostics, shape[0]), _settings(mcmc, options, statistics))
+    settings = _settings(mcmc, options, diagnostics, statistics)
+    return Run(data, _group(diagnostics, shape[0]), settings)
 
 
 def _statistics(diagnostics: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -120,17 +121,26 @@ def _group(diagnostics: Mapping[str, Any], num_chains: int) -> np.ndarray:
     return np.asarray(diagnostics["group"])[:, 0]
 
 
-def _settings(mcmc: Any, options: Options, statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    # Only a run that can be resumed tells where all of its particles are.
-    particles = mcmc.state_dict()["particles"]["position"] if hasattr(mcmc, "state_dict") else None
+def _settings(
+    mcmc: Any,
+    options: Options,
+    diagnostics: Mapping[str, Any],
+    statistics: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
     step_sizes = np.unique(statistics["step_size"][:, -1]).tolist()
     return describe(
         "fhl_ppl.pyro.FHL",
         options,
-        None if particles is None else particles.shape[-1],
+        _inverse_mass_matrix(diagnostics).shape[-1],
         tuned_step_size=step_sizes[0] if len(step_sizes) == 1 else step_sizes,
         tuning_steps=mcmc.warmup_steps,
     )
+
+
+def _inverse_mass_matrix(diagnostics: Mapping[str, Any]) -> np.ndarray:
+    """Return M^-1, under `pyro.infer.MCMC` that of the first chain: [D] or [D, D]."""
+    found = diagnostics["inverse_mass_matrix"]
+    return next(iter(found.values())) if isinstance(found, Mapping) else found
 
 
 def _by_chain(name: str, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -1,11 +1,13 @@
 """`FHL` for Pyro: model to potential, one particle's sites in and out, statistics on request."""
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyro
+import torch
 from pyro.infer.autoguide.initialization import init_to_uniform
 from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
 from torch import Tensor
@@ -234,6 +236,7 @@ class FHL(MCMCKernel):
             "init_strategy": init_strategy,
         }
         self._keep_companions = keep_companions
+        self._process = os.getpid()
         self._forget()
 
     def _forget(self) -> None:
@@ -248,6 +251,9 @@ class FHL(MCMCKernel):
         kernel.__dict__.update(self.__dict__)
         kernel._forget()
         return {**kernel.__dict__, "_initial_params": self._initial_params}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _process=os.getpid())
 
     @property
     def options(self) -> Options:
@@ -269,6 +275,9 @@ class FHL(MCMCKernel):
 
     def setup(self, warmup_steps: int, *args: Any, **kwargs: Any) -> None:
         """Find a start; called by ``pyro.infer.MCMC``, also for nothing but `transforms`."""
+        if os.getpid() != self._process:
+            # In a forked process OpenMP waits for ever for threads that only its parent has.
+            torch.set_num_threads(1)
         given = self._initial_params
         if given is not None and self.model is None:
             count = self._options.group_size
@@ -369,8 +378,9 @@ class FHL(MCMCKernel):
         dict
             "divergences", the numbers of the draws in which the proposal diverged, and "acceptance
             rate", as from Pyro's own kernels; and NumPy arrays [draw]: potential_energy, energy,
-            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, group. With
-            `keep_companions` also "companions": by site their draws [draw, companion, ...].
+            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, group. Also
+            "inverse_mass_matrix" [D] or [D, D], sites in the order of the model, and with
+            `keep_companions` "companions": by site their draws [draw, companion, ...].
         """
         if self._chains is None:
             return {}
@@ -378,6 +388,7 @@ class FHL(MCMCKernel):
         result: dict[str, Any] = {
             "divergences": np.flatnonzero(statistics.get("diverging", [])).tolist(),
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
+            "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
             **statistics,
         }
         companions = self._chains.companions()

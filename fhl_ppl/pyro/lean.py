@@ -72,9 +72,7 @@ def lean(module: fx.GraphModule, position: Tensor) -> fx.GraphModule:
     ['add']
     """
     graph = module.graph
-    recorder = _Recorder(module)
-    recorder.run(position)
-    values = recorder.values
+    values = _values(module, position)
     untouchable = _written_to(graph)
     constant = _independent(graph, untouchable)
     _skip_identities(graph, values, constant, untouchable)
@@ -85,16 +83,15 @@ def lean(module: fx.GraphModule, position: Tensor) -> fx.GraphModule:
     return module
 
 
-class _Recorder(fx.Interpreter):
-    """Runs a graph and keeps the value of every node."""
-
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module, garbage_collect_values=False)
-        self.values: Values = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        self.values[n] = super().run_node(n)
-        return self.values[n]
+def _values(module: fx.GraphModule, position: Tensor) -> Values:
+    """Run a graph and keep the value of every node."""
+    interpreter = fx.Interpreter(module, garbage_collect_values=False)
+    # Not by its `run`, which makes a progress bar. Pyro forks while it makes bars of its own in a
+    # thread, and their lock may then be held for ever in the new process.
+    interpreter.args_iter = iter((position,))
+    for node in module.graph.nodes:
+        interpreter.env[node] = interpreter.run_node(node)
+    return interpreter.env
 
 
 def _is_pure(node: fx.Node) -> bool:

@@ -17,6 +17,8 @@ from fhl_ppl.pyro.chains import Chains, constrained
 from fhl_ppl.pyro.kernel import FHL
 from fhl_ppl.pyro.progress import Progress
 
+_FEWEST_DRAWS = 4  # that R-hat of split chains can be computed from
+
 
 class MCMC(AbstractMCMC):
     """Run `num_chains` particles as chains, in one process.
@@ -214,6 +216,7 @@ class MCMC(AbstractMCMC):
         dict of str to Tensor
             ``[chain, draw, *site shape]``, or ``[chain * draw, *site shape]``.
         """
+        self._ran("get_samples")
         return select_samples(self._samples, num_samples, group_by_chain)
 
     def diagnostics(self) -> dict[str, Any]:
@@ -222,16 +225,16 @@ class MCMC(AbstractMCMC):
         Returns
         -------
         dict
-            By site "n_eff" and "r_hat" as from ``pyro.infer.MCMC``. "divergences", for each chain
-            the numbers of the draws in which the proposal diverged, and "acceptance rate". And
-            NumPy arrays [chain, draw]: potential_energy, energy, accept_prob, diverging, n_steps,
-            step_size, pulling_strength, is_leader, group. If the kernel keeps companions, by site
-            their draws [draw, companion, ...] under "companions".
+            By site "n_eff" and "r_hat" as from ``pyro.infer.MCMC``, NaN for less than four draws.
+            "divergences", for each chain the numbers of the draws in which the proposal diverged,
+            and "acceptance rate". And NumPy arrays [chain, draw]: potential_energy, energy,
+            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, group. Also
+            "inverse_mass_matrix" [D] or [D, D], sites in the order of the model, and if the kernel
+            keeps companions, by site their draws [draw, companion, ...] under "companions".
         """
-        if self._chains is None:
-            raise RuntimeError("run must be called before diagnostics")
-        result: dict[str, Any] = diagnostics(self._samples)
-        statistics = self._chains.statistics()
+        chains = self._ran("diagnostics")
+        result: dict[str, Any] = self._by_site()
+        statistics = chains.statistics()
         # ArviZ sorts these names as text.
         width = len(str(self.num_chains - 1))
         names = [f"chain {chain:0{width}d}" for chain in range(self.num_chains)]
@@ -239,10 +242,11 @@ class MCMC(AbstractMCMC):
         result["divergences"] = {
             name: np.flatnonzero(row).tolist() for name, row in zip(names, diverging, strict=True)
         }
-        rates = self._chains.acceptance_rate().tolist()
+        rates = chains.acceptance_rate().tolist()
         result["acceptance rate"] = dict(zip(names, rates, strict=True))
+        result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
         result.update(statistics)
-        companions = self._chains.companions()
+        companions = chains.companions()
         if companions is not None:
             result["companions"] = companions
         return result
@@ -255,6 +259,7 @@ class MCMC(AbstractMCMC):
         prob : float, default 0.9
             Probability mass of the credible interval.
         """
+        self._ran("summary")
         print_summary(self._samples, prob=prob)
         divergences = self.diagnostics()["divergences"]
         print(f"Number of divergences: {sum(map(len, divergences.values()))}")  # noqa: T201
@@ -266,9 +271,7 @@ class MCMC(AbstractMCMC):
         the particles, what was adapted, and the state of the random generator, but no draws. It
         can be loaded with ``torch.load(..., weights_only=True)``.
         """
-        if self._chains is None:
-            raise RuntimeError("run must be called before state_dict")
-        return self._chains.state_dict()
+        return self._ran("state_dict").state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Let the next `run` go on from `state_dict`, as if it had never been interrupted.
@@ -282,3 +285,15 @@ class MCMC(AbstractMCMC):
             ValueError if it is not.
         """
         self._resumed = state_dict
+
+    def _ran(self, wanted: str) -> Chains:
+        if self._chains is None:
+            raise RuntimeError(f"run must be called before {wanted}")
+        return self._chains
+
+    def _by_site(self) -> dict[str, Any]:
+        """Return Pyro's diagnostics, which are not defined for very few draws."""
+        if next(iter(self._samples.values())).shape[1] >= _FEWEST_DRAWS:
+            return diagnostics(self._samples)
+        undefined = {k: v.new_full(v.shape[2:], torch.nan) for k, v in self._samples.items()}
+        return {name: {"n_eff": value, "r_hat": value} for name, value in undefined.items()}

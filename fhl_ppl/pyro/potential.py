@@ -122,7 +122,8 @@ class BatchedPotential:
         Returns
         -------
         Tensor [N, D]
-            Zero for a particle whose gradient is not finite.
+            Zero for a particle whose gradient is not finite; of what `gradient_fn` gives, only the
+            entries that are not finite.
         """
         if self._substitute is None:
             return self.energy_and_gradient(position)[1]

@@ -141,7 +141,7 @@ def energy_and_gradient(potential_fn: PotentialFn, layout: SiteLayout) -> Quanti
 
 
 def substitute_gradient(gradient_fn: GradientFn, layout: SiteLayout) -> Quantity:
-    """Return the force field that `gradient_fn` gives in place of the gradient."""
+    """Return the force field that `gradient_fn` gives, with 0 for what is not finite in it."""
     single = partial(_substitute, gradient_fn, layout)
     return Quantity("gradient_fn", single, single, ("gradient",))
 
@@ -192,4 +192,5 @@ def _substitute(gradient_fn: GradientFn, layout: SiteLayout, position: Tensor) -
         raise ValueError(
             f"gradient_fn must return one particle's shapes {layout.shapes}, got {got}"
         )
-    return (gradient,)
+    # Where it fails there is no force; a proposal lost there would wall that region off.
+    return (torch.where(torch.isfinite(gradient), gradient, 0.0),)

@@ -10,9 +10,8 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.metric import kinetic_energy, make_metric, whiten
-from fhl_ppl.core.metropolis import DIVERGENCE_THRESHOLD
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import Tuning, transition
+from fhl_ppl.core.transition import DIVERGENCE_THRESHOLD, Tuning, transition
 from tests.loops import draw, fori_loop
 from tests.targets import TARGETS
 

@@ -1,5 +1,6 @@
 """Pyro runs in ArviZ, of which 1.x has no converter and 0.x one that knows divergences only."""
 
+import warnings
 from collections import OrderedDict
 
 import numpy as np
@@ -13,6 +14,8 @@ from pyro.infer.mcmc.util import select_samples
 from fhl_ppl import summary, to_arviz
 from fhl_ppl.diagnostics.arviz_lines import datasets
 from fhl_ppl.options import Options
+from fhl_ppl.pyro import FHL
+from fhl_ppl.pyro import MCMC as ParticleMCMC
 from tests.conftest import importorskip
 
 arviz = importorskip("arviz")
@@ -99,21 +102,18 @@ class Particles:
 
     def diagnostics(self):
         sites = {"mu": OrderedDict(n_eff=torch.tensor(1.0), r_hat=torch.tensor(1.0))}
+        matrix = np.eye(4)
         if self._one_process:
-            return sites | self.statistics
+            return sites | self.statistics | {"inverse_mass_matrix": matrix}
         by_chain = {
             name: {f"chain {k}": row for k, row in enumerate(values)}
             for name, values in self.statistics.items()
         }
-        return sites | by_chain
+        matrices = {f"chain {k}": matrix for k in range(self.num_chains)}
+        return sites | by_chain | {"inverse_mass_matrix": matrices}
 
 
 Particles.__module__ = "fhl_ppl.pyro.mcmc"
-
-
-class Resumable(Particles):
-    def state_dict(self):
-        return {"particles": {"position": torch.zeros(8, 4)}}
 
 
 class FHLLike:
@@ -256,15 +256,15 @@ def test_groups_of_particles(one_process):
     np.testing.assert_array_equal(posterior["group"], expected)
 
 
-def test_settings_are_attributes():
-    attributes = datasets(to_arviz(Resumable()))["sample_stats"].attrs
+@pytest.mark.parametrize("one_process", [True, False])
+def test_settings_are_attributes(one_process):
+    attributes = datasets(to_arviz(Particles(one_process)))["sample_stats"].attrs
     assert attributes["sampler"] == "fhl_ppl.pyro.FHL"
     assert attributes["group_size"] == 4
     assert attributes["adjusted"] == 1
     assert attributes["tuned_step_size"] == 0.25
     assert attributes["tuning_steps"] == 20
     assert attributes["metric"] == "dense"
-    assert "metric" not in datasets(to_arviz(Particles()))["sample_stats"].attrs
 
 
 def test_a_site_called_like_a_statistic_is_none():
@@ -290,3 +290,68 @@ def test_summary_of_a_run(capsys):
     assert list(table.index) == ["mu"]
     assert {"ess_bulk", "ess_group", "r_hat", "r_hat_group"} <= set(table.columns)
     assert "ess_group" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module", params=["fhl_ppl.pyro.MCMC", "pyro.infer.MCMC"])
+def fhl(request):
+    """A run with `FHL` and its conversion, by either class."""
+    pyro.set_rng_seed(0)
+    ours = request.param == "fhl_ppl.pyro.MCMC"
+    kernel = FHL(model, dense_mass=[("mu", "offset")])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="num_chains=4 is more than available_cpu")
+        mcmc = (ParticleMCMC if ours else MCMC)(kernel, 20, 30, num_chains=4, disable_progbar=True)
+        mcmc.run(Y)
+    data = to_arviz(
+        mcmc,
+        log_likelihood=True,
+        posterior_predictive=True,
+        coords={"school": ["a", "b", "c"]},
+        dims={"offset": ["place"]},
+    )
+    return ours, mcmc, datasets(data)
+
+
+def test_a_run_with_fhl_is_complete(fhl):
+    ours, mcmc, data = fhl
+    assert set(data) == {
+        *("posterior", "sample_stats", "observed_data"),
+        *("log_likelihood", "posterior_predictive"),
+    }
+    for name, values in mcmc.get_samples(group_by_chain=True).items():
+        np.testing.assert_array_equal(data["posterior"][name], values)
+    assert data["posterior"]["offset"].dims == ("chain", "draw", "place")
+    assert data["log_likelihood"]["y"].dims == ("chain", "draw", "pupil", "school")
+    assert list(data["log_likelihood"]["school"].values) == ["a", "b", "c"]
+    assert data["posterior_predictive"]["y"].shape == (4, 20, 2, 3)
+    np.testing.assert_array_equal(data["observed_data"]["y"], Y)
+    expected = [0, 0, 0, 0] if ours else [0, 1, 2, 3]
+    np.testing.assert_array_equal(data["posterior"]["group"], expected)
+
+
+def test_statistics_of_a_run_with_fhl_are_those_of_its_draws(fhl):
+    ours, _, data = fhl
+    statistics = data["sample_stats"]
+    assert set(statistics.data_vars) == STATISTICS
+    for name in STATISTICS:
+        assert statistics[name].dims == ("chain", "draw")
+    # lp is the log density: that of the observations, the priors and the factor, of this draw.
+    mu, offset = (torch.as_tensor(data["posterior"][name].values) for name in ("mu", "offset"))
+    expected = torch.as_tensor(data["log_likelihood"]["y"].values).sum((2, 3)) - mu**2 / 50
+    expected += dist.Normal(0.0, 5.0).log_prob(mu) + dist.Normal(0.0, 1.0).log_prob(offset).sum(-1)
+    np.testing.assert_allclose(statistics["lp"], expected.numpy(), rtol=1e-4)
+    assert (statistics["energy"] >= -statistics["lp"]).all()
+    assert statistics["n_steps"].min() >= 1
+    attributes = statistics.attrs
+    assert attributes["sampler"] == "fhl_ppl.pyro.FHL"
+    assert attributes["metric"] == "blocks"
+    # One for all, or as text those of chains that tune on their own.
+    assert str(attributes["tuned_step_size"]).count(",") == (0 if ours else 3)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_form_of_the_metric_of_a_run(dense):
+    mcmc = MCMC(FHL(model, dense_mass=dense), 4, 4, disable_progbar=True)
+    mcmc.run(Y)
+    attributes = datasets(to_arviz(mcmc))["sample_stats"].attrs
+    assert attributes["metric"] == ("dense" if dense else "diagonal")

@@ -178,6 +178,19 @@ def test_bad_results_of_gradient_fn_are_named(gradient_fn, message):
         BatchedPotential(quadratic, LAYOUT, gradient_fn=gradient_fn).gradient(POINTS)
 
 
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_no_force_where_gradient_fn_is_not_finite(bad, noisy):
+    def failing(sites):
+        return {"x": torch.where(sites["x"] > 2, bad, sites["x"])}
+
+    potential = BatchedPotential(quadratic, LAYOUT, gradient_fn=failing, noisy_gradient=noisy)
+    energies, gradients = potential.energy_and_gradient(POINTS)
+    # As in NumPyro's adapter, the other entries of that particle stay.
+    np.testing.assert_array_equal(gradients, torch.where(POINTS > 2, 0.0, POINTS))
+    np.testing.assert_allclose(energies, (POINTS**2).sum(1) / 2)
+
+
 def noisy(sites):
     return {"x": sites["x"] + torch.randn(2)}
 

@@ -8,7 +8,7 @@ from fhl_ppl.core.adaptation import warmup
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import transition
+from fhl_ppl.core.transition import iterate
 from fhl_ppl.options import Options
 from fhl_ppl.pyro import FHL, MCMC, engine
 from fhl_ppl.pyro.arrays import NumpyArrays, TensorArrays
@@ -58,7 +58,7 @@ def reference(recorded, options, coupling):
     positions, num_steps = [], []
     for iteration, draws in enumerate(recorded):
         tuning = warmup.tune(plan, adaptation, groups, iteration, draws)
-        state, info = transition(
+        state, info = iterate(
             state, draws, tuning, groups, coupling, potential_and_gradient, fori_loop
         )
         if iteration < NUM_WARMUP:
@@ -74,10 +74,8 @@ def reference(recorded, options, coupling):
 @pytest.mark.parametrize("arrays", [NumpyArrays, TensorArrays])
 @pytest.mark.parametrize("coupling", ["alternate", "joint"])
 def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength):
-    source = iter(recorded)
-    monkeypatch.setattr(
-        Randomness, "__call__", lambda self: Draws(*map(torch.as_tensor, next(source)))
-    )
+    block = Draws(*(torch.as_tensor(np.stack(rows)) for rows in zip(*recorded, strict=True)))
+    monkeypatch.setattr(Randomness, "_new_block", lambda self: block)
     monkeypatch.setattr(engine, "arrays_for", lambda like: arrays())
     positions = []
 

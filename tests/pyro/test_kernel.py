@@ -97,6 +97,20 @@ def test_chains_in_processes(monkeypatch, context):
     )
 
 
+def test_a_forked_chain_uses_one_thread(monkeypatch):
+    """OpenMP in a forked process waits for ever for threads that only the parent has."""
+    counts = []
+    monkeypatch.setattr(torch, "set_num_threads", counts.append)
+    kernel = FHL(model)
+    kernel.setup(0, DATA)
+    copy = pickle.loads(pickle.dumps(kernel))
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    pickle.loads(pickle.dumps(kernel)).setup(0, DATA)
+    assert counts == []
+    copy.setup(0, DATA)
+    assert counts == [1]
+
+
 def test_streaming():
     pyro.set_rng_seed(0)
     mcmc = StreamingMCMC(FHL(model), 20, 20, num_chains=2, disable_progbar=True)
@@ -135,7 +149,9 @@ def test_transforms_of_ones_own_change_the_space_and_not_the_posterior():
 def test_diagnostics():
     mcmc = draws_of(FHL(model, group_size=3), 10, 10)
     diagnostics = mcmc.diagnostics()
-    assert {"mu", "scale", "divergences", "acceptance rate"} | FIELDS == set(diagnostics)
+    others = {"mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix"}
+    assert others | FIELDS == set(diagnostics)
+    assert diagnostics["inverse_mass_matrix"]["chain 0"].shape == (2, 2)
     for name in FIELDS:
         assert diagnostics[name]["chain 0"].shape == (10,)
     assert 0 <= diagnostics["acceptance rate"]["chain 0"] <= 1

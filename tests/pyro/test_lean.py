@@ -97,6 +97,16 @@ def test_neutral_operations_and_repetitions_are_gone():
     assert code.count("aten.exp") == code.count("aten.add") == 1
 
 
+def test_no_progress_bar_is_made(monkeypatch):
+    """In a process forked while Pyro makes bars of its own, tqdm waits for ever for its lock."""
+
+    def locked(*_, **__):
+        raise TimeoutError
+
+    monkeypatch.setattr("torch.fx.interpreter.tqdm", locked)
+    lean(make_fx(neutral)(POINT), POINT)
+
+
 def test_random_draws_stay():
     module = lean(make_fx(draws)(POINT), POINT)
     assert not torch.isclose(module(POINT), module(POINT)).any()

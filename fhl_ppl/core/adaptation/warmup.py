@@ -119,20 +119,22 @@ def tune(
     step_size, num_steps = tune_steps(plan, adaptation, iteration)
     pulling_strength = tune_pull(plan, adaptation, groups, draws, step_size, num_steps)
     reference = None if plan.estimate_centre is None else adaptation.reference
+    if not plan.jumps:
+        return Tuning(step_size, num_steps, pulling_strength, adaptation.metric, reference)
+    jump = tune_jump(adaptation, groups, iteration, draws)
     return Tuning(
         step_size,
-        num_steps,
+        array_namespace(num_steps).where(jump.happens > 0, 1 + 0 * num_steps, num_steps),
         pulling_strength,
         adaptation.metric,
         reference,
-        adaptation.pool.direction if plan.jumps else None,
-        _tune_jump(plan, adaptation, groups, iteration, draws) if plan.jumps else None,
+        adaptation.pool.direction,
+        jump,
     )
 
 
-def _tune_jump(
-    plan: Plan, adaptation: Adaptation, groups: Groups, iteration: Array, draws: Draws
-) -> JumpTuning:
+def tune_jump(adaptation: Adaptation, groups: Groups, iteration: Array, draws: Draws) -> JumpTuning:
+    """Settle whether iteration number `iteration` is one of jumps, and of which."""
     uniform = first_of_group(groups, draws.strength)
     return moves.tune_jump(adaptation.moves, adaptation.pool, iteration, uniform)
 
@@ -204,7 +206,7 @@ def update(
         learnt = _learn_from_trajectories(plan, adaptation, groups, draws, info)
     else:
         # Step size and pull learn nothing from jumps.
-        tuning = _tune_jump(plan, adaptation, groups, iteration, draws)
+        tuning = tune_jump(adaptation, groups, iteration, draws)
         learnt = fori_loop(
             0,
             1 - tuning.happens,
