@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fhl_ppl.core.adaptation import metric
-from fhl_ppl.core.adaptation.moves import TRAJECTORY_FLOOR
+from fhl_ppl.core.adaptation.moves import JUMP_FLOOR, TRAJECTORY_FLOOR
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
@@ -30,6 +30,8 @@ MAX_NUM_STEPS_UNTRUSTED = 4
 trajectory and not with its step, so that long ones are dear and end in rejection."""
 TRAJECTORY_FLOOR_UNTRUSTED = 0.05
 """Share of the iterations that trajectories keep beside the jumps, with a `gradient_fn`."""
+JUMP_FLOOR_UNTRUSTED = 0.05
+"""The same for each of the jumps: with no gradient to find the way, a variety of them does."""
 TARGET_ACCEPT_PROB_UNTRUSTED = 0.6
 """The same with a `gradient_fn`: between what suits a true gradient and a random walk."""
 
@@ -145,12 +147,13 @@ class Options:
         if self.trusts_gradient:
             estimate = metric.from_scores
             target_accept_prob, max_num_steps = TARGET_ACCEPT_PROB, MAX_NUM_STEPS
-            trajectory_floor = TRAJECTORY_FLOOR
+            trajectory_floor, jump_floor = TRAJECTORY_FLOOR, JUMP_FLOOR
         else:
             estimate = metric.from_positions
             target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
             max_num_steps = MAX_NUM_STEPS_UNTRUSTED
             trajectory_floor = TRAJECTORY_FLOOR_UNTRUSTED
+            jump_floor = JUMP_FLOOR_UNTRUSTED
         adapt_metric = self.adapt_mass_matrix and dim > 0
         # A Gaussian fitted to positions alone would bring in a force that is wrong in its own way.
         splits = self.integrator == "split" and adapt_metric and self.trusts_gradient
@@ -170,6 +173,7 @@ class Options:
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
             # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
             trajectory_floor=trajectory_floor,
+            jump_floor=jump_floor,
             jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
         )
 

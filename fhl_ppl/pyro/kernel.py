@@ -87,6 +87,11 @@ class FHL(MCMCKernel):
         "split": steps that are exact in the Gaussian which warm-up fits to the posterior, so that
         near it one goes as far as several leapfrog steps. "leapfrog": the paper's. With
         `adapt_mass_matrix=False` or a `gradient_fn` nothing is fitted, and both are the same.
+    jumps : bool, default True
+        Whether to mix jumps with the trajectories, in shares that warm-up learns: fresh draws from
+        the Gaussian fitted to the pooled positions, rotations about the leader, differences of
+        scouts. They cost one energy each, need no gradient and reach other modes. There are none
+        with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.
     adapt_mass_matrix : bool, default True
         Whether to learn it: from positions and gradients, or with `gradient_fn` from positions.
     dense_mass : bool or list of tuples of str, optional

@@ -17,7 +17,7 @@ Array = Any
 
 TRIAL_SHARE = 0.03
 """Probability that each jump keeps in warm-up, so that its worth goes on being measured."""
-FLOOR = 0.005
+JUMP_FLOOR = 0.005
 """The same when sampling: what looks useless may still be the one way to a mode."""
 TRAJECTORY_FLOOR = 0.5
 """Probability that trajectories keep: a particle far out in a tail refuses every jump, they free
@@ -111,7 +111,7 @@ def record(
     )
 
 
-def reweigh(moves: Moves, on_trial: bool, trajectory_floor: float) -> Moves:
+def reweigh(moves: Moves, on_trial: bool, trajectory_floor: float, jump_floor: float) -> Moves:
     """Turn the record into weights; without one the jumps, if on trial, begin with their share."""
     xp = array_namespace(moves.weight)
     tried = moves.cost > 0
@@ -126,7 +126,7 @@ def reweigh(moves: Moves, on_trial: bool, trajectory_floor: float) -> Moves:
     known = xp.any(tried & is_jump)
     weight = xp.where(known & (best > 0), score, xp.astype(~is_jump, worth.dtype))
     weight = weight / xp.sum(weight)
-    share = TRIAL_SHARE if on_trial else FLOOR
+    share = max(TRIAL_SHARE, jump_floor) if on_trial else jump_floor
     floor = xp.where(is_jump, xp.full_like(worth, share), trajectory_floor)
     if not on_trial:
         # What was never on trial has nothing to stand on.

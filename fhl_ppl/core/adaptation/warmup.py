@@ -57,8 +57,8 @@ class Plan(NamedTuple):
         lambda.
     jumps
         Whether to mix jumps with the trajectories.
-    trajectory_floor
-        Share of the iterations that trajectories keep beside them.
+    trajectory_floor, jump_floor
+        Shares of the iterations that trajectories, and each of the jumps, keep.
     min_step_size, max_step_size
         Bounds on eta.
     """
@@ -76,6 +76,7 @@ class Plan(NamedTuple):
     estimate_centre: Callable[[Metric, Welford, Welford], Array] | None = None
     jumps: bool = False
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
+    jump_floor: float = moves.JUMP_FLOOR
     min_step_size: float = 0.0
     max_step_size: float = inf
 
@@ -304,9 +305,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         welford.empty(state.position, plan.dense),
         trajectory.restart(state.position, metric),
         strength.reweigh(adaptation.mixture, on_trial=True),
-        moves.reweigh(adaptation.moves, on_trial=True, trajectory_floor=plan.trajectory_floor)
-        if plan.jumps
-        else adaptation.moves,
+        _reweigh_moves(plan, adaptation, on_trial=True),
         _end_pool(plan, adaptation, metric),
     )
 
@@ -314,7 +313,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
 def _reweigh_moves(plan: Plan, adaptation: Adaptation, on_trial: bool) -> Moves:
     if not plan.jumps:
         return adaptation.moves
-    return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor)
+    return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor, plan.jump_floor)
 
 
 def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric) -> Pool:
