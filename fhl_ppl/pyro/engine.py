@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from array_api_compat import device
 from torch import Tensor
 
-from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core.adaptation import strength, warmup
 from fhl_ppl.core.adaptation.welford import Welford
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.groups import Groups, first_of_group, make_groups
 from fhl_ppl.core.metric import Metric
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning, transition
@@ -128,7 +130,7 @@ class Engine:
             "iteration": self.iteration,
             "particles": _to_dict(self.state, saved),
             "adaptation": _to_dict(self.adaptation, saved),
-            "generator": self._draw.generator.get_state(),
+            **self._draw.state_dict(),
         }
         if self.potential.noisy_gradient:
             result["noise"] = [get() for get, _ in self._noise_sources()]
@@ -150,7 +152,7 @@ class Engine:
         self.iteration = state_dict["iteration"]
         self.state = _from_dict(self.state, state_dict["particles"], self.arrays)
         self.adaptation = _from_dict(self.adaptation, state_dict["adaptation"], self.arrays)
-        self._draw.generator.set_state(state_dict["generator"])
+        self._draw.load_state_dict(state_dict)
         if self.potential.noisy_gradient:
             for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
                 put(state)
@@ -159,11 +161,11 @@ class Engine:
     def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
         """Return how to read and set the global generators that a noisy gradient may draw from."""
         sources = [(torch.get_rng_state, torch.set_rng_state)]
-        device = self.potential.layout.device
-        if device.type == "cuda":
+        where = self.potential.layout.device
+        if where.type == "cuda":
             cuda = torch.cuda
             sources.append(
-                (partial(cuda.get_rng_state, device), partial(cuda.set_rng_state, device=device))
+                (partial(cuda.get_rng_state, where), partial(cuda.set_rng_state, device=where))
             )
         return sources
 
@@ -183,31 +185,38 @@ class Engine:
             tuning = warmup.tune(self.plan, self.adaptation, self.groups, self.iteration, draws)
             # The one number that the host needs, to count the steps.
             tuning = tuning._replace(num_steps=int(tuning.num_steps))
-        else:
-            tuning = self._tune_frozen(draws)
-        strength = tuning.pulling_strength
-        if isinstance(strength, np.ndarray) and not strength.any():
-            tuning = tuning._replace(pulling_strength=None)
-        return tuning
+            if tuning.pulling_strength is not None:
+                tuning = tuning._replace(pulling_strength=_unless_zero(tuning.pulling_strength))
+            return tuning
+        return self._tune_frozen(draws)
 
     def _tune_frozen(self, draws: Draws) -> Tuning:
         if self._frozen is None:
             self._frozen = _Frozen(self.plan, self.adaptation)
-        plan, frozen = self.plan, self._frozen
-        step_size, num_steps = frozen.step_size, frozen.num_steps(self.iteration)
-        strength = None
-        if frozen.pulls:
-            strength = warmup.tune_pull(
-                plan, self.adaptation, self.groups, draws, step_size, num_steps
+        frozen = self._frozen
+        num_steps = frozen.num_steps(self.iteration)
+        pull = None
+        if self.plan.pulling_strength is not None:
+            pull = warmup.tune_pull(
+                self.plan, self.adaptation, self.groups, draws, frozen.step_size, num_steps
             )
-        return Tuning(step_size, num_steps, strength, self.adaptation.metric)
+        elif frozen.pulls:
+            pull = frozen.pull(self.iteration, self._draw, self.groups, self.arrays)
+        return Tuning(frozen.step_size, num_steps, pull, self.adaptation.metric)
 
 
 class _Frozen:
-    """What is settled after warm-up, on the host, so that it need not wait for the device."""
+    """What is settled after warm-up, on the host, so that it need not wait for the device.
+
+    What depends on chance and the number of the iteration alone is worked out for many iterations
+    at a time.
+    """
 
     def __init__(self, plan: warmup.Plan, adaptation: warmup.Adaptation) -> None:
         self._plan = plan
+        self._mixture = adaptation.mixture
+        self._strengths_of: Draws | None = None
+        self._strengths: list[Array | None] = []
         self._adaptation = adaptation._replace(
             step=_map(_to_numpy, adaptation.step), scale=_map(_to_numpy, adaptation.scale)
         )
@@ -230,6 +239,37 @@ class _Frozen:
             self._num_steps = np.broadcast_to(num_steps, _BLOCK).astype(int).tolist()
             self._block = block
         return self._num_steps[index]
+
+    def pull(
+        self, iteration: int, draw: Randomness, groups: Groups, arrays: TensorArrays
+    ) -> Array | None:
+        """Return lambda, [particle], of the iteration that `draw` was called for last.
+
+        None if it is known to be 0 for all.
+        """
+        if self._strengths_of is not draw.block:
+            self._strengths_of = draw.block
+            # [particle, iteration]
+            uniform = first_of_group(groups, arrays.array(draw.block.strength.T.contiguous()))
+            first = iteration - draw.used + 1
+            length = uniform.shape[1]
+            # Iterations of the warm-up, whose draws were of the same block, are not asked for.
+            num_steps = [self.num_steps(max(0, first + k)) for k in range(length)] * len(uniform)
+            xp = array_namespace(uniform)
+            values = strength.strength_for(
+                self._mixture,
+                strength.choose(self._mixture, xp.reshape(uniform, (-1,))),
+                self.step_size,
+                xp.asarray(num_steps, dtype=uniform.dtype, device=device(uniform)),
+            )
+            values = xp.reshape(values, uniform.shape)
+            self._strengths = [_unless_zero(values[:, k]) for k in range(length)]
+        return self._strengths[draw.used - 1]
+
+
+def _unless_zero(values: Array) -> Array | None:
+    """Return values on the host if any differs from 0; others without a look, which would wait."""
+    return values if not isinstance(values, np.ndarray) or values.any() else None
 
 
 def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], value: Any) -> Any:

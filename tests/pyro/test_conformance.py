@@ -74,10 +74,8 @@ def reference(recorded, options, coupling):
 @pytest.mark.parametrize("arrays", [NumpyArrays, TensorArrays])
 @pytest.mark.parametrize("coupling", ["alternate", "joint"])
 def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength):
-    source = iter(recorded)
-    monkeypatch.setattr(
-        Randomness, "__call__", lambda self: Draws(*map(torch.as_tensor, next(source)))
-    )
+    block = Draws(*(torch.as_tensor(np.stack(rows)) for rows in zip(*recorded, strict=True)))
+    monkeypatch.setattr(Randomness, "_new_block", lambda self: block)
     monkeypatch.setattr(engine, "arrays_for", lambda like: arrays())
     positions = []
 
