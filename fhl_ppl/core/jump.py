@@ -102,6 +102,8 @@ def jump(
     shifted, leaping = follows("difference"), follows("leap")
     # 2.38 / sqrt(2 d) of a difference is the best random walk on a Gaussian (ter Braak 2006).
     gamma = xp.where(leaping, xp.ones_like(correction), 2.38 / sqrt(2 * dim))
+    # One sign for all would tie the followers together: given it, no follower's jump is symmetric.
+    gamma = gamma * xp.sign(draws.noise[:, 0])
     apart = partner_difference(groups, is_scout, draws.role, position)
     shifted = shifted | leaping
     proposal = xp.where(shifted[:, None], position + gamma[:, None] * apart, proposal)

@@ -1,8 +1,8 @@
-"""Difference jump (section 8): q' = q + gamma (q_j - q_k), the partners j and k resting.
+"""Difference jump (section 8): q' = q +- gamma (q_j - q_k), the partners j and k resting.
 
-The pair is as likely drawn in either order, so the proposal is symmetric and needs no correction
-(ter Braak 2006, "A Markov Chain Monte Carlo version of the genetic algorithm differential
-evolution").
+Every follower tosses a coin of its own for the sign, so that given the pair its proposal is
+symmetric and needs no correction (ter Braak 2006, "A Markov Chain Monte Carlo version of the
+genetic algorithm differential evolution").
 """
 
 from typing import Any
