@@ -121,7 +121,7 @@ def _chains_are_particles(mcmc: MCMC) -> bool:
 
 def _settings(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
     # Chains with private companions tune one each.
-    step_sizes = np.unique(mcmc.last_state.step_size).tolist()
+    step_sizes = np.unique(np.exp(mcmc.last_state.adaptation.step.log_step_size)).tolist()
     return describe(
         "fhl_ppl.numpyro.FHL",
         kernel.options,

@@ -127,7 +127,8 @@ def _settings(
     diagnostics: Mapping[str, Any],
     statistics: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
-    step_sizes = np.unique(statistics["step_size"][:, -1]).tolist()
+    # In every iteration the step is shortened to reach T with a whole number of them.
+    step_sizes = np.unique(statistics["step_size"].max(axis=1)).tolist()
     return describe(
         "fhl_ppl.pyro.FHL",
         options,
