@@ -93,9 +93,10 @@ def jump(
     mean = _weighted_mean(groups, state, leader, is_scout)
     centre = xp.where(about_mean[:, None], mean, centre)
     # About a partner, where no Gaussian is centred, half turns pay: they lead to the other side.
-    angle = xp.where(about_leader | about_mean, pi, pi / 2) * tuning.turn
+    right = xp.full_like(state.potential_energy, pi / 2)
+    angle = xp.where(about_leader | about_mean, 2 * right, right) * tuning.turn
     renewed = tuning.chosen[:, JUMPS.index("renewal")]
-    angle = xp.where(renewed, xp.full_like(angle, pi / 2), angle)
+    angle = xp.where(renewed, right, angle)
     proposal, correction = rotate(pool.metric, centre, angle, position, draws.noise)
 
     shifted, leaping = follows("difference"), follows("leap")

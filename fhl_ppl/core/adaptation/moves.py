@@ -98,8 +98,10 @@ def record(
 ) -> Moves:
     """Add the jumps [particle] of one iteration, `variance` being that of the widest direction."""
     xp = array_namespace(squared_jump)
-    jumped = xp.astype(tuning.chosen, squared_jump.dtype) * tuning.happens
-    stayed = xp.ones_like(squared_jump[:, None]) * (1 - tuning.happens)
+    # An integer among the factors would make double precision of single precision in NumPy.
+    happens = xp.astype(tuning.happens, squared_jump.dtype)
+    jumped = xp.astype(tuning.chosen, squared_jump.dtype) * happens
+    stayed = xp.ones_like(squared_jump[:, None]) * (1 - happens)
     option = xp.concat([stayed, jumped], axis=1)
     rates = xp.stack(
         [
