@@ -29,7 +29,7 @@ from fhl_ppl.core.jump import JumpTuning
 from fhl_ppl.core.jumps import JUMPS
 from fhl_ppl.core.metric import make_metric
 from fhl_ppl.core.reference import FREQUENCY
-from fhl_ppl.core.state import State
+from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import iterate
 from tests.loops import draw, fori_loop
 from tests.targets import FORCES, TARGETS, Gaussian, with_force
@@ -400,6 +400,37 @@ def test_step_size_and_pull_learn_nothing_from_jumps():
     # Freezing has halved the record, as the window did with that before it.
     early = sum(float(info.num_steps) * info.is_pulled.sum() for info in run.infos[:20])
     np.testing.assert_allclose(run.adaptation.mixture.gradients.sum(), (steps + early / 2) / 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_run_keeps_its_precision(dtype):
+    evaluate = TARGETS["gaussian"].potential_and_gradient
+    position = np.random.default_rng(1).standard_normal((8, 3)).astype(dtype)
+    state, plan = State(position, *evaluate(position)), make_plan(40)
+    groups = make_groups(8, 4, like=position)
+    adaptation = warmup.start(plan, state, dtype(0.5), np.eye(3, dtype=dtype))
+    rng = np.random.default_rng(2)
+    # Counted in plain numbers, as on a host.
+    for iteration in range(60):
+        draws = Draws(*(part.astype(dtype) for part in draw(rng, 8, 3)))
+        tuning = warmup.tune(plan, adaptation, groups, iteration, draws)
+        state, info = iterate(
+            state, draws, tuning, groups, COUPLINGS["alternate"], evaluate, fori_loop
+        )
+        if iteration < plan.num_warmup:
+            adaptation = warmup.update(
+                plan, adaptation, groups, iteration, draws, state, info, fori_loop
+            )
+        for leaf in leaves((state, info, adaptation, tuning)):
+            kind = np.asarray(leaf).dtype
+            assert kind == dtype or not np.issubdtype(kind, np.floating)
+    assert adaptation.moves.weight[0] < 1
+
+
+def leaves(tree):
+    if isinstance(tree, tuple):
+        return [leaf for part in tree for leaf in leaves(part)]
+    return [] if tree is None else [tree]
 
 
 def test_with_a_zero_gradient_jumps_win():
