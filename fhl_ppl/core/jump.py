@@ -93,10 +93,10 @@ def jump(
     mean = _weighted_mean(groups, state, leader, is_scout)
     centre = xp.where(about_mean[:, None], mean, centre)
     # About a partner, where no Gaussian is centred, half turns pay: they lead to the other side.
-    right_angle = xp.full_like(state.potential_energy, pi / 2)
-    angle = xp.where(about_leader | about_mean, 2 * right_angle, right_angle) * tuning.turn
+    right = xp.full_like(state.potential_energy, pi / 2)
+    angle = xp.where(about_leader | about_mean, 2 * right, right) * tuning.turn
     renewed = tuning.chosen[:, JUMPS.index("renewal")]
-    angle = xp.where(renewed, right_angle, angle)
+    angle = xp.where(renewed, right, angle)
     proposal, correction = rotate(pool.metric, centre, angle, position, draws.noise)
 
     shifted, leaping = follows("difference"), follows("leap")

@@ -14,7 +14,8 @@ from fhl_ppl.core.jumps import JUMPS
 from fhl_ppl.core.jumps.difference import partner_difference
 from fhl_ppl.core.jumps.rotation import rotate
 from fhl_ppl.core.metric import make_metric
-from fhl_ppl.core.state import State
+from fhl_ppl.core.state import Draws, State
+from tests.conftest import importorskip
 from tests.core.invariance import METRICS
 from tests.loops import draw
 from tests.targets import TARGETS, Gaussian
@@ -426,3 +427,79 @@ def test_jumps_are_chosen_as_often_as_they_weigh():
     uniform = (np.arange(100_000) + 0.5) / 100_000
     chosen = moves.tune_jump(fresh, make_tuning("leap", 1).pool, 3, uniform).chosen
     np.testing.assert_allclose(chosen.mean(axis=0), share, atol=2e-5)
+
+
+# Other libraries and precisions.
+
+
+def jump_on(arrays, name, iteration):
+    """A jump, tuned and recorded, on the arrays of any library."""
+    position = arrays["position"]
+    target, groups = TARGETS["skewed"], make_groups(7, 4, like=position)
+    metric = make_metric(arrays["dense"])
+    pool = Pool(arrays["centre"], metric, arrays["centre"] / 3, arrays["two"])
+    fresh = moves.start(arrays["two"])
+    uniform = position[:, 0] * 0 + (JUMPS.index(name) + 0.5) / len(JUMPS)
+    tuning = moves.tune_jump(fresh._replace(weight=arrays["weight"]), pool, iteration, uniform)
+    draws = Draws(*(arrays[field] for field in Draws._fields))
+    state = State(position, *target.potential_and_gradient(position))
+    evaluate = target.potential_and_gradient
+    moved, info = jump(state, draws, tuning, groups, evaluate, metric, pool.direction)
+    kept = moves.record(
+        fresh, tuning, info.squared_jump, info.principal_jump, pool.variance, info.num_steps, 3
+    )
+    kept = moves.reweigh(kept, on_trial=True, trajectory_floor=0.5)
+    return (*moved, *info, *tuning[:3], *kept)
+
+
+@pytest.fixture
+def arrays(rng):
+    return {
+        "position": TARGETS["skewed"].sample(rng, 7),
+        "centre": CENTRE,
+        "dense": METRICS["dense"],
+        "two": np.array(2.0),
+        "weight": np.array([0.4] + [0.1] * len(JUMPS)),
+        **draw(rng, 7, 3)._asdict(),
+    }
+
+
+ITERATIONS = (5, 6, 123_456)
+
+
+def assert_agree(outputs, expected):
+    for got, wanted in zip(outputs, expected, strict=True):
+        assert type(got) is not type(wanted)
+        np.testing.assert_allclose(np.asarray(got), wanted, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_jax_gives_what_numpy_gives(name, arrays):
+    jax = importorskip("jax")
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        given_arrays = {key: jax.numpy.asarray(value) for key, value in arrays.items()}
+        jitted = jax.jit(jump_on, static_argnums=1)
+        for k in ITERATIONS:
+            outputs = jitted(given_arrays, name, jax.numpy.asarray(k))
+            assert_agree(outputs, jump_on(arrays, name, np.asarray(k)))
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_torch_gives_what_numpy_gives(name, arrays):
+    torch = importorskip("torch")
+    given_arrays = {key: torch.from_numpy(np.asarray(value)) for key, value in arrays.items()}
+    for k in ITERATIONS:
+        assert_agree(jump_on(given_arrays, name, k), jump_on(arrays, name, np.asarray(k)))
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_single_precision_stays_single(name, arrays):
+    arrays = {key: value.astype(np.float32) for key, value in arrays.items()}
+    for output in jump_on(arrays, name, 5):
+        assert not np.issubdtype(np.asarray(output).dtype, np.floating) or (
+            np.asarray(output).dtype == np.float32
+        )

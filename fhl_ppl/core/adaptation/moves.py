@@ -31,6 +31,10 @@ NEED = 3.0
 MEMORY = 0.5
 """Share of the record kept when the metric changes, and with it the unit of the jumps."""
 _GOLDEN = (sqrt(5) - 1) / 2
+_PERIOD = 4181
+"""A Fibonacci number: after so many iterations the multiples return to where they were but for
+1e-4. Single precision has no digits left for those of a number in the millions. It is odd, so that
+the jitter and the turns, which go by powers of two, do not repeat with it."""
 
 
 class Moves(NamedTuple):
@@ -66,7 +70,7 @@ def jumps_at(moves: Moves, iteration: Array) -> Array:
     Multiples of the golden section spread them evenly and look at nothing.
     """
     xp = array_namespace(moves.weight)
-    place = (iteration + xp.zeros_like(moves.weight[0])) * _GOLDEN
+    place = (iteration % _PERIOD + xp.zeros_like(moves.weight[0])) * _GOLDEN
     return 1 * (place - xp.floor(place) >= moves.weight[0])
 
 
@@ -94,8 +98,10 @@ def record(
 ) -> Moves:
     """Add the jumps [particle] of one iteration, `variance` being that of the widest direction."""
     xp = array_namespace(squared_jump)
-    jumped = xp.astype(tuning.chosen, squared_jump.dtype) * tuning.happens
-    stayed = xp.ones_like(squared_jump[:, None]) * (1 - tuning.happens)
+    # An integer among the factors would make double precision of single precision in NumPy.
+    happens = xp.astype(tuning.happens, squared_jump.dtype)
+    jumped = xp.astype(tuning.chosen, squared_jump.dtype) * happens
+    stayed = xp.ones_like(squared_jump[:, None]) * (1 - happens)
     option = xp.concat([stayed, jumped], axis=1)
     rates = xp.stack(
         [
