@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fhl_ppl.core.adaptation import metric as estimates
 from fhl_ppl.core.adaptation import warmup, welford
 from fhl_ppl.core.adaptation.moves import (
-    FLOOR,
+    JUMP_FLOOR,
     MEMORY,
     TRAJECTORY_FLOOR,
     TRIAL_SHARE,
@@ -48,7 +48,7 @@ def with_record(rate, cost=100.0, like=ONE):
 
 def assert_weights(mixture, on_trial, trajectory_floor, rtol=1e-12):
     np.testing.assert_allclose(mixture.weight.sum(), 1, rtol=rtol)
-    share = TRIAL_SHARE if on_trial else FLOOR
+    share = TRIAL_SHARE if on_trial else JUMP_FLOOR
     assert mixture.weight[0] >= trajectory_floor * (1 - rtol)
     assert (mixture.weight[1:] >= share * (1 - rtol)).all()
 
@@ -87,7 +87,7 @@ def test_the_option_that_paid_gets_what_the_floors_leave(best, on_trial):
     rate = np.full(OPTIONS, 10.0)
     rate[best] = 100.0
     weight = reweigh(with_record(rate), on_trial, TRAJECTORY_FLOOR).weight
-    share = TRIAL_SHARE if on_trial else FLOOR
+    share = TRIAL_SHARE if on_trial else JUMP_FLOOR
     floor = np.array([TRAJECTORY_FLOOR] + [share] * len(JUMPS))
     expected = floor + (1 - floor.sum()) * (np.arange(OPTIONS) == best)
     np.testing.assert_allclose(weight, expected, atol=1e-3)

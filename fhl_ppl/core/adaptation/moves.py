@@ -117,13 +117,16 @@ def record(
     )
 
 
-def reweigh(moves: Moves, on_trial: bool, trajectory_floor: float, jump_floor: float) -> Moves:
+def reweigh(
+    moves: Moves, on_trial: bool, trajectory_floor: float, jump_floor: float = JUMP_FLOOR
+) -> Moves:
     """Turn the record into weights; without one the jumps, if on trial, begin with their share."""
     xp = array_namespace(moves.weight)
     tried = moves.cost > 0
     rate = moves.rate / xp.where(tried, moves.cost, xp.ones_like(moves.cost))[:, None]
     together = xp.sum(moves.cost[:, None] * rate, axis=0)
-    need = xp.where(together > 0, together, xp.ones_like(together)) ** -NEED
+    together = xp.where(together > 0, together, xp.ones_like(together))
+    need = (xp.min(together) / together) ** NEED
     worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
     is_jump = xp.cumulative_sum(xp.ones_like(worth)) > 1
     worth = xp.where(is_jump, HANDICAP * worth, worth)
