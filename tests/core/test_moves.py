@@ -216,9 +216,6 @@ def test_the_mean_force_leads_from_the_mean_position_to_the_centre(rng):
     metric = make_metric(target.covariance)
     centre = estimates.centre_from_scores(metric, positions, gradients)
     np.testing.assert_allclose(centre, target.mean, rtol=1e-12)
-    np.testing.assert_array_equal(
-        estimates.centre_from_positions(metric, positions, gradients), positions.mean
-    )
     assert np.abs(positions.mean - target.mean).min() > 0.5
 
 
