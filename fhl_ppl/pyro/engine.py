@@ -97,7 +97,7 @@ class Engine:
             draws = Draws(*(self.arrays.array(tensor) for tensor in self._draw()))
             tuning = self._tune(draws)
             self.state, info = iterate(
-                self._with_fresh_noise(self.state),
+                self.state if _jumps(tuning) else self._with_fresh_noise(self.state),
                 draws,
                 tuning,
                 self.groups,
@@ -210,6 +210,10 @@ class Engine:
             pull = frozen.pull(self.iteration, self._draw, self.groups, self.arrays)
         reference = None if plan.estimate_centre is None else self.adaptation.reference
         return Tuning(step_size, num_steps, pull, metric, reference)
+
+
+def _jumps(tuning: Tuning) -> bool:
+    return tuning.jump is not None and tuning.jump.happens > 0
 
 
 class _Frozen:

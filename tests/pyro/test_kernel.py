@@ -212,7 +212,9 @@ def test_dense_mass_in_blocks():
 def test_step_size_stays_within_bounds():
     mcmc = draws_of(FHL(model, min_stepsize=0.01, max_stepsize=0.02), 10, 30)
     step_size = mcmc.diagnostics()["step_size"]["chain 0"]
-    np.testing.assert_allclose(step_size, 0.02, rtol=1e-6)
+    # Shortened a little, to reach T with a whole number of steps.
+    assert (step_size <= 0.02 * (1 + 1e-6)).all()
+    assert (step_size > 0.019).all()
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, 0.5])
@@ -233,7 +235,9 @@ def test_noisy_gradients_are_drawn_anew_every_time():
         values.append(noise)
         return {"x": sites["x"] - 3.0 + noise}
 
-    kernel = FHL(potential_fn=gaussian, gradient_fn=noisy, noisy_gradient=True, num_steps=2)
+    kernel = FHL(
+        potential_fn=gaussian, gradient_fn=noisy, noisy_gradient=True, num_steps=2, jumps=False
+    )
     pyro.set_rng_seed(0)
     start = {"x": torch.zeros(1)}
     mcmc = MCMC(kernel, 2000, 200, initial_params=start, disable_progbar=True)
