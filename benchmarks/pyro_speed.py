@@ -87,7 +87,7 @@ def measure_nuts(model, limit, draws):
     return {"sites": sites, "seconds": seconds, "cut": cut, "warmup": warmup}
 
 
-def measure_fhl(model, num_chains, warmup, draws):
+def measure_fhl(model, num_chains, warmup, draws, settings):
     marks, own = [], []
 
     def timed(evaluate, position):
@@ -105,7 +105,7 @@ def measure_fhl(model, num_chains, warmup, draws):
 
     pyro.set_rng_seed(1)
     start = time.process_time()
-    mcmc = MCMC(FHL(model), draws, warmup, None, num_chains, hook, disable_progbar=True)
+    mcmc = MCMC(FHL(model, **settings), draws, warmup, None, num_chains, hook, disable_progbar=True)
     mcmc.run()
     seconds = time.process_time() - start
     steps = mcmc.diagnostics()["n_steps"][0, 1:].sum()
@@ -169,15 +169,25 @@ def main():
     )
     parser.add_argument("names", nargs="*", default=POSTERIORS)
     parser.add_argument("--models", required=True)
-    parser.add_argument("--limit", type=float, default=75.0, help="CPU seconds for NUTS")
+    parser.add_argument(
+        "--limit", type=float, default=75.0, help="CPU seconds for NUTS, 0: without"
+    )
     parser.add_argument("--nuts-draws", type=int, default=1000)
     parser.add_argument("--many", type=int, nargs=3, default=(64, 300, 300), metavar="INT")
     parser.add_argument("--few", type=int, nargs=3, default=(4, 1000, 1000), metavar="INT")
+    parser.add_argument(
+        "--num-steps",
+        type=int,
+        help="leapfrog steps in every iteration, and no jumps: what a step costs by itself",
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     sys.path.insert(0, options.models)
     from models_pyro import MODELS
 
+    settings = {}
+    if options.num_steps is not None:
+        settings = {"num_steps": options.num_steps, "jumps": False}
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     warnings.simplefilter("ignore")
@@ -200,9 +210,11 @@ def main():
         (name,) = posteriors.select([short])
         data, reference = posteriors.load(name)
         model = MODELS[name](data)
-        sides = {"NUTS": measure_nuts(model, options.limit, options.nuts_draws)}
+        sides = {}
+        if options.limit > 0:
+            sides["NUTS"] = measure_nuts(model, options.limit, options.nuts_draws)
         for num_chains, warmup, draws in (options.many, options.few):
-            sides[f"FHL {num_chains}"] = measure_fhl(model, num_chains, warmup, draws)
+            sides[f"FHL {num_chains}"] = measure_fhl(model, num_chains, warmup, draws, settings)
         for side, row in sides.items():
             sites = row.pop("sites")
             if sites is not None:
@@ -211,7 +223,7 @@ def main():
                 row["rate"] = row["ess"] / row["seconds"]
             if side == "NUTS":
                 row["note"] = f"{row['warmup']} + {row.get('draws', 0)}" + " cut" * row["cut"]
-            elif "rate" in row and "rate" in sides["NUTS"]:
+            elif "rate" in row and "rate" in sides.get("NUTS", {}):
                 row["ratio"] = row["rate"] / sides["NUTS"]["rate"]
             line(short, side, row)
             results.append({"posterior": name, "side": side, **row})
