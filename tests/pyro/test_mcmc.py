@@ -458,7 +458,8 @@ def test_warm_up_is_as_long_as_the_sampling_by_default():
 def test_progress_bar_shows_step_size_acceptance_and_pull(capsys, monkeypatch):
     monkeypatch.setattr("fhl_ppl.pyro.progress.SECONDS_BETWEEN_MESSAGES", 0.0)
     # There Pyro shows no progress.
-    monkeypatch.delenv("CI", raising=False)
+    for name in ("CI", "PYTEST_XDIST_WORKER"):
+        monkeypatch.delenv(name, raising=False)
     pyro.set_rng_seed(0)
     mcmc = MCMC(FHL(model, pulling_strength=0.25), 5, 5, num_chains=4)
     mcmc.run(DATA)
