@@ -75,7 +75,7 @@ class FHL(MCMCKernel):
     adapt_step_size
         Whether to adapt it by dual averaging, on the harmonic mean of the particles' acceptance.
     target_accept_prob
-        Acceptance to aim at. Default: 0.85, and 0.6 with a `gradient_fn`.
+        Acceptance to aim at. Default: 0.9, and 0.6 with a `gradient_fn`.
     trajectory_length
         T = eta L. `None` (default): learnt in warm-up from the widest direction of the whitened
         space, and jittered.

@@ -70,7 +70,7 @@ class FHL(MCMCKernel):
     adapt_step_size : bool, default True
         Whether to adapt it by dual averaging, on the harmonic mean of a group's acceptance.
     target_accept_prob : float, optional
-        Acceptance to aim at. Default: 0.85, and 0.6 with a `gradient_fn`.
+        Acceptance to aim at. Default: 0.9, and 0.6 with a `gradient_fn`.
     trajectory_length : float, optional
         T = eta L. Default: learnt in warm-up from the widest direction of the whitened space, and
         jittered.
