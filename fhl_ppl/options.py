@@ -172,9 +172,9 @@ class Options:
             num_steps=self.num_steps if dim > 0 else 1,
             max_num_steps=self.max_num_steps or max_num_steps,
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
-            # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,
+            # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
             jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
         )
 

@@ -14,7 +14,6 @@ from fhl_ppl.core.state import Draws, Info, State, no_info
 
 Array = Any
 
-
 DIVERGENCE_THRESHOLD = 1000.0
 """Energy error above which a proposal counts as divergent, as in Stan and NumPyro."""
 
