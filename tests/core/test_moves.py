@@ -354,7 +354,7 @@ def test_the_pool_is_the_last_window_a_little_widened():
         run.adaptation.metric, welford.update(empty, seen), welford.update(empty, gradients)
     )
     np.testing.assert_allclose(run.adaptation.reference.centre, centre, rtol=1e-9, atol=1e-10)
-    assert run.adaptation.reference.frequency == FREQUENCY
+    assert 0 < run.adaptation.reference.frequency <= FREQUENCY
     # And both were what the tunings went by, from then on.
     for tuning in run.tunings[50:]:
         assert tuning.jump.pool is pool
@@ -367,7 +367,7 @@ def test_before_the_first_window_ends_the_drift_is_straight():
     first = window_ends(60)[0]
     frequency = [float(tuning.reference.frequency) for tuning in run.tunings]
     np.testing.assert_array_equal(frequency[:first], 0)
-    np.testing.assert_array_equal(frequency[first:], FREQUENCY)
+    assert all(0 < omega <= FREQUENCY for omega in frequency[first:])
     leapfrog = go_on("gaussian", 60, 0, estimate_centre=None)
     assert {tuning.reference for tuning in leapfrog.tunings} == {None}
 

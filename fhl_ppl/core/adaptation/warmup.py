@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.adaptation import dual_averaging, moves, strength, trajectory, welford
+from fhl_ppl.core.adaptation import dual_averaging, moves, strength, tails, trajectory, welford
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
 from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
 from fhl_ppl.core.adaptation.moves import Moves
@@ -15,7 +15,7 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.jump import JumpTuning, Pool
 from fhl_ppl.core.metric import Metric, make_metric
-from fhl_ppl.core.reference import FREQUENCY, Reference, no_reference
+from fhl_ppl.core.reference import Reference, no_reference
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning
 
@@ -89,6 +89,7 @@ class Adaptation(NamedTuple):
     reference: Reference
     positions: Welford
     gradients: Welford
+    distances: Welford
     scale: PrincipalScale
     mixture: StrengthMixture
     moves: Moves
@@ -106,6 +107,7 @@ def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array
         no_reference(state.position),
         welford.empty(state.position, plan.dense),
         welford.empty(state.position, plan.dense),
+        welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         strength.start(log_step_size),
         moves.start(log_step_size),
@@ -228,9 +230,16 @@ def update(
     scale = adaptation.scale
     if plan.num_steps is None and plan.trajectory_length is None:
         scale = trajectory.update(scale, state.position, adaptation.metric)
+    distances = adaptation.distances
+    if plan.estimate_centre is not None:
+        apart = tails.squared_distance(
+            adaptation.metric, adaptation.reference.centre, state.position
+        )
+        distances = welford.update(distances, apart)
     learnt = learnt._replace(
         positions=welford.update(adaptation.positions, state.position),
         gradients=welford.update(adaptation.gradients, state.gradient),
+        distances=distances,
         scale=scale,
     )
     done = iteration + 1
@@ -294,8 +303,10 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         )
     if plan.estimate_centre is not None:
         centre = plan.estimate_centre(metric, adaptation.positions, adaptation.gradients)
-        fitted = Reference(centre, array_namespace(centre).full_like(centre[0], FREQUENCY))
-        reference = _if_finite(fitted, reference)
+        heaviness = tails.tail_weight(
+            adaptation.distances, adaptation.metric, reference.centre, adaptation.positions
+        )
+        reference = _if_finite(Reference(centre, tails.frequency(heaviness)), reference)
     step = adaptation.step
     return Adaptation(
         dual_averaging.restart(step) if plan.adapt_step_size else step,
@@ -303,6 +314,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         reference,
         welford.empty(state.position, plan.dense),
         welford.empty(state.position, plan.dense),
+        welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         strength.reweigh(adaptation.mixture, on_trial=True),
         _reweigh_moves(plan, adaptation, on_trial=True),
