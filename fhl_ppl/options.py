@@ -174,6 +174,7 @@ class Options:
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,
+            excuses_walls=self.trusts_gradient,
             # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
             jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
         )

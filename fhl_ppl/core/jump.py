@@ -121,6 +121,7 @@ def jump(
         accepted=verdict.accepted,
         # A jump into the void tells nothing about an integrator; a potential that fails does.
         diverging=~finite,
+        is_lost=~finite,
         energy=moved.potential_energy + kinetic,
         is_leader=leader.is_leader,
         is_pulled=nothing > 0,

@@ -56,6 +56,8 @@ class Info(NamedTuple):
     diverging
         Whether the proposal was non-finite or its energy error above the threshold; what is tested
         as one (joint coupling: the group) diverges as one.
+    is_lost
+        Whether the proposal was non-finite, in itself or in its energy.
     energy
         H = U + K of the state that was kept.
     is_leader
@@ -77,6 +79,7 @@ class Info(NamedTuple):
     accept_prob: Array
     accepted: Array
     diverging: Array
+    is_lost: Array
     energy: Array
     is_leader: Array
     is_pulled: Array
@@ -95,6 +98,7 @@ def no_info(state: State) -> Info:
         accept_prob=zero,
         accepted=never,
         diverging=never,
+        is_lost=never,
         energy=zero,
         is_leader=never,
         is_pulled=never,

@@ -159,6 +159,7 @@ def transition(
         accept_prob=verdict.accept_prob,
         accepted=verdict.accepted,
         diverging=log_ratio < -DIVERGENCE_THRESHOLD,
+        is_lost=log_ratio == -xp.inf,
         energy=xp.where(verdict.accepted, new, old),
         is_leader=roles.leader.is_leader,
         is_pulled=roles.is_pulled,

@@ -21,7 +21,6 @@ from fhl_ppl.core.adaptation.moves import (
     start,
     tune_jump,
 )
-from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
@@ -32,6 +31,7 @@ from fhl_ppl.core.reference import FREQUENCY
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import iterate
 from tests.loops import draw, fori_loop
+from tests.plans import make_plan
 from tests.targets import FORCES, TARGETS, Gaussian, with_force
 
 OPTIONS = 1 + len(JUMPS)
@@ -241,24 +241,6 @@ def test_of_equally_wide_directions_there_is_one():
 
 
 # Whole runs.
-
-
-def make_plan(num_warmup, **changes):
-    plan = Plan(
-        num_warmup=num_warmup,
-        window_ends=window_ends(num_warmup),
-        target_accept_prob=0.85,
-        adapt_step_size=True,
-        estimate_metric=estimates.from_scores,
-        estimate_centre=estimates.centre_from_scores,
-        dense=True,
-        trajectory_length=None,
-        num_steps=None,
-        max_num_steps=64,
-        pulling_strength=None,
-        jumps=True,
-    )
-    return plan._replace(**changes)
 
 
 UNTRUSTED = {

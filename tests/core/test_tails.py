@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+
 from fhl_ppl.core.adaptation import tails, welford
 from fhl_ppl.core.metric import make_metric
 from fhl_ppl.core.reference import FREQUENCY

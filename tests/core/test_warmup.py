@@ -7,32 +7,21 @@ import pytest
 
 from fhl_ppl.core.adaptation import metric as estimates
 from fhl_ppl.core.adaptation import warmup
-from fhl_ppl.core.adaptation.warmup import Plan
-from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.state import State
 from fhl_ppl.core.transition import transition
 from tests.loops import draw, fori_loop
+from tests.plans import make_plan
 from tests.targets import FORCES, TARGETS, with_force
 
 NUM_WARMUP = 400
 
 
-def make_plan(num_warmup=NUM_WARMUP, **changes):
-    plan = Plan(
-        num_warmup=num_warmup,
-        window_ends=window_ends(num_warmup),
-        target_accept_prob=0.8,
-        adapt_step_size=True,
-        estimate_metric=estimates.from_scores,
-        dense=True,
-        trajectory_length=None,
-        num_steps=None,
-        max_num_steps=64,
-        pulling_strength=None,
-    )
-    return plan._replace(**changes)
+def paper_plan(num_warmup=NUM_WARMUP, **changes):
+    """Of trajectories with leapfrog steps alone."""
+    paper = {"target_accept_prob": 0.8, "estimate_centre": None, "jumps": False}
+    return make_plan(num_warmup, **{**paper, **changes})
 
 
 class Run:
@@ -88,7 +77,7 @@ def acceptance_of(infos):
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("estimate", ["from_scores", "from_positions"])
 def test_a_warm_up_tunes_itself(coupling, estimate):
-    plan = make_plan(estimate_metric=getattr(estimates, estimate))
+    plan = paper_plan(estimate_metric=getattr(estimates, estimate))
     run = Run(plan, coupling).go(NUM_WARMUP + 200)
     inverse = run.adaptation.metric.inverse_mass_matrix
     spectrum = np.linalg.eigvals(inverse @ run.target.precision).real
@@ -104,7 +93,7 @@ def test_a_warm_up_tunes_itself(coupling, estimate):
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_without_a_gradient_pulls_are_found_to_pay(coupling):
-    plan = make_plan(
+    plan = paper_plan(
         NUM_WARMUP,
         estimate_metric=estimates.from_positions,
         num_steps=4,
@@ -141,18 +130,18 @@ def _leaves(tree):
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
 def test_after_warm_up_nothing_changes(coupling):
-    assert_nothing_changes(Run(make_plan(60), coupling).go(60))
+    assert_nothing_changes(Run(paper_plan(60), coupling).go(60))
 
 
 def test_going_on_to_adapt_is_noticed():
-    run = Run(make_plan(60)).go(60)
+    run = Run(paper_plan(60)).go(60)
     run.plan = run.plan._replace(num_warmup=90)
     with pytest.raises(AssertionError):
         assert_nothing_changes(run)
 
 
 def test_tuning_looks_at_no_state_and_ties_a_group_together():
-    run = Run(make_plan(60)).go(30)
+    run = Run(paper_plan(60)).go(30)
     mixture = run.adaptation.mixture._replace(weight=np.full(4, 0.25))
     adaptation = run.adaptation._replace(mixture=mixture)
     draws = draw(np.random.default_rng(7), 8, 3)
@@ -173,7 +162,7 @@ def test_tuning_looks_at_no_state_and_ties_a_group_together():
 
 
 def test_the_end_of_a_window_renews_the_metric_and_restarts_the_rest():
-    plan = make_plan(60, window_ends=(20, 50))
+    plan = paper_plan(60, window_ends=(20, 50))
     run = Run(plan).go(19)
     young = run.adaptation
     np.testing.assert_array_equal(young.metric.inverse_mass_matrix, np.eye(3))
@@ -195,12 +184,12 @@ def test_a_metric_that_is_no_number_is_not_taken():
             mass_matrix=np.full((3, 3), np.nan)
         )
 
-    run = Run(make_plan(60, estimate_metric=nonsense)).go(60)
+    run = Run(paper_plan(60, estimate_metric=nonsense)).go(60)
     np.testing.assert_array_equal(run.adaptation.metric.inverse_mass_matrix, np.eye(3))
 
 
 def test_particles_that_never_differed_leave_the_metric_as_it_is():
-    run = Run(make_plan(12, window_ends=(11,)))
+    run = Run(paper_plan(12, window_ends=(11,)))
     run.evaluate = lambda q: (np.full(8, np.nan), np.zeros_like(q))
     run.state = State(np.ones((8, 3)), np.zeros(8), np.zeros((8, 3)))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -210,7 +199,7 @@ def test_particles_that_never_differed_leave_the_metric_as_it_is():
 
 
 def test_what_is_given_is_kept():
-    plan = make_plan(
+    plan = paper_plan(
         60, adapt_step_size=False, estimate_metric=None, num_steps=3, pulling_strength=0.5
     )
     run = Run(plan, step_size=0.2).go(70)
@@ -222,7 +211,7 @@ def test_what_is_given_is_kept():
 
 
 def test_a_given_length_is_kept_without_jitter():
-    plan = make_plan(60, trajectory_length=1.5, max_num_steps=1000)
+    plan = paper_plan(60, trajectory_length=1.5, max_num_steps=1000)
     run = Run(plan).go(80)
     longest = np.exp(run.adaptation.step.log_average)
     for tuning in run.tunings[60:]:
@@ -231,19 +220,19 @@ def test_a_given_length_is_kept_without_jitter():
 
 
 def test_a_planned_strength_of_zero_is_none_at_all():
-    run = Run(make_plan(20, pulling_strength=0.0)).go(20)
+    run = Run(paper_plan(20, pulling_strength=0.0)).go(20)
     assert {tuning.pulling_strength for tuning in run.tunings} == {None}
     assert all(info.is_free.all() for info in run.infos)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.05), (3.0, np.inf), (0.2, 0.3)])
 def test_step_sizes_stay_within_their_bounds(low, high):
-    run = Run(make_plan(60, min_step_size=low, max_step_size=high)).go(60)
+    run = Run(paper_plan(60, min_step_size=low, max_step_size=high)).go(60)
     assert all(low <= tuning.step_size <= high for tuning in run.tunings)
 
 
 def test_steps_of_many_iterations_are_those_of_each():
-    run = Run(make_plan(60)).go(60)
+    run = Run(paper_plan(60)).go(60)
     numbers = np.arange(50, 90)
     step_size, num_steps = warmup.tune_steps(run.plan, run.adaptation, numbers)
     each = [warmup.tune_steps(run.plan, run.adaptation, np.asarray(k)) for k in numbers]
@@ -253,7 +242,7 @@ def test_steps_of_many_iterations_are_those_of_each():
 
 @pytest.mark.parametrize("strength", [None, 0.5])
 def test_the_step_size_is_tuned_on_particles_that_no_pull_acted_on(strength):
-    plan = make_plan(60, pulling_strength=strength)
+    plan = paper_plan(60, pulling_strength=strength)
     draws = draw(np.random.default_rng(9), 8, 3)
     run = Run(plan, "alternate").go(5)
     info = run.infos[-1]._replace(is_free=np.arange(8) % 2 == 0)
@@ -277,14 +266,14 @@ def test_the_step_size_is_tuned_on_particles_that_no_pull_acted_on(strength):
 
 
 def test_where_all_are_pulled_by_a_given_strength_all_tune_the_step_size():
-    run = Run(make_plan(60, pulling_strength=0.5), "joint").go(60)
+    run = Run(paper_plan(60, pulling_strength=0.5), "joint").go(60)
     assert not any(info.is_free.any() for info in run.infos)
     assert run.adaptation.step.count > 0
     assert 0.5 < np.mean([info.accept_prob.mean() for info in run.infos[50:]]) < 0.99
 
 
 def test_where_the_mixture_pulls_all_nobody_tunes_the_step_size():
-    run = Run(make_plan(60), "joint").go(5)
+    run = Run(paper_plan(60), "joint").go(5)
     info = run.infos[-1]._replace(is_free=np.full(8, False))
     draws = draw(np.random.default_rng(9), 8, 3)
     after = warmup.update(

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.adaptation import dual_averaging, moves, strength, tails, trajectory, welford
+from fhl_ppl.core.adaptation import (
+    dual_averaging,
+    moves,
+    patience,
+    strength,
+    tails,
+    trajectory,
+    welford,
+)
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
 from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
 from fhl_ppl.core.adaptation.moves import Moves
@@ -59,6 +67,8 @@ class Plan(NamedTuple):
         Whether to mix jumps with the trajectories.
     trajectory_floor, jump_floor
         Shares of the iterations that trajectories, and each of the jumps, keep.
+    excuses_walls
+        Whether `patience` decides which lost proposals count against eta; else all do.
     min_step_size, max_step_size
         Bounds on eta.
     """
@@ -77,6 +87,7 @@ class Plan(NamedTuple):
     jumps: bool = False
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
     jump_floor: float = moves.JUMP_FLOOR
+    excuses_walls: bool = False
     min_step_size: float = 0.0
     max_step_size: float = inf
 
@@ -85,6 +96,7 @@ class Adaptation(NamedTuple):
     """What warm-up has learnt so far; see the classes of the fields."""
 
     step: DualAveraging
+    losses: Array
     metric: Metric
     reference: Reference
     positions: Welford
@@ -103,6 +115,7 @@ def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array
     log_step_size = xp.log(xp.zeros_like(state.potential_energy[0]) + step_size)
     return Adaptation(
         dual_averaging.start(log_step_size),
+        patience.start(state.potential_energy),
         metric,
         no_reference(state.position),
         welford.empty(state.position, plan.dense),
@@ -259,7 +272,7 @@ def _learn_from_trajectories(
             step,
             groups,
             info.accept_prob,
-            _witnesses(plan, info),
+            _witnesses(plan, adaptation, info),
             plan.target_accept_prob,
             _longest_step(plan, adaptation),
         )
@@ -268,18 +281,23 @@ def _learn_from_trajectories(
         mixture = strength.record(
             mixture, chosen, info.squared_jump, info.is_pulled, info.num_steps
         )
-    return adaptation._replace(step=step, mixture=mixture)
+    losses = patience.update(adaptation.losses, info.is_lost)
+    return adaptation._replace(step=step, losses=losses, mixture=mixture)
 
 
-def _witnesses(plan: Plan, info: Info) -> Array:
+def _witnesses(plan: Plan, adaptation: Adaptation, info: Info) -> Array:
     """Whose acceptance tunes the step size, shape [particle].
 
     What the pull costs does not vanish with the step size, so the free particles are asked. Only
-    where a fixed strength leaves none (joint coupling) must the pulled ones do.
+    where a fixed strength leaves none (joint coupling) must the pulled ones do. Nor does what a
+    wall costs, but with a wrong force shorter trajectories are the only remedy for that too.
     """
-    if plan.pulling_strength is None:
-        return info.is_free
-    return info.is_free | ~array_namespace(info.is_free).any(info.is_free)
+    asked = info.is_free
+    if plan.pulling_strength is not None:
+        asked = asked | ~array_namespace(asked).any(asked)
+    if plan.excuses_walls:
+        asked = asked & ~patience.excused(adaptation.losses, info.is_lost)
+    return asked
 
 
 def _longest_step(plan: Plan, adaptation: Adaptation) -> Array:
@@ -310,6 +328,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
     step = adaptation.step
     return Adaptation(
         dual_averaging.restart(step) if plan.adapt_step_size else step,
+        adaptation.losses,
         metric,
         reference,
         welford.empty(state.position, plan.dense),

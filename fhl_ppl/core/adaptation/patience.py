@@ -1,0 +1,31 @@
+"""Which lost proposals accuse the step size (section 7, step size).
+
+A proposal without a finite energy may have met a wall, where the density ends: no step, however
+short, would have kept it. Or the integrator blew up, and a shorter step is the remedy. A particle
+that moves on between its losses is taken to have met a wall; one that loses every proposal is not.
+"""
+
+from typing import Any
+
+from fhl_ppl.core.arrays import array_namespace
+
+Array = Any
+
+PATIENCE = 30.0
+"""Losses in a row, of one particle, that pass for walls. In a posterior that fills a quarter of the
+directions an unlucky run of 30 is rare; a stuck start costs 30 iterations of warm-up at most."""
+
+
+def start(like: Array) -> Array:
+    """No particle has moved yet, so the first losses count; `like` has shape [particle]."""
+    return array_namespace(like).full_like(like, PATIENCE)
+
+
+def update(losses: Array, is_lost: Array) -> Array:
+    """Losses in a row, shape [particle]."""
+    return array_namespace(losses).where(is_lost, losses + 1, losses * 0)
+
+
+def excused(losses: Array, is_lost: Array) -> Array:
+    """Whose proposal says nothing about the step size, shape [particle]."""
+    return is_lost & (losses < PATIENCE)

@@ -1,0 +1,25 @@
+"""The plan of a warm-up."""
+
+from fhl_ppl.core.adaptation import metric
+from fhl_ppl.core.adaptation.warmup import Plan
+from fhl_ppl.core.adaptation.windows import window_ends
+
+
+def make_plan(num_warmup, **changes):
+    """Everything on and nothing given, but for the `changes`."""
+    plan = Plan(
+        num_warmup=num_warmup,
+        window_ends=window_ends(num_warmup),
+        target_accept_prob=0.85,
+        adapt_step_size=True,
+        estimate_metric=metric.from_scores,
+        estimate_centre=metric.centre_from_scores,
+        dense=True,
+        trajectory_length=None,
+        num_steps=None,
+        max_num_steps=64,
+        pulling_strength=None,
+        jumps=True,
+        excuses_walls=True,
+    )
+    return plan._replace(**changes)
