@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import arviz
+import jax
 import numpy as np
 from jax import random
 from numpyro import handlers
 from numpyro.distributions import Unit
 from numpyro.infer import MCMC, Predictive, init_to_sample
 
+from fhl_ppl.core.adaptation.settled import settled
+from fhl_ppl.core.adaptation.warmup import Adaptation
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.numpyro.kernel import FHL
 
@@ -119,15 +122,26 @@ def _chains_are_particles(mcmc: MCMC) -> bool:
     return mcmc.num_chains > 1 and mcmc.last_state.particles.potential_energy.ndim == 1
 
 
+def _adaptations(mcmc: MCMC) -> list[Adaptation]:
+    """What was learnt, as NumPy arrays; chains with private companions have one each."""
+    pooled = jax.tree.map(np.asarray, mcmc.last_state.adaptation)
+    if mcmc.num_chains == 1 or _chains_are_particles(mcmc):
+        return [pooled]
+    return [
+        jax.tree.map(lambda leaf, k=chain: np.asarray(leaf[k]), pooled)
+        for chain in range(mcmc.num_chains)
+    ]
+
+
 def _settings(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
-    # Chains with private companions tune one each.
-    step_sizes = np.unique(np.exp(mcmc.last_state.adaptation.step.log_step_size)).tolist()
+    dim = mcmc.last_state.particles.position.shape[-1]
+    plan = kernel.options.plan(mcmc.num_warmup, dim)
     return describe(
         "fhl_ppl.numpyro.FHL",
         kernel.options,
-        mcmc.last_state.particles.position.shape[-1],
-        tuned_step_size=step_sizes[0] if len(step_sizes) == 1 else step_sizes,
-        tuning_steps=mcmc.num_warmup,
+        dim,
+        mcmc.num_warmup,
+        [settled(plan, adaptation) for adaptation in _adaptations(mcmc)],
         thinning=mcmc.thinning,
         chain_method=getattr(mcmc.chain_method, "__name__", mcmc.chain_method),
     )

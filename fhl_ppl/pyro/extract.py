@@ -22,6 +22,8 @@ NAMES = {
     "step_size": "step_size",
     "pulling_strength": "pulling_strength",
     "is_leader": "is_leader",
+    "move": "move",
+    "squared_jump": "squared_jump",
     "group": "group",
 }
 """ArviZ's names of the statistics; lp is the negative of the potential energy."""
@@ -84,7 +86,7 @@ def extract(
     options = getattr(mcmc.kernel, "options", None)
     if not isinstance(options, Options):
         return Run(data, None, {})
-    settings = _settings(mcmc, options, diagnostics, statistics)
+    settings = _settings(mcmc, options, diagnostics)
     return Run(data, _group(diagnostics, shape[0]), settings)
 
 
@@ -121,20 +123,15 @@ def _group(diagnostics: Mapping[str, Any], num_chains: int) -> np.ndarray:
     return np.asarray(diagnostics["group"])[:, 0]
 
 
-def _settings(
-    mcmc: Any,
-    options: Options,
-    diagnostics: Mapping[str, Any],
-    statistics: Mapping[str, np.ndarray],
-) -> dict[str, Any]:
-    # In every iteration the step is shortened to reach T with a whole number of them.
-    step_sizes = np.unique(statistics["step_size"].max(axis=1)).tolist()
+def _settings(mcmc: Any, options: Options, diagnostics: Mapping[str, Any]) -> dict[str, Any]:
+    tuned = diagnostics["tuned"]
     return describe(
         "fhl_ppl.pyro.FHL",
         options,
         _inverse_mass_matrix(diagnostics).shape[-1],
-        tuned_step_size=step_sizes[0] if len(step_sizes) == 1 else step_sizes,
-        tuning_steps=mcmc.warmup_steps,
+        mcmc.warmup_steps,
+        # Under `pyro.infer.MCMC` every chain tunes on its own.
+        list(tuned.values()) if isinstance(tuned, Mapping) else [tuned],
     )
 
 
