@@ -13,6 +13,7 @@ from numpyro.infer import MCMC, Predictive, init_to_sample
 
 from fhl_ppl.core.adaptation.settled import settled
 from fhl_ppl.core.adaptation.warmup import Adaptation
+from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.numpyro.kernel import FHL
 
@@ -40,12 +41,17 @@ def extract(
     Raises
     ------
     ValueError
-        If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need.
+        If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need, or if
+        `dims` has too many names.
     """
     if mcmc.last_state is None:
         raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
     if log_likelihood or posterior_predictive is True:
         _refuse_missing_latents(mcmc)
+    if dims:
+        observed = {name: site for name, site in _sites(mcmc).items() if site["is_observed"]}
+        ranks = {name: np.ndim(site["value"]) for name, site in observed.items()}
+        check_dims(dims, ranks | _ranks(mcmc.get_samples()))
     data = arviz.from_numpyro(
         mcmc,
         prior=prior,
@@ -61,6 +67,15 @@ def extract(
     return Run(data, _group(mcmc), _settings(mcmc, mcmc.sampler))
 
 
+def _ranks(samples: Any) -> dict[str, int]:
+    """Dimensions of each site, without that of the draws; none known without a model."""
+    return (
+        {name: values.ndim - 1 for name, values in samples.items()}
+        if isinstance(samples, dict)
+        else {}
+    )
+
+
 def predict(mcmc: MCMC) -> dict[str, Array]:
     """Draw every observed site again for every draw, arrays [chain, draw, ...].
 
@@ -72,13 +87,30 @@ def predict(mcmc: MCMC) -> dict[str, Array]:
             "posterior_predictive=True needs a model with observed sites; this run has none."
         )
     predictive = Predictive(
-        handlers.uncondition(mcmc.sampler.model),
+        _Redraw(mcmc.sampler.model),
         mcmc.get_samples(group_by_chain=True),
         return_sites=observed,
         batch_ndims=2,
     )
     drawn: dict[str, Array] = predictive(random.key(0), *mcmc._args, **mcmc._kwargs)
     return drawn
+
+
+class _Redraw(handlers.uncondition):
+    """Draw observed sites again, each in the shape of its observations.
+
+    Without a plate the distribution may have less: it stands for each of the observations alike.
+    """
+
+    def process_message(self, msg: dict[str, Any]) -> None:
+        if msg["type"] == "sample" and msg["is_observed"]:
+            shape = np.shape(msg["value"])
+            batch_shape = shape[: len(shape) - msg["fn"].event_dim]
+            if batch_shape != msg["fn"].batch_shape:
+                msg["fn"] = msg["fn"].expand(
+                    np.broadcast_shapes(batch_shape, msg["fn"].batch_shape)
+                )
+        super().process_message(msg)
 
 
 def _sites(mcmc: MCMC) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 import pyro
 
 from fhl_ppl.diagnostics.arviz_lines import from_arrays
+from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.options import Options
 from fhl_ppl.pyro.observations import Observations, to_numpy
@@ -55,7 +56,7 @@ def extract(
     ------
     ValueError
         If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need, or if
-        given predictive draws do not fit the posterior.
+        given predictive draws do not fit the posterior, or `dims` has too many names.
     """
     if not getattr(mcmc, "_samples", None):
         raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
@@ -67,6 +68,8 @@ def extract(
     groups = {"posterior": posterior, "sample_stats": _by_arviz_names(statistics)}
 
     observations = Observations(mcmc.kernel.model, mcmc._args, mcmc._kwargs, samples)
+    ranks = {name: values.ndim - 2 for name, values in posterior.items()}
+    check_dims(dims, {name: x.ndim for name, x in observations.observed.items()} | ranks)
     if observations.observed:
         groups["observed_data"] = observations.observed
     if log_likelihood:
