@@ -49,9 +49,7 @@ def extract(
     if log_likelihood or posterior_predictive is True:
         _refuse_missing_latents(mcmc)
     if dims:
-        observed = {name: site for name, site in _sites(mcmc).items() if site["is_observed"]}
-        ranks = {name: np.ndim(site["value"]) for name, site in observed.items()}
-        check_dims(dims, ranks | _ranks(mcmc.get_samples()))
+        check_dims(dims, _ranks(mcmc))
     data = arviz.from_numpyro(
         mcmc,
         prior=prior,
@@ -65,15 +63,6 @@ def extract(
     if not isinstance(mcmc.sampler, FHL):
         return Run(data, None, {})
     return Run(data, _group(mcmc), _settings(mcmc, mcmc.sampler))
-
-
-def _ranks(samples: Any) -> dict[str, int]:
-    """Dimensions of each site, without that of the draws; none known without a model."""
-    return (
-        {name: values.ndim - 1 for name, values in samples.items()}
-        if isinstance(samples, dict)
-        else {}
-    )
 
 
 def predict(mcmc: MCMC) -> dict[str, Array]:
@@ -127,6 +116,17 @@ def _sites(mcmc: MCMC) -> dict[str, Any]:
         for name, site in trace.items()
         if site["type"] == "sample" and not isinstance(site["fn"], Unit)
     }
+
+
+def _ranks(mcmc: MCMC) -> dict[str, int]:
+    """How many dimensions a value of each site has."""
+    observed = {name: site for name, site in _sites(mcmc).items() if site["is_observed"]}
+    ranks = {name: np.ndim(site["value"]) for name, site in observed.items()}
+    samples = mcmc.get_samples()
+    # A potential function may be of an array, which ArviZ gives a name of its own.
+    if isinstance(samples, dict):
+        ranks |= {name: values.ndim - 1 for name, values in samples.items()}
+    return ranks
 
 
 def _refuse_missing_latents(mcmc: MCMC) -> None:
