@@ -98,9 +98,10 @@ def summary(
         )
     group = group_of_chains(posterior)
     table = summary_table(posterior, group, hdi_prob)
-    table.attrs["notes"] = notes(posterior, group)
+    found = findings(table, posterior, group, groups.get("sample_stats"))
+    table.attrs["notes"] = [note for note in notes(posterior, group) if note not in found]
     if show:
         print(to_text(table))  # noqa: T201 - printing is what it is for
-    for sentence in findings(table, posterior, group, groups.get("sample_stats")):
+    for sentence in found:
         warnings.warn(sentence, UserWarning, stacklevel=2)
     return table

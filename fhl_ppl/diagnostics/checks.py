@@ -81,7 +81,8 @@ def findings(
     list of str
         Empty if there is nothing to say.
     """
-    found = [_r_hat(table, "r_hat", R_HAT), _frozen(posterior, sample_stats)]
+    still = _stands_still(posterior) | _accepted_nothing(posterior, sample_stats)
+    found = [_r_hat(table, "r_hat", R_HAT), _frozen(still)]
     if group is not None:
         found += [
             _r_hat(table, "r_hat_group", R_HAT_GROUP),
@@ -92,7 +93,7 @@ def findings(
         found += [
             _unadjusted(sample_stats),
             _divergences(sample_stats),
-            _acceptance(sample_stats),
+            _acceptance(sample_stats, still),
             _capped(sample_stats.attrs),
             _strongest_pull(sample_stats.attrs),
             _group_lost(sample_stats, group),
@@ -120,17 +121,17 @@ def _r_hat(table: DataFrame, column: str, bound: float) -> str:
     )
 
 
-def _frozen(posterior: Dataset, sample_stats: Dataset | None) -> str:
-    """Chains that stand still.
-
-    Each at a place of its own, as constants are the same in all; or wherever, with no proposal
-    accepted.
-    """
-    still = _accepted_nothing(posterior, sample_stats)
+def _stands_still(posterior: Dataset) -> np.ndarray:
+    """Which chains stay at a place of their own, shape [chain]; constants are the same in all."""
+    still = np.zeros(posterior.sizes["chain"], dtype=bool)
     for draws in chains_first(posterior):
         constant = (draws == draws[:, :1]).all(axis=1)
         varies = (draws != draws[:1, :1]).any(axis=(0, 1))
         still |= (constant & varies).reshape(len(still), -1).any(axis=1)
+    return still
+
+
+def _frozen(still: np.ndarray) -> str:
     if not still.any():
         return ""
     return (
@@ -207,9 +208,11 @@ def _divergences(sample_stats: Dataset) -> str:
     )
 
 
-def _acceptance(sample_stats: Dataset) -> str:
-    if "acceptance_rate" not in sample_stats:
+def _acceptance(sample_stats: Dataset, still: np.ndarray) -> str:
+    """Of chains that moved at all; for the others there is a sentence already."""
+    if "acceptance_rate" not in sample_stats or still.all():
         return ""
+    sample_stats = sample_stats.isel(chain=~still)
     rate = sample_stats["acceptance_rate"]
     if "move" not in sample_stats:
         return _hardly_moved(rate.mean("draw"), ACCEPTANCE, "proposals")
