@@ -4,8 +4,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from fhl_ppl._extras import require
-from fhl_ppl._to_arviz import to_arviz
+from fhl_ppl._to_arviz import groups_of
 
 DataFrame = Any
 
@@ -49,15 +48,18 @@ def summary(
     Returns
     -------
     pandas.DataFrame
-        A row for each scalar quantity, not rounded.
+        A row for each scalar quantity, not rounded. `attrs["notes"]` lists what is printed below
+        it: that there is only one group, so that none is left to compare with.
 
     Warns
     -----
     UserWarning
         With the remedy: if an R-hat is above 1.01 (over groups: 1.05), if `ess_group` is far below
-        `ess_bulk`, if a chain never moved, if there is only one group, if draws diverged, if a
-        chain accepted less than 10 %, if the draws are unadjusted, or if the groups got lost on
-        the way.
+        `ess_bulk`, if a chain never moved, if there is only one group and a quantity has less than
+        100 effective draws a chain, if draws diverged, if a chain accepted less than 10 % of its
+        trajectories or 1 % of all its moves, if `max_num_steps` cut more than 10 % of the
+        trajectories short, if the strongest pull on offer won, if the draws are unadjusted, or if
+        the groups got lost on the way.
 
     Raises
     ------
@@ -81,15 +83,13 @@ def summary(
     >>> bool(0.7 < table["ess_group"]["x"] / table["ess_bulk"]["x"] < 1.3)
     True
     """
-    require("arviz", "arviz")
+    groups = groups_of(data)
     from fhl_ppl.diagnostics.annotate import group_of_chains
-    from fhl_ppl.diagnostics.arviz_lines import datasets, is_data
-    from fhl_ppl.diagnostics.checks import findings
+    from fhl_ppl.diagnostics.checks import findings, notes
     from fhl_ppl.diagnostics.table import select, summary_table, to_text
 
     if hdi_prob is not None and not 0 < hdi_prob < 1:
         raise ValueError(f"hdi_prob must be in (0, 1), got {hdi_prob}.")
-    groups = datasets(data if is_data(data) else to_arviz(data))
     posterior = select(groups["posterior"], var_names)
     if posterior.sizes["draw"] < FEWEST_DRAWS:
         raise ValueError(
@@ -98,8 +98,10 @@ def summary(
         )
     group = group_of_chains(posterior)
     table = summary_table(posterior, group, hdi_prob)
+    found = findings(table, posterior, group, groups.get("sample_stats"))
+    table.attrs["notes"] = [note for note in notes(posterior, group) if note not in found]
     if show:
         print(to_text(table))  # noqa: T201 - printing is what it is for
-    for sentence in findings(table, posterior, group, groups.get("sample_stats")):
+    for sentence in found:
         warnings.warn(sentence, UserWarning, stacklevel=2)
     return table

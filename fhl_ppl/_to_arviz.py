@@ -31,7 +31,10 @@ def to_arviz(
       site called "group");
     - the sampler's name, its settings and the version of this package as attributes of `posterior`
       and `sample_stats`. Truth values are stored as 0 and 1, and what warm-up was to choose as
-      "None"; `tuned_step_size`, `metric` and `tuning_steps` say what the run used;
+      "None". What it chose is beside them: `tuned_step_size`; `tuned_trajectory_length`, in units
+      of the whitened space; `capped_trajectories`, the share of trajectories that were longer than
+      `steps_cap`; `move_probabilities` of the `moves`; `pull_probabilities` of `pull_kappas`, the
+      pulls as lambda T^2; `metric`, its form; and `tuning_steps`, how long it took;
     - the draws and statistics of the warm-up, on request.
 
     Parameters
@@ -70,10 +73,18 @@ def to_arviz(
         If `mcmc` is no MCMC object of NumPyro or Pyro, or `warmup` did not come from here.
     ValueError
         If `mcmc` has not run, if a latent site that `log_likelihood` or `posterior_predictive=True`
-        need was summed out, or if `warmup` has another number of chains.
+        need was summed out, if `dims` names more dimensions than a variable has, or if `warmup` has
+        another number of chains.
 
     Notes
     -----
+    The statistics of each draw, which ArviZ's own converter has as well, are `lp`, `energy`,
+    `acceptance_rate`, `diverging`, `n_steps` and `step_size` as with other kernels; of this one,
+    `pulling_strength`, lambda of the group; `is_leader`; `move`, what the particle did, as an index
+    into `moves`: 0 for a trajectory, from 1 on the jumps of `fhl_ppl.core.jumps`; and
+    `squared_jump`, the squared distance of the proposal in the whitened space, times the
+    probability that it was accepted. `fhl_ppl.moves` makes a table of them.
+
     Chains are particles. Never string the particles of a group together into one chain: ESS and
     R-hat then come out wrong by factors. `fhl_ppl.summary` has the diagnostics that respect groups.
 
@@ -101,6 +112,14 @@ def to_arviz(
     if settings:
         settings["fhl_ppl_version"] = __version__
     return annotate(run.data, run.group, settings, warmup)
+
+
+def groups_of(data: Any) -> dict[str, Any]:
+    """All datasets by name, of a finished run or of what `to_arviz` made of it."""
+    require("arviz", "arviz")
+    from fhl_ppl.diagnostics.arviz_lines import datasets, is_data
+
+    return datasets(data if is_data(data) else to_arviz(data))
 
 
 def _extract(mcmc: Any, **options: Any) -> "Run":

@@ -130,8 +130,20 @@ def jump(
         squared_jump=verdict.squared_jump,
         principal_jump=verdict.principal_jump,
         num_steps=xp.ones_like(nothing[0]),
+        move=_move(tuning.chosen, is_scout & ~renewed),
     )
     return moved, info
+
+
+def _move(chosen: Array, turns: Array) -> Array:
+    """Number of the jump in `JUMPS`, counted from 1, shape [particle].
+
+    Scouts only turn about the centre, whatever their followers do (`turns`).
+    """
+    xp = array_namespace(chosen)
+    number = 1 + xp.argmax(xp.astype(chosen, xp.int8), axis=1)
+    number = xp.where(turns, xp.full_like(number, 1 + JUMPS.index("rotation")), number)
+    return xp.astype(number, xp.int8)
 
 
 def _weighted_mean(groups: Groups, state: State, leader: Leader, is_scout: Array) -> Array:

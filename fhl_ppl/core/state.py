@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from fhl_ppl.core.arrays import array_namespace
+
 Array = Any
 
 
@@ -74,6 +76,9 @@ class Info(NamedTuple):
         The part of it along the direction in which the whitened posterior is widest.
     num_steps
         Steps taken, a scalar: one gradient a particle each.
+    move
+        What the particle did, in 8 bits: 0 for a trajectory, k for number k of `core.jumps.JUMPS`,
+        counted from 1.
     """
 
     accept_prob: Array
@@ -88,6 +93,7 @@ class Info(NamedTuple):
     squared_jump: Array
     principal_jump: Array
     num_steps: Array
+    move: Array
 
 
 def no_info(state: State) -> Info:
@@ -107,4 +113,11 @@ def no_info(state: State) -> Info:
         squared_jump=zero,
         principal_jump=zero,
         num_steps=zero[0],
+        move=zeroth_move(zero),
     )
+
+
+def zeroth_move(like: Array) -> Array:
+    """Code of the trajectories for every particle; `like` has shape [particle]."""
+    xp = array_namespace(like)
+    return xp.zeros_like(like, dtype=xp.int8)

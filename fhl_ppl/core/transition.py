@@ -10,7 +10,7 @@ from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy
 from fhl_ppl.core.metropolis import is_finite, settle
 from fhl_ppl.core.reference import Reference
-from fhl_ppl.core.state import Draws, Info, State, no_info
+from fhl_ppl.core.state import Draws, Info, State, no_info, zeroth_move
 
 Array = Any
 
@@ -168,5 +168,6 @@ def transition(
         squared_jump=verdict.squared_jump,
         principal_jump=verdict.principal_jump,
         num_steps=tuning.num_steps,
+        move=zeroth_move(strength),
     )
     return moved, info

@@ -1,5 +1,6 @@
 """What a summary has to warn of, each as a sentence with the remedy."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,28 @@ largest value was below 1.3."""
 INFLATION_COMPARABLE = 50
 """Effective draws, for each series of a group, from which `INFLATION` is applied."""
 
+ESS_PER_CHAIN = 100
+"""Effective draws a chain that Vehtari et al. (2021) ask for. With fewer, a single group says too
+little about itself to go without a warning."""
+
 ACCEPTANCE = 0.1
-"""Mean acceptance of a chain below which it hardly moves."""
+"""Mean acceptance of a chain's trajectories below which it hardly moves. Jumps may be refused far
+more often than that in a run that is all right."""
+
+ACCEPTANCE_OF_ALL = 0.01
+"""The same of all its moves together."""
+
+FEWEST_TRAJECTORIES = 20
+"""Trajectories of a chain from which their acceptance is judged."""
+
+CAPPED = 0.1
+"""Share of trajectories cut short by the cap above which it is worth raising."""
+
+TRAJECTORIES_MATTER = 0.5
+"""Probability of trajectories from which the pulls on them are judged."""
+
+STRONGEST_PULL = 0.5
+"""Probability of the strongest pull on offer above which a stronger one may pay more."""
 
 
 def findings(
@@ -60,21 +81,34 @@ def findings(
     list of str
         Empty if there is nothing to say.
     """
-    found = [_r_hat(table, "r_hat", R_HAT), _frozen(posterior)]
+    still = _stands_still(posterior) | _accepted_nothing(posterior, sample_stats)
+    found = [_r_hat(table, "r_hat", R_HAT), _frozen(still)]
     if group is not None:
         found += [
             _r_hat(table, "r_hat_group", R_HAT_GROUP),
-            _single_group(group, posterior.attrs.get("group_size", len(group))),
+            _doubtful_single_group(table, posterior, group),
             _dependent_particles(table, posterior, group),
         ]
     if sample_stats is not None:
         found += [
             _unadjusted(sample_stats),
             _divergences(sample_stats),
-            _acceptance(sample_stats),
+            _acceptance(sample_stats, still),
+            _capped(sample_stats.attrs),
+            _strongest_pull(sample_stats.attrs),
             _group_lost(sample_stats, group),
         ]
     return [sentence for sentence in found if sentence]
+
+
+def notes(posterior: Dataset, group: np.ndarray | None) -> list[str]:
+    """Collect what limits the table without speaking against the run.
+
+    Parameters and result as those of `findings`.
+    """
+    if group is None or len(np.unique(group)) > 1:
+        return []
+    return [_single_group(posterior, group)]
 
 
 def _r_hat(table: DataFrame, column: str, bound: float) -> str:
@@ -87,13 +121,17 @@ def _r_hat(table: DataFrame, column: str, bound: float) -> str:
     )
 
 
-def _frozen(posterior: Dataset) -> str:
-    """Chains that stand still, each at a place of its own; constants are the same in all."""
+def _stands_still(posterior: Dataset) -> np.ndarray:
+    """Which chains stay at a place of their own, shape [chain]; constants are the same in all."""
     still = np.zeros(posterior.sizes["chain"], dtype=bool)
     for draws in chains_first(posterior):
         constant = (draws == draws[:, :1]).all(axis=1)
         varies = (draws != draws[:1, :1]).any(axis=(0, 1))
         still |= (constant & varies).reshape(len(still), -1).any(axis=1)
+    return still
+
+
+def _frozen(still: np.ndarray) -> str:
     if not still.any():
         return ""
     return (
@@ -103,14 +141,33 @@ def _frozen(posterior: Dataset) -> str:
     )
 
 
-def _single_group(group: np.ndarray, group_size: int) -> str:
-    if len(np.unique(group)) > 1:
-        return ""
+def _accepted_nothing(posterior: Dataset, sample_stats: Dataset | None) -> np.ndarray:
+    """Which chains never moved by their statistics too, shape [chain]."""
+    if sample_stats is None or "acceptance_rate" not in sample_stats:
+        return np.zeros(posterior.sizes["chain"], dtype=bool)
+    expected = sample_stats["acceptance_rate"].sum("draw").values
+    constant = [
+        (draws == draws[:, :1]).reshape(len(draws), -1).all(axis=1)
+        for draws in chains_first(posterior)
+    ]
+    return np.all([expected < 1, *constant], axis=0)
+
+
+def _single_group(posterior: Dataset, group: np.ndarray) -> str:
+    group_size = posterior.attrs.get("group_size", len(group))
     return (
         "All chains belong to one group, so r_hat_group compares no more than the two halves of "
         "one series, and particles that went wrong together are not noticed. "
         f"Run at least two groups: num_chains >= 2 * group_size, here {2 * group_size}."
     )
+
+
+def _doubtful_single_group(table: DataFrame, posterior: Dataset, group: np.ndarray) -> str:
+    """A single group is a note, unless its draws are too few to show that it moves freely."""
+    per_chain = table["ess_bulk"] / len(group)
+    if len(np.unique(group)) > 1 or not (per_chain < ESS_PER_CHAIN).any():
+        return ""
+    return _single_group(posterior, group)
 
 
 def _dependent_particles(table: DataFrame, posterior: Dataset, group: np.ndarray) -> str:
@@ -151,17 +208,60 @@ def _divergences(sample_stats: Dataset) -> str:
     )
 
 
-def _acceptance(sample_stats: Dataset) -> str:
-    if "acceptance_rate" not in sample_stats:
+def _acceptance(sample_stats: Dataset, still: np.ndarray) -> str:
+    """Of chains that moved at all; for the others there is a sentence already."""
+    if "acceptance_rate" not in sample_stats or still.all():
         return ""
-    rate = sample_stats["acceptance_rate"].mean("draw")
+    sample_stats = sample_stats.isel(chain=~still)
+    rate = sample_stats["acceptance_rate"]
+    if "move" not in sample_stats:
+        return _hardly_moved(rate.mean("draw"), ACCEPTANCE, "proposals")
+    is_trajectory = sample_stats["move"] == 0
+    judged = is_trajectory & (is_trajectory.sum("draw") >= FEWEST_TRAJECTORIES)
+    of_trajectories = rate.where(judged).mean("draw")
+    return _hardly_moved(of_trajectories, ACCEPTANCE, "trajectories") or _hardly_moved(
+        rate.mean("draw"), ACCEPTANCE_OF_ALL, "proposals"
+    )
+
+
+def _hardly_moved(rate: Any, bound: float, moves: str) -> str:
     lowest = float(rate.min())
-    if lowest >= ACCEPTANCE:
+    # Not a number where no chain has enough to be judged by.
+    if not lowest < bound:
         return ""
     return (
-        f"Chain {int(rate['chain'][int(rate.argmin())])} accepted {lowest:.1%} of its proposals: "
+        f"Chain {int(rate['chain'][int(rate.argmin())])} accepted {lowest:.1%} of its {moves}: "
         "it hardly moved. Raise num_warmup or lower step_size; with coupling='joint' take a "
         "smaller group_size."
+    )
+
+
+def _capped(settings: Mapping[str, Any]) -> str:
+    # With a gradient_fn trajectories are meant to be short, however far they would lead.
+    share = settings.get("capped_trajectories", 0.0)
+    if share <= CAPPED or not settings.get("trusts_gradient", 1):
+        return ""
+    wanted = np.max(settings["tuned_trajectory_length"]) / np.min(settings["tuned_step_size"])
+    return (
+        f"max_num_steps={settings['steps_cap']} cut {share:.0%} of the trajectories short; a whole "
+        f"one takes about {wanted:.0f} steps. Successive draws may be close to each other: raise "
+        "max_num_steps or num_warmup, or reparametrise the model."
+    )
+
+
+def _strongest_pull(settings: Mapping[str, Any]) -> str:
+    if "pull_probabilities" not in settings:
+        return ""
+    share, kappa = settings["pull_probabilities"][-1], settings["pull_kappas"][-1]
+    # Where jumps do the work, too few trajectories are left to tell the pulls apart.
+    if share <= STRONGEST_PULL or settings["move_probabilities"][0] < TRAJECTORIES_MATTER:
+        return ""
+    step_size = np.max(settings["tuned_step_size"])
+    reach = min(np.max(settings["tuned_trajectory_length"]), settings["steps_cap"] * step_size)
+    return (
+        f"Warm-up gave the strongest pull on offer a probability of {share:.0%}: the gradient "
+        "leads less far than the leader, and a stronger pull may lead farther. Check the gradient, "
+        f"or try pulling_strength above {kappa / reach**2:.2g}."
     )
 
 

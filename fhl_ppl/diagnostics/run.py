@@ -1,11 +1,13 @@
 """What an adapter reads from a finished run, for `annotate`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fhl_ppl.core.adaptation.settled import Settled
+from fhl_ppl.core.jumps import MOVES
 from fhl_ppl.options import Options
 
 
@@ -28,9 +30,14 @@ class Run(NamedTuple):
 
 
 def describe(
-    sampler: str, options: Options, dim: int | None, **about_the_run: Any
+    sampler: str,
+    options: Options,
+    dim: int,
+    num_warmup: int,
+    tuned: Sequence[Settled],
+    **about_the_run: Any,
 ) -> dict[str, Any]:
-    """Name the sampler and list its settings.
+    """Name the sampler, list its settings, and what warm-up made of them.
 
     Parameters
     ----------
@@ -39,20 +46,64 @@ def describe(
     options
         The kernel's checked arguments; each becomes an entry under its name.
     dim
-        Number of unconstrained parameters, on which the form of the metric depends. None if it is
-        not known, which leaves `metric` out.
+        Number of unconstrained parameters, on which the form of the metric depends.
+    num_warmup
+        Iterations of the warm-up.
+    tuned
+        What it settled on, once for all chains or for each that adapted on its own.
     **about_the_run
         Further entries.
 
+    Returns
+    -------
+    dict
+        The settings under their names, and
+
+        - `tuning_steps`, iterations of the warm-up, and `metric`, the form of the mass matrix;
+        - `tuned_step_size`, and `tuned_trajectory_length` before the jitter, in units of the
+          whitened space; lists if chains adapted on their own;
+        - `steps_cap`, and `capped_trajectories`, the share of the trajectories that it cuts short;
+        - `moves`, the names of the codes in the statistic `move`, and `move_probabilities`;
+        - `pull_kappas` and `pull_probabilities`, the mixture of pulls lambda T^2, where it was for
+          warm-up to choose.
+
+        Probabilities and shares are means over chains that adapted on their own.
+
     Examples
     --------
-    >>> described = describe("fhl_ppl.numpyro.FHL", Options(), dim=10, tuning_steps=1000)
-    >>> described["group_size"], described["metric"], described["tuning_steps"]
-    (4, 'dense', 1000)
+    >>> import numpy as np
+    >>> half = np.asarray(0.5)
+    >>> tuned = Settled(half, 3 * half, 0 * half, np.arange(2.0), np.ones(2) / 2, np.eye(7)[0])
+    >>> described = describe("fhl_ppl.numpyro.FHL", Options(), 10, 1000, [tuned])
+    >>> described["group_size"], described["metric"], described["tuned_trajectory_length"]
+    (4, 'dense', 1.5)
+    >>> described["pull_probabilities"]
+    [0.5, 0.5]
     """
-    described = {"sampler": sampler, **asdict(options)}
+    described = {"sampler": sampler, **asdict(options), "tuning_steps": num_warmup}
     if isinstance(options.dense_mass, list | tuple) and options.dense_mass:
         described["metric"] = "blocks"
-    elif dim is not None:
+    else:
         described["metric"] = "dense" if options.is_dense(dim) else "diagonal"
+    plan = options.plan(num_warmup, dim)
+    described |= {
+        "tuned_step_size": _one_or_all([each.step_size for each in tuned]),
+        "tuned_trajectory_length": _one_or_all([each.trajectory_length for each in tuned]),
+        "steps_cap": plan.max_num_steps if plan.num_steps is None else plan.num_steps,
+        "capped_trajectories": _mean([each.capped for each in tuned]),
+        "moves": ", ".join(MOVES),
+        "move_probabilities": _mean([each.move_weight for each in tuned]),
+    }
+    if plan.pulling_strength is None:
+        described["pull_kappas"] = _mean([each.kappa for each in tuned])
+        described["pull_probabilities"] = _mean([each.pull_weight for each in tuned])
     return described | about_the_run
+
+
+def _one_or_all(values: Sequence[Any]) -> float | list[float]:
+    found = np.unique(np.asarray(values, float)).tolist()
+    return found[0] if len(found) == 1 else found
+
+
+def _mean(values: Sequence[Any]) -> Any:
+    return np.mean(np.asarray(values, float), axis=0).tolist()

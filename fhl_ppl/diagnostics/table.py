@@ -52,8 +52,10 @@ def chains_first(posterior: Dataset) -> list[np.ndarray]:
     ]
 
 
-def select(posterior: Dataset, var_names: str | Sequence[str] | None) -> Dataset:
-    """Keep the variables named.
+def select(
+    posterior: Dataset, var_names: str | Sequence[str] | None, argument: str = "var_names"
+) -> Dataset:
+    """Keep the variables named, in an argument of that name.
 
     Raises
     ------
@@ -66,18 +68,22 @@ def select(posterior: Dataset, var_names: str | Sequence[str] | None) -> Dataset
     unknown = [name for name in names if name not in posterior.data_vars]
     if unknown:
         raise ValueError(
-            f"var_names has {unknown[0]!r}, which is not in the posterior; there are "
+            f"{argument} has {unknown[0]!r}, which is not in the posterior; there are "
             f"{', '.join(map(repr, posterior.data_vars))}."
         )
     return posterior[names]
 
 
 def to_text(table: DataFrame) -> str:
-    """Lay the table out for reading: whole effective sample sizes, R-hat to three decimals."""
+    """Lay the table out for reading: whole effective sample sizes, R-hat to three decimals.
+
+    Below it go the notes in its `attrs`.
+    """
 
     def formatted(name: str) -> Any:
         if name.startswith("ess"):
             return "{:.0f}".format
         return "{:.3f}".format if name.startswith("r_hat") else "{:.4g}".format
 
-    return str(table.to_string(formatters={name: formatted(name) for name in table.columns}))
+    text = str(table.to_string(formatters={name: formatted(name) for name in table.columns}))
+    return "\n".join([text, *table.attrs.get("notes", [])])

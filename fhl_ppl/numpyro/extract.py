@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import arviz
+import jax
 import numpy as np
 from jax import random
 from numpyro import handlers
 from numpyro.distributions import Unit
 from numpyro.infer import MCMC, Predictive, init_to_sample
 
+from fhl_ppl.core.adaptation.settled import settled
+from fhl_ppl.core.adaptation.warmup import Adaptation
+from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.numpyro.kernel import FHL
 
@@ -37,12 +41,15 @@ def extract(
     Raises
     ------
     ValueError
-        If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need.
+        If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need, or if
+        `dims` has too many names.
     """
     if mcmc.last_state is None:
         raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
     if log_likelihood or posterior_predictive is True:
         _refuse_missing_latents(mcmc)
+    if dims:
+        check_dims(dims, _ranks(mcmc))
     data = arviz.from_numpyro(
         mcmc,
         prior=prior,
@@ -69,13 +76,30 @@ def predict(mcmc: MCMC) -> dict[str, Array]:
             "posterior_predictive=True needs a model with observed sites; this run has none."
         )
     predictive = Predictive(
-        handlers.uncondition(mcmc.sampler.model),
+        _Redraw(mcmc.sampler.model),
         mcmc.get_samples(group_by_chain=True),
         return_sites=observed,
         batch_ndims=2,
     )
     drawn: dict[str, Array] = predictive(random.key(0), *mcmc._args, **mcmc._kwargs)
     return drawn
+
+
+class _Redraw(handlers.uncondition):
+    """Draw observed sites again, each in the shape of its observations.
+
+    Without a plate the distribution may have less: it stands for each of the observations alike.
+    """
+
+    def process_message(self, msg: dict[str, Any]) -> None:
+        if msg["type"] == "sample" and msg["is_observed"]:
+            shape = np.shape(msg["value"])
+            batch_shape = shape[: len(shape) - msg["fn"].event_dim]
+            if batch_shape != msg["fn"].batch_shape:
+                msg["fn"] = msg["fn"].expand(
+                    np.broadcast_shapes(batch_shape, msg["fn"].batch_shape)
+                )
+        super().process_message(msg)
 
 
 def _sites(mcmc: MCMC) -> dict[str, Any]:
@@ -92,6 +116,17 @@ def _sites(mcmc: MCMC) -> dict[str, Any]:
         for name, site in trace.items()
         if site["type"] == "sample" and not isinstance(site["fn"], Unit)
     }
+
+
+def _ranks(mcmc: MCMC) -> dict[str, int]:
+    """How many dimensions a value of each site has."""
+    observed = {name: site for name, site in _sites(mcmc).items() if site["is_observed"]}
+    ranks = {name: np.ndim(site["value"]) for name, site in observed.items()}
+    samples = mcmc.get_samples()
+    # A potential function may be of an array, which ArviZ gives a name of its own.
+    if isinstance(samples, dict):
+        ranks |= {name: values.ndim - 1 for name, values in samples.items()}
+    return ranks
 
 
 def _refuse_missing_latents(mcmc: MCMC) -> None:
@@ -119,15 +154,26 @@ def _chains_are_particles(mcmc: MCMC) -> bool:
     return mcmc.num_chains > 1 and mcmc.last_state.particles.potential_energy.ndim == 1
 
 
+def _adaptations(mcmc: MCMC) -> list[Adaptation]:
+    """What was learnt, as NumPy arrays; chains with private companions have one each."""
+    pooled = jax.tree.map(np.asarray, mcmc.last_state.adaptation)
+    if mcmc.num_chains == 1 or _chains_are_particles(mcmc):
+        return [pooled]
+    return [
+        jax.tree.map(lambda leaf, k=chain: np.asarray(leaf[k]), pooled)
+        for chain in range(mcmc.num_chains)
+    ]
+
+
 def _settings(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
-    # Chains with private companions tune one each.
-    step_sizes = np.unique(np.exp(mcmc.last_state.adaptation.step.log_step_size)).tolist()
+    dim = mcmc.last_state.particles.position.shape[-1]
+    plan = kernel.options.plan(mcmc.num_warmup, dim)
     return describe(
         "fhl_ppl.numpyro.FHL",
         kernel.options,
-        mcmc.last_state.particles.position.shape[-1],
-        tuned_step_size=step_sizes[0] if len(step_sizes) == 1 else step_sizes,
-        tuning_steps=mcmc.num_warmup,
+        dim,
+        mcmc.num_warmup,
+        [settled(plan, adaptation) for adaptation in _adaptations(mcmc)],
         thinning=mcmc.thinning,
         chain_method=getattr(mcmc.chain_method, "__name__", mcmc.chain_method),
     )

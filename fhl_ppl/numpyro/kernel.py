@@ -278,6 +278,8 @@ class FHL(MCMCKernel):
             "step_size",
             "pulling_strength",
             "is_leader",
+            "move",
+            "squared_jump",
             "group",
         )
 
@@ -383,6 +385,8 @@ class FHL(MCMCKernel):
             step_size=self._report(jnp.full_like(energy, self._options.step_size)),
             pulling_strength=nothing(energy.dtype),
             is_leader=nothing(bool),
+            move=nothing(jnp.int8),
+            squared_jump=nothing(energy.dtype),
             group=self._report(jnp.asarray(self._groups.group)),
             particles=particles,
             adaptation=adaptation,
@@ -445,6 +449,8 @@ class FHL(MCMCKernel):
             step_size=everyone(tuning.step_size),
             pulling_strength=self._report(info.pulling_strength),
             is_leader=self._report(info.is_leader),
+            move=self._report(info.move),
+            squared_jump=self._report(info.squared_jump),
             group=state.group,
             particles=particles,
             adaptation=adaptation,

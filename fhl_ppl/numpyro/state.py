@@ -46,6 +46,12 @@ class FHLState(NamedTuple):
         lambda, shape [chain].
     is_leader
         Whether the chain's particle led its group in the iteration, shape [chain].
+    move
+        What the chain's particle did: 0 for a trajectory, k for number k of
+        `fhl_ppl.core.jumps.JUMPS`, counted from 1; shape [chain].
+    squared_jump
+        Expected squared jump in the whitened space, acceptance probability times squared distance,
+        shape [chain].
     group
         Index of the particle's group, shape [chain].
     particles
@@ -67,6 +73,8 @@ class FHLState(NamedTuple):
     step_size: Array
     pulling_strength: Array
     is_leader: Array
+    move: Array
+    squared_jump: Array
     group: Array
     particles: State
     adaptation: Adaptation

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fhl_ppl.core.adaptation import strength, warmup
 from fhl_ppl.core.adaptation.moves import jumps_at
+from fhl_ppl.core.adaptation.settled import Settled, settled
 from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.couplings import COUPLINGS
@@ -123,6 +124,10 @@ class Engine:
     def inverse_mass_matrix(self) -> np.ndarray:
         """Return M^-1 as it is now, [D] or [D, D]."""
         return _to_numpy(self.adaptation.metric.inverse_mass_matrix)
+
+    def settled(self) -> Settled:
+        """Return what warm-up has settled on, as NumPy arrays."""
+        return _map(np.asarray, _map(_to_numpy, settled(self.plan, self.adaptation)))
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on, as plain values and tensors."""

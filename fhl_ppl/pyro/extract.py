@@ -7,6 +7,7 @@ import numpy as np
 import pyro
 
 from fhl_ppl.diagnostics.arviz_lines import from_arrays
+from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.options import Options
 from fhl_ppl.pyro.observations import Observations, to_numpy
@@ -22,6 +23,8 @@ NAMES = {
     "step_size": "step_size",
     "pulling_strength": "pulling_strength",
     "is_leader": "is_leader",
+    "move": "move",
+    "squared_jump": "squared_jump",
     "group": "group",
 }
 """ArviZ's names of the statistics; lp is the negative of the potential energy."""
@@ -53,7 +56,7 @@ def extract(
     ------
     ValueError
         If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need, or if
-        given predictive draws do not fit the posterior.
+        given predictive draws do not fit the posterior, or `dims` has too many names.
     """
     if not getattr(mcmc, "_samples", None):
         raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
@@ -65,6 +68,8 @@ def extract(
     groups = {"posterior": posterior, "sample_stats": _by_arviz_names(statistics)}
 
     observations = Observations(mcmc.kernel.model, mcmc._args, mcmc._kwargs, samples)
+    ranks = {name: values.ndim - 2 for name, values in posterior.items()}
+    check_dims(dims, {name: x.ndim for name, x in observations.observed.items()} | ranks)
     if observations.observed:
         groups["observed_data"] = observations.observed
     if log_likelihood:
@@ -84,7 +89,7 @@ def extract(
     options = getattr(mcmc.kernel, "options", None)
     if not isinstance(options, Options):
         return Run(data, None, {})
-    settings = _settings(mcmc, options, diagnostics, statistics)
+    settings = _settings(mcmc, options, diagnostics)
     return Run(data, _group(diagnostics, shape[0]), settings)
 
 
@@ -121,20 +126,15 @@ def _group(diagnostics: Mapping[str, Any], num_chains: int) -> np.ndarray:
     return np.asarray(diagnostics["group"])[:, 0]
 
 
-def _settings(
-    mcmc: Any,
-    options: Options,
-    diagnostics: Mapping[str, Any],
-    statistics: Mapping[str, np.ndarray],
-) -> dict[str, Any]:
-    # In every iteration the step is shortened to reach T with a whole number of them.
-    step_sizes = np.unique(statistics["step_size"].max(axis=1)).tolist()
+def _settings(mcmc: Any, options: Options, diagnostics: Mapping[str, Any]) -> dict[str, Any]:
+    tuned = diagnostics["tuned"]
     return describe(
         "fhl_ppl.pyro.FHL",
         options,
         _inverse_mass_matrix(diagnostics).shape[-1],
-        tuned_step_size=step_sizes[0] if len(step_sizes) == 1 else step_sizes,
-        tuning_steps=mcmc.warmup_steps,
+        mcmc.warmup_steps,
+        # Under `pyro.infer.MCMC` every chain tunes on its own.
+        list(tuned.values()) if isinstance(tuned, Mapping) else [tuned],
     )
 
 

@@ -383,9 +383,10 @@ class FHL(MCMCKernel):
         dict
             "divergences", the numbers of the draws in which the proposal diverged, and "acceptance
             rate", as from Pyro's own kernels; and NumPy arrays [draw]: potential_energy, energy,
-            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, group. Also
-            "inverse_mass_matrix" [D] or [D, D], sites in the order of the model, and with
-            `keep_companions` "companions": by site their draws [draw, companion, ...].
+            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, move,
+            squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], sites in the order of the
+            model, "tuned", a `fhl_ppl.core.adaptation.settled.Settled`, and with `keep_companions`
+            "companions": by site their draws [draw, companion, ...].
         """
         if self._chains is None:
             return {}
@@ -394,6 +395,7 @@ class FHL(MCMCKernel):
             "divergences": np.flatnonzero(statistics.get("diverging", [])).tolist(),
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
             "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
+            "tuned": self._chains.engine.settled(),
             **statistics,
         }
         companions = self._chains.companions()

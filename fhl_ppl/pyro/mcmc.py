@@ -228,9 +228,10 @@ class MCMC(AbstractMCMC):
             By site "n_eff" and "r_hat" as from ``pyro.infer.MCMC``, NaN for less than four draws.
             "divergences", for each chain the numbers of the draws in which the proposal diverged,
             and "acceptance rate". And NumPy arrays [chain, draw]: potential_energy, energy,
-            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, group. Also
-            "inverse_mass_matrix" [D] or [D, D], sites in the order of the model, and if the kernel
-            keeps companions, by site their draws [draw, companion, ...] under "companions".
+            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, move,
+            squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], sites in the order of the
+            model, "tuned", a `fhl_ppl.core.adaptation.settled.Settled`, and if the kernel keeps
+            companions, by site their draws [draw, companion, ...] under "companions".
         """
         chains = self._ran("diagnostics")
         result: dict[str, Any] = self._by_site()
@@ -245,6 +246,7 @@ class MCMC(AbstractMCMC):
         rates = chains.acceptance_rate().tolist()
         result["acceptance rate"] = dict(zip(names, rates, strict=True))
         result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
+        result["tuned"] = chains.engine.settled()
         result.update(statistics)
         companions = chains.companions()
         if companions is not None:

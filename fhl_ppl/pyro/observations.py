@@ -132,9 +132,10 @@ class Observations:
 
 
 class _Redraw(UnconditionMessenger):
-    """Draw the named sites instead of observing them.
+    """Draw the named sites instead of observing them, each in the shape of its observations.
 
     Not all observed ones: deterministic sites are observed too, and change shape when drawn.
+    Without a plate the distribution may have less than the observations: it stands for each alike.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -143,6 +144,10 @@ class _Redraw(UnconditionMessenger):
 
     def _pyro_sample(self, msg: Any) -> None:
         if msg["name"] in self._names:
+            shape, fn = msg["value"].shape, msg["fn"]
+            batch_shape = shape[: len(shape) - fn.event_dim]
+            if batch_shape != fn.batch_shape:
+                msg["fn"] = fn.expand(torch.broadcast_shapes(batch_shape, fn.batch_shape))
             super()._pyro_sample(msg)
 
 

@@ -46,6 +46,8 @@ class Record:
                 "diverging": info.diverging,
                 "pulling_strength": info.pulling_strength,
                 "is_leader": info.is_leader,
+                "move": info.move,
+                "squared_jump": info.squared_jump,
             }
         )
         self._per_iteration.append((tuning.num_steps, tuning.step_size))
@@ -58,7 +60,7 @@ class Record:
         """Return the statistics of the reported particles, each [particle, draw].
 
         Under the names of the fields of NumPyro's state: potential_energy, energy, accept_prob,
-        diverging, n_steps, step_size, pulling_strength, is_leader, group.
+        diverging, n_steps, step_size, pulling_strength, is_leader, move, squared_jump, group.
         """
         shape = (self._reported.stop, len(self))
         if not len(self):

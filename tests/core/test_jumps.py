@@ -10,7 +10,7 @@ from fhl_ppl.core.adaptation import moves
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import group_sizes, make_groups
 from fhl_ppl.core.jump import JumpTuning, Pool, jump
-from fhl_ppl.core.jumps import JUMPS
+from fhl_ppl.core.jumps import JUMPS, MOVES
 from fhl_ppl.core.jumps.difference import partner_difference
 from fhl_ppl.core.jumps.rotation import rotate
 from fhl_ppl.core.metric import make_metric
@@ -147,6 +147,9 @@ def test_a_jump_is_tested_by_the_energies_and_the_correction(name, rng):
     np.testing.assert_allclose(info.squared_jump, accept_prob * (step**2).sum(axis=1), rtol=1e-9)
     np.testing.assert_allclose(info.principal_jump, accept_prob * step[:, 1] ** 2, rtol=1e-9)
     assert info.num_steps == 1
+    own = name if name == "renewal" else "rotation"
+    made = [MOVES[code] for code in info.move]
+    assert made == [own if scout else name for scout in is_scout]
 
 
 GROUPS_OF_SEVEN = (slice(0, 4), slice(4, 7))

@@ -243,6 +243,7 @@ def test_what_is_reported_is_what_happened(coupling, adjusted, rng):
         assert info.accepted.all()
     np.testing.assert_array_equal(info.pulling_strength, 1.0)
     assert info.num_steps == 4
+    np.testing.assert_array_equal(info.move, 0)
     if coupling is COUPLINGS["alternate"]:
         np.testing.assert_array_equal(info.is_pulled, ~choose_scouts(groups, draws.role))
     assert info.is_leader[:4].sum() == info.is_leader[4:].sum() == 1

@@ -19,6 +19,7 @@ SETTINGS = {
     "num_steps": None,
     "dense_mass": [("mu", "tau")],
     "tuned_step_size": [0.25, 0.5],
+    "pull_probabilities": [0.75, 0.25],
 }
 
 
@@ -112,7 +113,8 @@ def test_survives_the_disk(rng, tmp_path):
         assert attributes["step_size"] == 0.5
         assert attributes["num_steps"] == "None"
         assert attributes["dense_mass"] == "[('mu', 'tau')]"
-        assert attributes["tuned_step_size"] == "[0.25, 0.5]"
+        np.testing.assert_array_equal(attributes["tuned_step_size"], [0.25, 0.5])
+        np.testing.assert_array_equal(attributes["pull_probabilities"], [0.75, 0.25])
 
 
 def test_the_check_above_can_fail(rng, tmp_path):

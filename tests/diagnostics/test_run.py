@@ -1,9 +1,28 @@
 """How a run is described."""
 
+import numpy as np
 import pytest
 
+from fhl_ppl.core.adaptation.settled import Settled
+from fhl_ppl.core.jumps import MOVES
 from fhl_ppl.diagnostics.run import describe
 from fhl_ppl.options import DENSE_LIMIT, Options
+
+
+def tuned(step_size=0.5, capped=0.0, pull=(1.0, 0.0), move=0):
+    return Settled(
+        np.array(step_size),
+        np.array(4 * step_size),
+        np.array(capped),
+        np.array([0.0, 2.0]),
+        np.array(pull),
+        np.eye(len(MOVES))[move],
+    )
+
+
+def described(options=None, dim=2, each=(), **about_the_run):
+    options = Options() if options is None else options
+    return describe("FHL", options, dim, 100, each or [tuned()], **about_the_run)
 
 
 @pytest.mark.parametrize(
@@ -17,17 +36,49 @@ from fhl_ppl.options import DENSE_LIMIT, Options
     ],
 )
 def test_names_the_form_of_the_metric(dense_mass, dim, metric):
-    assert describe("FHL", Options(dense_mass=dense_mass), dim)["metric"] == metric
-
-
-def test_keeps_quiet_about_a_metric_it_does_not_know():
-    assert "metric" not in describe("FHL", Options(), None)
+    assert described(Options(dense_mass=dense_mass), dim)["metric"] == metric
 
 
 def test_has_every_setting_and_what_the_run_found():
-    described = describe("FHL", Options(group_size=8, coupling="joint"), 2, tuned_step_size=0.5)
-    assert described["sampler"] == "FHL"
-    assert described["group_size"] == 8
-    assert described["coupling"] == "joint"
-    assert described["adjusted"] is True
-    assert described["tuned_step_size"] == 0.5
+    found = described(Options(group_size=8, coupling="joint"), thinning=2)
+    assert found["sampler"] == "FHL"
+    assert found["group_size"] == 8
+    assert found["coupling"] == "joint"
+    assert found["adjusted"] is True
+    assert found["tuning_steps"] == 100
+    assert found["thinning"] == 2
+
+
+def test_has_what_warm_up_settled_on():
+    found = described()
+    assert found["tuned_step_size"] == 0.5
+    assert found["tuned_trajectory_length"] == 2.0
+    assert found["moves"].split(", ") == list(MOVES)
+    assert found["move_probabilities"] == [1.0] + [0.0] * (len(MOVES) - 1)
+    assert found["pull_kappas"] == [0.0, 2.0]
+    assert found["pull_probabilities"] == [1.0, 0.0]
+
+
+def test_chains_that_adapt_on_their_own_are_listed_or_averaged():
+    found = described(each=[tuned(0.5, 0.0, (1.0, 0.0), 0), tuned(0.25, 0.5, (0.5, 0.5), 1)])
+    assert found["tuned_step_size"] == [0.25, 0.5]
+    assert found["capped_trajectories"] == 0.25
+    assert found["pull_probabilities"] == [0.75, 0.25]
+    assert found["move_probabilities"][:2] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("settings", "cap"),
+    [
+        ({}, 1024),
+        ({"trusts_gradient": False}, 4),
+        ({"max_num_steps": 30}, 30),
+        ({"num_steps": 7}, 7),
+    ],
+)
+def test_the_cap_is_the_one_in_force(settings, cap):
+    assert described(Options(**settings))["steps_cap"] == cap
+
+
+def test_a_given_pull_is_no_mixture():
+    assert "pull_probabilities" not in described(Options(pulling_strength=1.0))

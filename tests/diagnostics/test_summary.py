@@ -107,12 +107,46 @@ def test_warns_of_a_delayed_agreement(rng):
     assert message.startswith("ess_group is far below ess_bulk")
 
 
+def says_one_group(sentence, remedy):
+    return sentence.startswith("All chains belong to one group") and sentence.endswith(
+        f"num_chains >= 2 * group_size, here {remedy}."
+    )
+
+
 @pytest.mark.parametrize(("settings", "remedy"), [({}, 16), ({"group_size": 10}, 20)])
-def test_warns_of_a_single_group(draws, settings, remedy):
+def test_notes_a_single_group(draws, settings, remedy, capsys):
     """Chains may be fewer than a group holds, so their number alone is not the remedy."""
-    (message,) = warned(inference_data(draws, np.zeros(8, int), **settings))
-    assert message.startswith("All chains belong to one group")
-    assert message.endswith(f"num_chains >= 2 * group_size, here {remedy}.")
+    data = inference_data(draws, np.zeros(8, int), **settings)
+    assert warned(data) == []
+    table = summary(data)
+    (note,) = table.attrs["notes"]
+    assert says_one_group(note, remedy)
+    assert capsys.readouterr().out.endswith(f"\n{note}\n")
+
+
+def test_two_groups_are_nothing_to_note(draws):
+    assert summary(inference_data(draws, GROUP), show=False).attrs["notes"] == []
+
+
+def test_warns_of_a_single_group_with_few_effective_draws(rng):
+    """An eighth of 1000 draws a chain is above 100, a fortieth is not."""
+    for slow, count in ((0.7, 0), (0.95, 1)):
+        x = autoregressive(rng, (8, 1000), slow)
+        messages = warned(inference_data({"x": x}, np.zeros(8, int)))
+        assert sum(says_one_group(message, 16) for message in messages) == count
+
+
+def test_warns_of_a_single_group_that_moves_together(rng):
+    x = copies(rng.normal(size=(1, 2000)), 4)
+    (message,) = warned(inference_data({"x": x}, np.zeros(4, int)))
+    assert message.startswith("ess_group is far below ess_bulk for x")
+
+
+def test_warns_of_a_single_group_whose_halves_disagree(rng):
+    x = rng.normal(size=(4, 2000))
+    x[:, 1000:] += 0.3
+    messages = warned(inference_data({"x": x}, np.zeros(4, int)))
+    assert any(message.startswith("r_hat_group is above") for message in messages)
 
 
 def test_warns_of_frozen_particles(rng):
@@ -152,6 +186,91 @@ def test_warns_of_a_chain_that_hardly_moves(draws):
     assert message.startswith("Chain 5 accepted 2.0% of its proposals")
 
 
+def with_moves(rng, trajectories, jumps, share=0.5):
+    """Statistics of eight chains with these acceptances; one chain may have its own."""
+    move = (rng.uniform(size=(8, 1000)) >= share).astype(np.int8)
+    rate = np.where(move == 0, np.reshape(trajectories, (-1, 1)), np.reshape(jumps, (-1, 1)))
+    return {"move": move, "acceptance_rate": rate}
+
+
+ONE_OF_EIGHT = np.where(np.arange(8) == 5, 0.02, 0.9)
+
+
+def test_judges_acceptance_by_the_trajectories(rng, draws):
+    assert warned(inference_data(draws, GROUP, with_moves(rng, 0.9, 0.001, 0.05))) == []
+    (message,) = warned(inference_data(draws, GROUP, with_moves(rng, ONE_OF_EIGHT, 0.9)))
+    assert message.startswith("Chain 5 accepted 2.0% of its trajectories")
+
+
+def test_the_check_above_notices_jumps_that_count_as_trajectories(rng, draws):
+    """Broken on purpose: without the statistic `move`, refused jumps look like a stuck chain."""
+    statistics = with_moves(rng, 0.9, 0.001, 0.05)
+    del statistics["move"]
+    (message,) = warned(inference_data(draws, GROUP, statistics))
+    assert "of its proposals" in message
+
+
+def test_does_not_judge_by_a_handful_of_trajectories(rng, draws):
+    statistics = with_moves(rng, 0.02, 0.9, 0.01)
+    assert (statistics["move"] == 0).sum(axis=1).max() < checks.FEWEST_TRAJECTORIES
+    assert warned(inference_data(draws, GROUP, statistics)) == []
+
+
+def test_warns_of_a_chain_that_accepts_next_to_nothing_by_whatever_move(rng, draws):
+    rate = np.where(np.arange(8) == 2, 0.001, 0.3)
+    (message,) = warned(inference_data(draws, GROUP, with_moves(rng, 0.9, rate, 0.0)))
+    assert message.startswith("Chain 2 accepted 0.1% of its proposals")
+
+
+def test_names_a_run_in_which_nothing_was_accepted():
+    """All at the same place: no R-hat, and no chain that differs from the others."""
+    data = {"x": np.ones((8, 1000))}
+    messages = warned(inference_data(data, GROUP, {"acceptance_rate": np.zeros((8, 1000))}))
+    assert any(m.startswith("Chains 0, 1, 2, 3, 4, 5, 6, 7 never moved") for m in messages)
+    # A constant of the model is no sign of it.
+    moving = {"acceptance_rate": np.full((8, 1000), 0.8)}
+    assert not any("never moved" in m for m in warned(inference_data(data, GROUP, moving)))
+
+
+CAP = {
+    "steps_cap": 64,
+    "capped_trajectories": 0.6,
+    "tuned_trajectory_length": 3.5,
+    "tuned_step_size": 0.05,
+    "trusts_gradient": True,
+}
+
+
+def test_warns_of_the_cap_on_steps(draws):
+    statistics = {"energy": np.ones((8, 1000))}
+    (message,) = warned(inference_data(draws, GROUP, statistics, **CAP))
+    assert message.startswith("max_num_steps=64 cut 60% of the trajectories short")
+    assert "about 70 steps" in message
+    for silent in ({"capped_trajectories": 0.05}, {"trusts_gradient": False}):
+        assert warned(inference_data(draws, GROUP, statistics, **CAP | silent)) == []
+
+
+PULL = CAP | {
+    "capped_trajectories": 0.0,
+    "pull_kappas": [0.0, 1.0, 2.0],
+    "pull_probabilities": [0.1, 0.0, 0.9],
+    "move_probabilities": [0.7, 0.3],
+}
+
+
+def test_warns_of_a_pull_at_its_bound(draws):
+    statistics = {"energy": np.ones((8, 1000))}
+    (message,) = warned(inference_data(draws, GROUP, statistics, **PULL))
+    assert message.startswith("Warm-up gave the strongest pull on offer a probability of 90%")
+    # 2 / T^2, where 64 steps of 0.05 are the longest T.
+    assert message.endswith("try pulling_strength above 0.2.")
+    for silent in (
+        {"pull_probabilities": [0.1, 0.5, 0.4]},
+        {"move_probabilities": [0.05, 0.95]},
+    ):
+        assert warned(inference_data(draws, GROUP, statistics, **PULL | silent)) == []
+
+
 def test_warns_of_unadjusted_draws(draws):
     statistics = {"energy": np.ones((8, 1000))}
     (message,) = warned(inference_data(draws, GROUP, statistics, adjusted=False))
@@ -165,8 +284,9 @@ def test_warns_when_the_groups_got_lost(draws):
 
 
 def test_the_warning_points_at_the_caller(draws):
-    with pytest.warns(UserWarning, match="one group") as caught:
-        summary(inference_data(draws, np.zeros(8, int)), show=False)
+    data = inference_data(draws, GROUP, {"energy": np.ones((8, 1000))}, adjusted=False)
+    with pytest.warns(UserWarning, match="adjusted=False") as caught:
+        summary(data, show=False)
     assert caught[0].filename == __file__
 
 

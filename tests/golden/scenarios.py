@@ -18,6 +18,7 @@ from array_api_compat import array_namespace
 import fhl_ppl.core
 from fhl_ppl.core.adaptation import metric as estimates
 from fhl_ppl.core.adaptation import warmup, welford
+from fhl_ppl.core.adaptation.settled import settled
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
@@ -155,6 +156,7 @@ class WarmUp:
             pulling_strength=None,
             estimate_centre=estimates.centre_from_scores if self.splits else None,
             jumps=self.jumps,
+            excuses_walls=self.jumps,
         )
 
     def start(self, inputs):
@@ -199,6 +201,7 @@ class WarmUp:
             "jump": adaptation.mixture.jump,
             "covariance": welford.covariance(adaptation.positions),
             "direction": adaptation.scale.direction,
+            **settled(self.plan, adaptation)._asdict(),
         }
 
     def _begin(self, inputs):

@@ -8,7 +8,7 @@ import pytest
 from jax import random
 from numpyro.infer import MCMC, NUTS, Predictive
 
-from fhl_ppl import summary, to_arviz
+from fhl_ppl import mode_changes, moves, summary, to_arviz
 from fhl_ppl.diagnostics.arviz_lines import datasets
 from fhl_ppl.numpyro import FHL
 from tests.conftest import importorskip
@@ -25,6 +25,8 @@ STATISTICS = {
     "step_size",
     "pulling_strength",
     "is_leader",
+    "move",
+    "squared_jump",
 }
 
 
@@ -94,7 +96,8 @@ def test_vectorized_chains_share_groups(data):
 def test_chains_with_private_companions_are_groups_of_their_own():
     found = datasets(to_arviz(run(FHL(model), Y, num_chains=2, chain_method="sequential")))
     np.testing.assert_array_equal(found["posterior"]["group"], [0, 1])
-    assert found["posterior"].attrs["tuned_step_size"].startswith("[")
+    assert len(found["posterior"].attrs["tuned_step_size"]) == 2
+    assert len(found["posterior"].attrs["pull_probabilities"]) == 4
 
 
 def test_a_single_chain_is_a_group():
@@ -124,6 +127,12 @@ def test_settings_are_attributes(mcmc, data):
         tuned = np.exp(mcmc.last_state.adaptation.step.log_step_size)
         np.testing.assert_allclose(attributes["tuned_step_size"], tuned)
         assert (data["sample_stats"]["step_size"] <= tuned * (1 + 1e-6)).all()
+        moves, mixture = mcmc.last_state.adaptation.moves, mcmc.last_state.adaptation.mixture
+        assert attributes["moves"].split(", ")[0] == "trajectory"
+        np.testing.assert_allclose(attributes["move_probabilities"], moves.weight, rtol=1e-6)
+        np.testing.assert_allclose(attributes["pull_probabilities"], mixture.weight, rtol=1e-6)
+        assert attributes["steps_cap"] == 1024
+        assert attributes["capped_trajectories"] == 0
 
 
 def test_log_likelihood(mcmc, data):
@@ -250,3 +259,50 @@ def test_summary_of_a_run(mcmc, capsys):
     np.testing.assert_allclose(table["mean"]["mu"], mcmc.get_samples()["mu"].mean(), rtol=1e-5)
     assert {"ess_bulk", "ess_group", "r_hat", "r_hat_group"} <= set(table.columns)
     assert "ess_group" in capsys.readouterr().out
+
+
+def test_the_moves_of_a_run(mcmc, data):
+    """Of every draw it is known how it was made: jumps take one step, and tell no strength."""
+    statistics = data["sample_stats"]
+    jumped = statistics["move"] > 0
+    assert 0 < jumped.mean() < 1
+    assert (statistics["n_steps"].where(jumped, 1) == 1).all()
+    assert (statistics["pulling_strength"].where(jumped, 0) == 0).all()
+    # Iterations are of trajectories or of jumps, for all particles.
+    assert (jumped == jumped.isel(chain=0)).all()
+    still = (data["posterior"]["mu"].diff("draw") == 0) & (statistics["acceptance_rate"][:, 1:] > 0)
+    assert (statistics["squared_jump"][:, 1:].where(still, 1) > 0).all()
+    for source in (mcmc, arviz.from_numpyro(mcmc)):
+        table = moves(source)
+        assert table.index[0] == "trajectory"
+        np.testing.assert_allclose(table["share"]["trajectory"], 1 - float(jumped.mean()))
+
+
+def test_mode_changes_of_a_run(mcmc):
+    table = mode_changes(mcmc, lambda posterior: posterior["mu"] > 1.4)
+    above = np.asarray(mcmc.get_samples(group_by_chain=True)["mu"]) > 1.4
+    assert list(table["changes"]) == np.diff(above.astype(int)).astype(bool).sum(axis=1).tolist()
+    assert list(table["group"]) == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def without_plates(y):
+    mu = numpyro.sample("mu", dist.Normal(jnp.zeros(2), 1.0).to_event(1))
+    numpyro.sample("y", dist.Normal(mu.sum(), 1.0), obs=y)
+
+
+def test_predictive_draws_have_the_shape_of_the_data_without_a_plate_too():
+    mcmc = run(FHL(without_plates), jnp.array([1.0, 2.0, 3.0]), num_chains=4)
+    options = {"posterior_predictive": True, "log_likelihood": True}
+    found = datasets(to_arviz(mcmc, **options, dims={"y": ["pupil"], "mu": ["part"]}))
+    drawn = found["posterior_predictive"]["y"]
+    assert drawn.dims == found["log_likelihood"]["y"].dims == ("chain", "draw", "pupil")
+    noise = np.asarray(drawn) - np.asarray(found["posterior"]["mu"].sum("part"))[..., None]
+    # 360 draws, each of its own: 5 standard errors.
+    np.testing.assert_allclose(noise.std(), 1, atol=5 / np.sqrt(2 * noise.size))
+    np.testing.assert_allclose(noise.std(axis=-1, ddof=1).mean(), 0.886, atol=0.25)
+
+
+@pytest.mark.parametrize(("name", "names", "rank"), [("mu", ["a", "b"], 0), ("y", "abc", 2)])
+def test_refuses_more_dims_than_there_are(mcmc, name, names, rank):
+    with pytest.raises(ValueError, match=f"dims gives '{name}' .* but it has {rank} dimensions"):
+        to_arviz(mcmc, dims={name: list(names)})

@@ -27,6 +27,8 @@ FIELDS = {
     "step_size",
     "pulling_strength",
     "is_leader",
+    "move",
+    "squared_jump",
     "group",
 }
 

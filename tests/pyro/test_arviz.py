@@ -11,7 +11,9 @@ import torch
 from pyro.infer import MCMC, NUTS, config_enumerate
 from pyro.infer.mcmc.util import select_samples
 
-from fhl_ppl import summary, to_arviz
+from fhl_ppl import moves, summary, to_arviz
+from fhl_ppl.core.adaptation.settled import Settled
+from fhl_ppl.core.jumps import MOVES
 from fhl_ppl.diagnostics.arviz_lines import datasets
 from fhl_ppl.options import Options
 from fhl_ppl.pyro import FHL
@@ -30,6 +32,8 @@ STATISTICS = {
     "step_size",
     "pulling_strength",
     "is_leader",
+    "move",
+    "squared_jump",
 }
 
 
@@ -94,6 +98,8 @@ class Particles:
             "step_size": np.full(shape, 0.25),
             "pulling_strength": rng.uniform(size=shape),
             "is_leader": rng.uniform(size=shape) < 0.5,
+            "move": rng.integers(0, 7, size=shape).astype(np.int8),
+            "squared_jump": rng.exponential(size=shape),
             "group": np.repeat(group[:, None], self.num_samples, axis=1),
         }
 
@@ -103,14 +109,17 @@ class Particles:
     def diagnostics(self):
         sites = {"mu": OrderedDict(n_eff=torch.tensor(1.0), r_hat=torch.tensor(1.0))}
         matrix = np.eye(4)
+        weights = np.eye(4)[0], np.eye(len(MOVES))[0]
+        tuned = Settled(*map(np.asarray, (0.25, 1.5, 0.0)), np.arange(4.0), *weights)
         if self._one_process:
-            return sites | self.statistics | {"inverse_mass_matrix": matrix}
+            return sites | self.statistics | {"inverse_mass_matrix": matrix, "tuned": tuned}
         by_chain = {
             name: {f"chain {k}": row for k, row in enumerate(values)}
             for name, values in self.statistics.items()
         }
         matrices = {f"chain {k}": matrix for k in range(self.num_chains)}
-        return sites | by_chain | {"inverse_mass_matrix": matrices}
+        settled = {f"chain {k}": tuned for k in range(self.num_chains)}
+        return sites | by_chain | {"inverse_mass_matrix": matrices, "tuned": settled}
 
 
 Particles.__module__ = "fhl_ppl.pyro.mcmc"
@@ -218,6 +227,28 @@ def test_given_predictive_and_prior_draws(mcmc):
     assert found["prior_predictive"]["y"].shape == (1, 5, 2, 3)
     with pytest.raises(ValueError, match=r"posterior_predictive has shape \(7,\) for 'y'"):
         to_arviz(mcmc, posterior_predictive={"y": torch.zeros(7)})
+
+
+def test_predictive_draws_have_the_shape_of_the_data_without_a_plate_too():
+    def without_plates(y):
+        mu = pyro.sample("mu", dist.Normal(torch.zeros(2), 1.0).to_event(1))
+        pyro.sample("y", dist.Normal(mu.sum(), 1.0), obs=y)
+
+    mcmc = run(without_plates, torch.tensor([1.0, 2.0, 3.0]), num_samples=50)
+    options = {"posterior_predictive": True, "log_likelihood": True}
+    found = datasets(to_arviz(mcmc, **options, dims={"y": ["pupil"], "mu": ["part"]}))
+    drawn = found["posterior_predictive"]["y"]
+    assert drawn.dims == found["log_likelihood"]["y"].dims == ("chain", "draw", "pupil")
+    noise = drawn.values - found["posterior"]["mu"].sum("part").values[..., None]
+    # 150 draws, each of its own: 5 standard errors.
+    np.testing.assert_allclose(noise.std(), 1, atol=5 / np.sqrt(2 * noise.size))
+    assert noise.std(axis=-1).min() > 0
+
+
+@pytest.mark.parametrize(("name", "names", "rank"), [("mu", ["a"], 0), ("y", "abc", 2)])
+def test_refuses_more_dims_than_there_are(mcmc, name, names, rank):
+    with pytest.raises(ValueError, match=f"dims gives '{name}' .* but it has {rank} dimensions"):
+        to_arviz(mcmc, dims={name: list(names)})
 
 
 @pytest.mark.parametrize("wanted", ["log_likelihood", "posterior_predictive"])
@@ -345,8 +376,22 @@ def test_statistics_of_a_run_with_fhl_are_those_of_its_draws(fhl):
     attributes = statistics.attrs
     assert attributes["sampler"] == "fhl_ppl.pyro.FHL"
     assert attributes["metric"] == "blocks"
-    # One for all, or as text those of chains that tune on their own.
-    assert str(attributes["tuned_step_size"]).count(",") == (0 if ours else 3)
+    # One for all, or a list of those of chains that tune on their own.
+    assert np.size(attributes["tuned_step_size"]) == (1 if ours else 4)
+    assert (statistics["step_size"] <= np.max(attributes["tuned_step_size"]) * (1 + 1e-6)).all()
+    np.testing.assert_allclose(np.sum(attributes["pull_probabilities"]), 1, rtol=1e-5)
+    jumped = statistics["move"] > 0
+    assert (statistics["n_steps"].where(jumped, 1) == 1).all()
+    assert (statistics["squared_jump"] >= 0).all()
+
+
+def test_moves_of_a_run_with_fhl(fhl):
+    _, mcmc, data = fhl
+    table = moves(mcmc)
+    share = (data["sample_stats"]["move"] == 0).mean()
+    np.testing.assert_allclose(table["share"]["trajectory"], share)
+    names = data["sample_stats"].attrs["moves"].split(", ")
+    assert set(table.index) <= {*names, "all"}
 
 
 @pytest.mark.parametrize("dense", [True, False])

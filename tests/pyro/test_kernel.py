@@ -19,7 +19,7 @@ from fhl_ppl.pyro import FHL
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
 FIELDS = {
     *("potential_energy", "energy", "accept_prob", "diverging", "n_steps", "step_size"),
-    *("pulling_strength", "is_leader", "group"),
+    *("pulling_strength", "is_leader", "move", "squared_jump", "group"),
 }
 
 
@@ -149,9 +149,10 @@ def test_transforms_of_ones_own_change_the_space_and_not_the_posterior():
 def test_diagnostics():
     mcmc = draws_of(FHL(model, group_size=3), 10, 10)
     diagnostics = mcmc.diagnostics()
-    others = {"mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix"}
+    others = {"mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix", "tuned"}
     assert others | FIELDS == set(diagnostics)
     assert diagnostics["inverse_mass_matrix"]["chain 0"].shape == (2, 2)
+    assert diagnostics["tuned"]["chain 0"].step_size > 0
     for name in FIELDS:
         assert diagnostics[name]["chain 0"].shape == (10,)
     assert 0 <= diagnostics["acceptance rate"]["chain 0"] <= 1

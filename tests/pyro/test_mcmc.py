@@ -19,7 +19,7 @@ DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
 CHAINS = 6
 STATISTICS = {
     *("potential_energy", "energy", "accept_prob", "diverging", "n_steps", "step_size"),
-    *("pulling_strength", "is_leader", "group"),
+    *("pulling_strength", "is_leader", "move", "squared_jump", "group"),
 }
 
 
@@ -153,8 +153,9 @@ def test_without_the_metropolis_test_it_would_be_seen_to_be_wrong():
 def test_diagnostics(finished):
     found = finished.diagnostics()
     assert set(found) == STATISTICS | {
-        *("mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix")
+        *("mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix", "tuned")
     }
+    np.testing.assert_allclose(found["tuned"].move_weight.sum(), 1)
     assert found["inverse_mass_matrix"].shape == (3, 3)
     assert set(found["mu"]) == {"n_eff", "r_hat"}
     assert found["scale"]["r_hat"].shape == (2,)

@@ -103,6 +103,12 @@ def longest(length: Array) -> Array:
     return (1 + JITTER) * length
 
 
+def share_beyond(bound: Array, length: Array) -> Array:
+    """Share of the T that `jittered` makes of a `length` which are longer than `bound`."""
+    xp = array_namespace(length)
+    return xp.clip((longest(length) - bound) / (2 * JITTER * length), 0.0, 1.0)
+
+
 def steps_cap(iteration: Array, num_warmup: int, max_num_steps: int, like: Array) -> Array:
     """Most steps allowed in an iteration: few while the metric is young.
 

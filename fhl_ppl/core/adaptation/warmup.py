@@ -160,13 +160,11 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
 
     Both are scalars; L is an array if `iteration` is, for several iterations of one tuning.
     """
+    step_size = longest_step_size(plan, adaptation)
     xp = array_namespace(adaptation.step.log_step_size)
-    step_size = xp.exp(adaptation.step.log_step_size)
-    if plan.min_step_size > 0 or plan.max_step_size < inf:
-        step_size = xp.clip(step_size, plan.min_step_size, plan.max_step_size)
     if plan.num_steps is not None:
         return step_size, xp.full_like(step_size, plan.num_steps)
-    length = _length(plan, adaptation)
+    length = trajectory_length(plan, adaptation)
     if plan.trajectory_length is None:
         length = trajectory.jittered(length, iteration)
     cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
@@ -178,8 +176,17 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
     return step_size, num_steps
 
 
-def _length(plan: Plan, adaptation: Adaptation) -> Array:
-    """T, a scalar."""
+def longest_step_size(plan: Plan, adaptation: Adaptation) -> Array:
+    """eta, a scalar, before it is shortened to make up T with a whole number of steps."""
+    xp = array_namespace(adaptation.step.log_step_size)
+    step_size = xp.exp(adaptation.step.log_step_size)
+    if plan.min_step_size > 0 or plan.max_step_size < inf:
+        step_size = xp.clip(step_size, plan.min_step_size, plan.max_step_size)
+    return step_size
+
+
+def trajectory_length(plan: Plan, adaptation: Adaptation) -> Array:
+    """T before the jitter, a scalar."""
     if plan.trajectory_length is None:
         return trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
     xp = array_namespace(adaptation.step.log_step_size)
@@ -305,7 +312,7 @@ def _longest_step(plan: Plan, adaptation: Adaptation) -> Array:
     xp = array_namespace(adaptation.step.log_step_size)
     if plan.num_steps is not None:
         return xp.full_like(adaptation.step.log_step_size, inf)
-    return trajectory.longest(_length(plan, adaptation))
+    return trajectory.longest(trajectory_length(plan, adaptation))
 
 
 def _chosen(adaptation: Adaptation, groups: Groups, draws: Draws) -> Array:

@@ -13,3 +13,6 @@ difference, leap
     A shift along the line between two scouts, short enough to be accepted or by its full length,
     which carries from mode to mode.
 """
+
+MOVES = ("trajectory", *JUMPS)
+"""All moves; the codes in `core.state.Info` count them from 0."""
