@@ -59,6 +59,9 @@ class Plan(NamedTuple):
         Whether to mix jumps with the trajectories.
     trajectory_floor, jump_floor
         Shares of the iterations that trajectories, and each of the jumps, keep.
+    energy_cost, force_cost
+        What an iteration costs by itself, and for each evaluation of the force: with a minibatch
+        the energy of all rows is what is dear.
     min_step_size, max_step_size
         Bounds on eta.
     """
@@ -77,6 +80,8 @@ class Plan(NamedTuple):
     jumps: bool = False
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
     jump_floor: float = moves.JUMP_FLOOR
+    energy_cost: float = 0.0
+    force_cost: float = 1.0
     min_step_size: float = 0.0
     max_step_size: float = inf
 
@@ -221,7 +226,7 @@ def update(
                 info.squared_jump,
                 info.principal_jump,
                 adaptation.pool.variance,
-                info.num_steps,
+                _cost(plan, info),
                 state.position.shape[1],
             )
         )
@@ -257,9 +262,13 @@ def _learn_from_trajectories(
     if plan.pulling_strength is None:
         chosen = _chosen(adaptation, groups, draws)
         mixture = strength.record(
-            mixture, chosen, info.squared_jump, info.is_pulled, info.num_steps
+            mixture, chosen, info.squared_jump, info.is_pulled, _cost(plan, info)
         )
     return adaptation._replace(step=step, mixture=mixture)
+
+
+def _cost(plan: Plan, info: Info) -> Array:
+    return plan.energy_cost + plan.force_cost * info.num_steps
 
 
 def _witnesses(plan: Plan, info: Info) -> Array:
