@@ -74,7 +74,7 @@ def elastic_leapfrog(
 
     def evaluate(position, number):
         if isinstance(potential_and_gradient, RandomForce):
-            return potential_and_gradient.draw(position, number)
+            return potential_and_gradient.draw(position, number, None)
         return potential_and_gradient(position)
 
     def step(index, carry):

@@ -20,25 +20,25 @@ class RandomForce(NamedTuple):
     Attributes
     ----------
     draw
-        (q [particle, dim], k) -> (u [particle], g [particle, dim]), the k-th evaluation of the
-        iteration, with noise of its own. One evaluation serves the half kicks on both sides of it.
-        u has only to tell how hard to pull.
+        (q [particle, dim], k, U [particle] at q or None) -> (u [particle], g [particle, dim]), the
+        k-th evaluation of the iteration, with noise of its own. It serves the half kicks on both
+        sides of it. u has only to tell how hard to pull; where it is the true energy, U spares
+        working it out.
     potential
         q -> U [particle], the true energy, for the test. None where u is the true one.
     """
 
-    draw: Callable[[Array, Array | int], tuple[Array, Array]]
+    draw: Callable[[Array, Array | int, Array | None], tuple[Array, Array]]
     potential: Callable[[Array], Array] | None = None
 
     def __call__(self, position: Array) -> tuple[Array, Array]:
         """True energies and a force, where an iteration evaluates nothing else (section 8)."""
-        energy, gradient = self.draw(position, 0)
+        energy, gradient = self.draw(position, 0, None)
         return self.energy_at(position, energy), gradient
 
     def begin(self, state: State) -> tuple[Array, Array]:
-        """(u, g) for the first kick of a trajectory: never those that the state holds."""
-        energy, gradient = self.draw(state.position, 0)
-        return (state.potential_energy if self.potential is None else energy), gradient
+        """(u, g) for the first kick of a trajectory: never the g that the state holds."""
+        return self.draw(state.position, 0, state.potential_energy)
 
     def energy_at(self, position: Array, energy: Array) -> Array:
         """U at the end of a trajectory that came with u."""

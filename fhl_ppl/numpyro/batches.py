@@ -10,7 +10,7 @@ Any anchor is exact, as the test looks at the energy of all rows (section 5 of d
 """
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -64,14 +64,13 @@ def _take(msg: dict, rows: Array) -> None:
 
 
 def with_all_rows(model: Callable) -> Callable:
-    """Give the model with every plate in full."""
+    """Give the model with every plate in full; it can be pickled if `model` can."""
+    return partial(_in_full, model)
 
-    @wraps(model)
-    def full(*args: Any, **kwargs: Any) -> Any:
-        with _AllRows():
-            return model(*args, **kwargs)
 
-    return full
+def _in_full(model: Callable, *args: Any, **kwargs: Any) -> Any:
+    with _AllRows():
+        return model(*args, **kwargs)
 
 
 def subsampled_plates(

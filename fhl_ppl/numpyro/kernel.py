@@ -243,11 +243,11 @@ class FHL(MCMCKernel):
             dense_mass=dense_mass,
             trusts_gradient=gradient_fn is None,
         )
-        self._model = model
+        self._subsampling_model = model if minibatch else None
+        self._model = batches.with_all_rows(model) if minibatch and model else model
         self._potential_fn = potential_fn
         self._gradient_fn = gradient_fn
         self._noisy_gradient = noisy_gradient
-        self._minibatch = minibatch
         self._given_anchor = anchor
         self._inverse_mass_matrix = inverse_mass_matrix
         self._init_strategy = init_strategy
@@ -273,7 +273,7 @@ class FHL(MCMCKernel):
 
     @property
     def model(self) -> Callable | None:
-        """The NumPyro model, read by `Predictive`'s and ArviZ's helpers."""
+        """The NumPyro model, all rows of it, read by `Predictive`'s and ArviZ's helpers."""
         return self._model
 
     @property
@@ -337,18 +337,16 @@ class FHL(MCMCKernel):
         rng_key, keys = particle_keys(rng_key, num_particles)
         if init_params is not None:
             init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
-        model = self._model
-        if model is None:
+        if self._subsampling_model is not None:
+            self._plates = batches.subsampled_plates(
+                self._subsampling_model, keys[0], model_args, model_kwargs
+            )
+        if self._model is None:
             z = starts.needed(init_params)
         else:
-            if self._minibatch:
-                self._plates = batches.subsampled_plates(
-                    model, keys[0], model_args, model_kwargs
-                )
-                model = batches.with_all_rows(model)
             z, self._potential_fn_generator, self._postprocess_fn = starts.from_model(
                 keys,
-                model,
+                self._model,
                 model_args,
                 model_kwargs,
                 init_params,
@@ -497,7 +495,7 @@ class FHL(MCMCKernel):
         return self._potential_fn_generator(*model_args, **model_kwargs)
 
     def _find_anchor(self, potential_fn: Callable, start: Any) -> batches.Anchor | None:
-        if not self._minibatch:
+        if self._subsampling_model is None:
             return None
         given = self._given_anchor
         if given is None:

@@ -65,42 +65,45 @@ def noisy_force(
 ) -> RandomForce:
     """As `potential_and_gradient`, for a `gradient_fn` that takes a key; `keys` [particle]."""
 
-    def one(position: Array, key: Array) -> tuple[Array, Array]:
-        sites = unravel(position)
-        return jnp.reshape(potential_fn(sites), ()), _force(gradient_fn(sites, key), position)
+    def energy(position: Array) -> Array:
+        return jnp.reshape(potential_fn(unravel(position)), ())
 
-    return RandomForce(_with_keys(one, keys, evaluation))
+    def force(position: Array, key: Array) -> Array:
+        return _force(gradient_fn(unravel(position), key), position)
+
+    def draw(position: Array, number: Array, known: Array | None) -> tuple[Array, Array]:
+        energies = _each(energy, evaluation)(position) if known is None else known
+        return energies, _each(force, evaluation)(position, _fold_in(keys, number))
+
+    return RandomForce(draw)
 
 
 def batch_force(
     potential_fn: Callable[[Any], Array],
-    one: Callable[[Array, Array], tuple[Array, Array]],
+    of_batch: Callable[[Array, Array], tuple[Array, Array]],
     unravel: Callable[[Array], Any],
     keys: Array,
     evaluation: str,
 ) -> RandomForce:
-    """The same for a minibatch, `one` of (q [dim], key), and `potential_fn` of all rows."""
+    """The same for `of_batch`, (q [dim], key) -> (u, g [dim]), and `potential_fn` of all rows."""
 
     def energy(position: Array) -> Array:
         return jnp.reshape(potential_fn(unravel(position)), ())
 
-    return RandomForce(_with_keys(one, keys, evaluation), _each(energy, evaluation))
+    def draw(position: Array, number: Array, known: Array | None) -> tuple[Array, Array]:
+        return _each(of_batch, evaluation)(position, _fold_in(keys, number))
+
+    return RandomForce(draw, _each(energy, evaluation))
+
+
+def _fold_in(keys: Array, number: Array) -> Array:
+    return jax.vmap(lambda key: random.fold_in(key, number))(keys)
 
 
 def _force(gradient: Any, position: Array) -> Array:
     flat, _ = ravel_pytree(gradient)
     # Where it fails there is no force; a proposal lost there would wall that region off.
     return jnp.asarray(jnp.where(jnp.isfinite(flat), flat, 0.0), position.dtype)
-
-
-def _with_keys(one: Callable, keys: Array, evaluation: str) -> Callable:
-    """Evaluate all particles with keys of their own and of the evaluation."""
-    each = _each(one, evaluation)
-
-    def draw(position: Array, number: Array) -> tuple[Array, Array]:
-        return each(position, jax.vmap(lambda key: random.fold_in(key, number))(keys))
-
-    return draw
 
 
 def _each(one: Callable, evaluation: str) -> Callable:

@@ -73,6 +73,8 @@ _EQUIVALENTS: dict[Callable[..., Any], Callable[..., Tensor]] = {
     torch.inverse: _inverse,
     Tensor.inverse: _inverse,
     torch.linalg.solve: _solve,
+    # Pyro's enumeration reads shapes from `data`, which vmap forbids outside of a gradient.
+    Tensor.data.__get__: Tensor.detach,  # type: ignore[attr-defined]
 }
 
 

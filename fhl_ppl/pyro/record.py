@@ -48,7 +48,7 @@ class Record:
                 "is_leader": info.is_leader,
             }
         )
-        self._per_iteration.append((tuning.num_steps, tuning.step_size))
+        self._per_iteration.append((info.num_steps, tuning.step_size))
         self._accepted.append(info.accepted)
 
     def __len__(self) -> int:

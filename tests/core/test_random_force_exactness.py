@@ -47,7 +47,7 @@ class Case(NamedTuple):
 def additive(target, rng):
     """The true energy, beside a gradient with noise of one law everywhere."""
 
-    def draw(position, number):
+    def draw(position, number, energy):
         energy, gradient = target.potential_and_gradient(position)
         return energy, gradient + NOISE * rng.standard_normal(position.shape)
 
@@ -57,7 +57,7 @@ def additive(target, rng):
 def minibatch(target, rng):
     """Energy and gradient of a batch: noise of a law that depends on the position."""
 
-    def draw(position, number):
+    def draw(position, number, energy):
         energy, gradient = target.potential_and_gradient(position)
         off = rng.choice(BATCHES[0], len(position), p=BATCHES[1])
         centred = position - target.mean
@@ -135,7 +135,7 @@ def left_over(self, state):
 
 def anew_after_rejection(self, state):
     """Left over where the last proposal was accepted: the noise tells of it."""
-    energy, fresh = self.draw(state.position, 0)
+    energy, fresh = self.draw(state.position, 0, None)
     before = BEFORE.get("gradient", fresh)
     accepted = np.any(state.gradient != before, axis=1)
     BEFORE["gradient"] = state.gradient
@@ -191,7 +191,7 @@ def test_additive_noise_left_over_is_harmless(monkeypatch):
 def test_counts_the_evaluation_at_the_start():
     target, numbers = TARGETS["gaussian"], []
 
-    def draw(position, number):
+    def draw(position, number, energy):
         numbers.append(number)
         return target.potential_and_gradient(position)
 

@@ -108,7 +108,7 @@ def leapfrog(coupling, metric, inputs, fori_loop):
 def random_force(inputs):
     """Energies and forces off by a wave, which is another in every evaluation."""
 
-    def draw(position, number):
+    def draw(position, number, energy):
         energy, gradient = TARGET.potential_and_gradient(position)
         wave = array_namespace(position).sin(inputs["noise"][0, :, :] + number)
         return energy + wave[:, 0], gradient + wave
