@@ -115,9 +115,7 @@ def find_minibatch(
         length = torch.where(length > 0, length, torch.ones_like(length))
         moving = position.clone()
         # Of unit length the first step, lest its line search finds nothing.
-        search = torch.optim.LBFGS(
-            [moving], max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe"
-        )
+        search = torch.optim.LBFGS([moving], max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
 
         def closure() -> float:
             value, gradient = both(moving.detach().clone())
@@ -192,8 +190,8 @@ def _taking(rows: Mapping[str, Tensor]) -> Iterator[None]:
         return size, len(taken), taken
 
     take.takes_rows = bool(rows)  # type: ignore[attr-defined]
-    SubsampleMessenger._subsample = staticmethod(take)  # type: ignore[method-assign]
+    SubsampleMessenger._subsample = staticmethod(take)
     try:
         yield
     finally:
-        SubsampleMessenger._subsample = staticmethod(given)  # type: ignore[method-assign]
+        SubsampleMessenger._subsample = staticmethod(given)

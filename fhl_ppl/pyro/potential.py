@@ -47,8 +47,8 @@ class BatchedPotential:
     Raises
     ------
     ValueError
-        If `jit_options` is given without what it belongs to; at the first call, if the potential is
-        random.
+        If `noisy_gradient` or `jit_options` is given without what it belongs to; at the first
+        call, if the potential is random.
 
     Warns
     -----
@@ -77,6 +77,8 @@ class BatchedPotential:
         jit_compile: bool = False,
         jit_options: dict[str, Any] | None = None,
     ) -> None:
+        if noisy_gradient and gradient_fn is None:
+            raise ValueError("noisy_gradient=True needs a gradient_fn that draws the noise")
         if jit_options and not jit_compile:
             raise ValueError(
                 f"jit_options={jit_options!r} has no effect without jit_compile=True; "

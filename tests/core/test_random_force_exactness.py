@@ -135,7 +135,7 @@ def left_over(self, state):
 
 def anew_after_rejection(self, state):
     """Left over where the last proposal was accepted: the noise tells of it."""
-    energy, fresh = self.draw(state.position, 0, None)
+    _, fresh = self.draw(state.position, 0, None)
     before = BEFORE.get("gradient", fresh)
     accepted = np.any(state.gradient != before, axis=1)
     BEFORE["gradient"] = state.gradient
