@@ -5,7 +5,8 @@ N(0, I_d), its gradient with noise N(0, s^2 I) added, fresh at every evaluation.
 those that warm-up chose; HMC is the same transition with groups of one, the right metric, exact
 draws to start from, and the best of a grid over step size and steps. The second is a logistic
 regression on simulated rows, by the rows that an effective draw touches: an energy takes all rows,
-with or without its gradient, and the gradient of a minibatch of B rows with its control variate 2 B.
+with or without its gradient, and the gradient of a minibatch of B rows, with its control variate,
+2 B.
 """
 
 import argparse

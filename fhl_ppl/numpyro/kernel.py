@@ -59,8 +59,23 @@ class FHL(MCMCKernel):
         Stand-in for the gradient of the *potential* (not the score) of one particle: maps the same
         pytree as `potential_fn` (for a model: the dict of unconstrained sites) to one shaped alike.
         It may be a surrogate, clipped, wrong or zero: the answer stays exact, only the speed
-        changes. Where it is not finite there is no force. It has to be deterministic. Default:
-        automatic differentiation.
+        changes. Where it is not finite there is no force. For a likelihood without a useful
+        gradient, say piecewise constant or a simulator behind `jax.pure_callback`:
+        ``lambda z: jax.tree.map(jnp.zeros_like, z)``. Default: automatic differentiation.
+    noisy_gradient
+        Whether `gradient_fn` is random. It then takes a key, ``gradient_fn(params, rng_key)``, a
+        fresh one at every evaluation, and is evaluated once more an iteration, since noise must not
+        be used twice: `n_steps` is L + 1. The potential itself has to be exact. Default False.
+    minibatch
+        Whether to take the gradient from a batch, and the energy in the Metropolis test from all
+        data: for a model with a `numpyro.plate` that has a `subsample_size`, by whose indices or
+        `numpyro.subsample` it takes its data. The batches are drawn afresh at every evaluation,
+        with replacement, and compared with the same batch at an `anchor`, which takes most of the
+        noise away. Exact, and worth its while where rows are many (10^5). Default False.
+    anchor
+        The point that a minibatch's gradients are compared at: unconstrained values of one chain,
+        as `init_params` of one. Any is exact; near the mode is best. Default: the mode, found by
+        BFGS on all data. Without `init_params` all particles start at it.
     group_size
         Particles in a group, at least 1; the paper uses 4. 1 is plain HMC, and LMC (MALA) with
         `num_steps=1`.
@@ -123,8 +138,9 @@ class FHL(MCMCKernel):
     ------
     ValueError, TypeError
         If an argument is out of range or contradicts another; later, from `MCMC.run`, if a particle
-        cannot start (the message names the site), if the model subsamples a plate, or if
-        `init_params` or the result of `gradient_fn` is not shaped as the parameters.
+        cannot start (the message names the site), if a plate subsamples without `minibatch=True`,
+        or with it and a latent site inside, or if `init_params`, `anchor` or the result of
+        `gradient_fn` is not shaped as the parameters.
 
     Notes
     -----

@@ -61,10 +61,24 @@ class FHL(MCMCKernel):
     gradient_fn : callable, optional
         Stand-in for the gradient of the *potential* (not the score) of one particle: maps the dict
         of unconstrained sites to one shaped alike. It may be a surrogate, clipped, wrong or zero:
-        the answer stays exact, only the speed changes. Default: automatic differentiation.
+        the answer stays exact, only the speed changes. For a likelihood without a useful gradient,
+        say piecewise constant or a simulator:
+        ``lambda sites: {name: torch.zeros_like(x) for name, x in sites.items()}``. Default:
+        automatic differentiation.
     noisy_gradient : bool, default False
         Whether `gradient_fn` draws random numbers (a minibatch, additive noise), with Torch. It is
-        then evaluated once more an iteration, since noise must not be used twice.
+        then evaluated once more an iteration, since noise must not be used twice: `n_steps` is
+        L + 1. The potential itself has to be exact.
+    minibatch : bool, default False
+        Whether to take the gradient from a batch, and the energy in the Metropolis test from all
+        data: for a model with a ``pyro.plate`` that has a ``subsample_size``, by whose indices or
+        ``pyro.subsample`` it takes its data. The batches are drawn afresh at every evaluation, with
+        replacement, and compared with the same batch at an `anchor`, which takes most of the noise
+        away. Exact, and worth its while where rows are many (10^5).
+    anchor : mapping of str to Tensor, optional
+        The point that a minibatch's gradients are compared at: unconstrained values of one
+        particle. Any is exact; near the mode is best. Default: the mode, found by L-BFGS on all
+        data. Without `initial_params` all particles start at it.
     group_size : int, default 4
         Particles in a group, as in the paper. 1 is plain HMC, and LMC (MALA) with `num_steps=1`.
     coupling : str, default "alternate"
@@ -138,7 +152,8 @@ class FHL(MCMCKernel):
         If an argument is out of range or contradicts another; later, from ``run``, if a particle
         cannot start (the message names the site).
     NotImplementedError
-        From ``run``, if the model subsamples a plate.
+        From ``run``, if a plate subsamples without `minibatch`, or with it and a latent site inside
+        or a discrete site to enumerate.
 
     Notes
     -----
