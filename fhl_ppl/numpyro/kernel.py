@@ -406,7 +406,8 @@ class FHL(MCMCKernel):
             return particles, adaptation, anchor
 
         particles, adaptation, anchor = begin(position)
-        z = jax.vmap(lambda _, flat: self._unravel(flat))(particle, particles.position)
+        if anchor is not None:
+            z = jax.vmap(self._unravel)(particles.position)
         starts.check_finite(
             z,
             particles.potential_energy,
