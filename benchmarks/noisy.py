@@ -242,6 +242,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dims", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--noises", type=float, nargs="+", default=[0, 1, 3, 10, 30])
+    parser.add_argument("--draws", type=int, default=3000)
     parser.add_argument("--rows", type=int, default=100_000)
     given = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
@@ -250,14 +251,14 @@ def main() -> None:
         print("| d | s | kernel | ESS | ESS / 1000 evaluations | a draw | acceptance | max z |")
         print("|---|---|---|---|---|---|---|---|")
         for dim, noise in product(given.dims, given.noises):
-            for row in noise_rows(dim, noise, given.seed, chains=16, draws=1000):
+            for row in noise_rows(dim, noise, given.seed, 16, given.draws):
                 print(row, flush=True)
     if given.only != "noise":
         print(
             "\n| d | kernel | ESS | evaluations a draw | acceptance | all rows / ESS | off | sd |"
         )
         print("|---|---|---|---|---|---|---|---|")
-        for row in batch_rows(given.rows, 10, 0.01, given.seed, chains=8, warmup=200, draws=150):
+        for row in batch_rows(given.rows, 10, 0.01, given.seed, chains=8, warmup=200, draws=200):
             print(row, flush=True)
 
 
