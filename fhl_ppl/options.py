@@ -140,10 +140,17 @@ class Options:
                 stacklevel=4,
             )
 
-    def plan(self, num_warmup: int, dim: int, structure: np.ndarray | None = None) -> Plan:
+    def plan(
+        self,
+        num_warmup: int,
+        dim: int,
+        structure: np.ndarray | None = None,
+        batch_shares: Sequence[float] = (),
+    ) -> Plan:
         """Turn the settings into a plan for `num_warmup` iterations in `dim` dimensions.
 
-        `structure` is the boolean [dim, dim] mask that a list of blocks in `dense_mass` stands for.
+        `structure` is the boolean [dim, dim] mask that a list of blocks in `dense_mass` stands for,
+        `batch_shares` are the shares of their rows that plates draw as a minibatch.
         """
         if self.trusts_gradient:
             estimate = metric.from_scores
@@ -175,6 +182,9 @@ class Options:
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,
             excuses_walls=self.trusts_gradient,
+            # A batch is evaluated twice, at q and at the anchor; the test takes all rows.
+            energy_cost=1.0 if batch_shares else 0.0,
+            force_cost=2 * max(batch_shares) if batch_shares else 1.0,
             # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
             jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
         )
@@ -184,6 +194,40 @@ class Options:
         if self.dense_mass is None:
             return 0 < dim <= DENSE_LIMIT
         return bool(self.dense_mass) and dim > 0
+
+
+def check_random_force(
+    has_gradient_fn: bool, noisy_gradient: bool, minibatch: bool, has_model: bool, anchor: Any
+) -> None:
+    """Check the arguments of `FHL` that ask for a random force.
+
+    Raises
+    ------
+    TypeError
+        If `noisy_gradient` or `minibatch` is not a bool.
+    ValueError
+        If one of them lacks what it needs, or contradicts another.
+    """
+    for name, value in {"noisy_gradient": noisy_gradient, "minibatch": minibatch}.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, got {value!r}.")
+    if noisy_gradient and not has_gradient_fn:
+        raise ValueError(
+            "noisy_gradient=True needs a gradient_fn: the energy itself has to be exact, so noise "
+            "can only be in a function of its own. For a model whose plate subsamples, set "
+            "minibatch=True instead."
+        )
+    if minibatch and has_gradient_fn:
+        raise ValueError(
+            "minibatch=True takes the gradient of the model's own batches; leave gradient_fn out."
+        )
+    if minibatch and not has_model:
+        raise ValueError(
+            "minibatch=True needs a model, with a plate that subsamples. With a potential_fn, give "
+            "a gradient_fn that draws the batch, and noisy_gradient=True."
+        )
+    if anchor is not None and not minibatch:
+        raise ValueError("anchor has a meaning with minibatch=True only; give both or neither.")
 
 
 def block_structure(

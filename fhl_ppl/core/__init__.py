@@ -11,6 +11,7 @@ section 2: leader, rho                 `leader.find_leader`, `leader.pull_rate`
 section 2: pull force                  `leader.elastic_displacement`, `metric.weigh`
 section 3: elastic leapfrog            `leapfrog.elastic_leapfrog`
 section 4: couplings                   `couplings.alternate`, `couplings.joint`
+section 5: random forces               `random_force.RandomForce`
 sections 4, 6: one iteration           `transition.transition`
 section 7: warm-up                     `adaptation.warmup.tune`, `adaptation.warmup.update`
 section 7: step size                   `adaptation.dual_averaging`

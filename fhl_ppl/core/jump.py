@@ -18,6 +18,7 @@ from fhl_ppl.core.jumps.rotation import rotate
 from fhl_ppl.core.leader import Leader, find_leader
 from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy
 from fhl_ppl.core.metropolis import is_finite, settle
+from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
 
 Array = Any
@@ -71,7 +72,7 @@ def jump(
     draws: Draws,
     tuning: JumpTuning,
     groups: Groups,
-    potential_and_gradient: Callable[[Array], tuple[Array, Array]],
+    potential_and_gradient: Callable[[Array], tuple[Array, Array]] | RandomForce,
     metric: Metric,
     direction: Array | None,
 ) -> tuple[State, Info]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.metric import Metric, velocity, weigh
+from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.reference import Reference, drift, restoring_force
 
 Array = Any
@@ -32,7 +33,7 @@ def elastic_leapfrog(
     step_size: Array,
     num_steps: Array,
     metric: Metric,
-    potential_and_gradient: Callable[[Array], tuple[Array, Array]],
+    potential_and_gradient: Callable[[Array], tuple[Array, Array]] | RandomForce,
     pull: Callable[[Array, Array], Array] | None,
     fori_loop: Callable,
     reference: Reference | None = None,
@@ -42,7 +43,7 @@ def elastic_leapfrog(
     Parameters
     ----------
     start
-        Where to start; `start.gradient` is reused, so a step costs one gradient a particle.
+        Where to start; `start.gradient` is used, so a step costs one gradient a particle.
     step_size
         eta, a scalar.
     num_steps
@@ -50,7 +51,8 @@ def elastic_leapfrog(
     metric
         The mass matrix.
     potential_and_gradient
-        q [particle, dim] -> (U [particle], g [particle, dim]).
+        q [particle, dim] -> (U [particle], g [particle, dim]). Of a random force `start` holds
+        evaluation 0, and step k makes evaluation k.
     pull
         (q, U) -> rho (q - q_leader), shape [particle, dim]: whatever the coupling lets depend on q.
         None for plain leapfrog steps.
@@ -70,14 +72,19 @@ def elastic_leapfrog(
             push = push - reference.frequency * restoring
         return push, restoring
 
-    def step(_, carry):
+    def evaluate(position, number):
+        if isinstance(potential_and_gradient, RandomForce):
+            return potential_and_gradient.draw(position, number, None)
+        return potential_and_gradient(position)
+
+    def step(index, carry):
         position, momentum, _, _, push, restoring = carry
         momentum = momentum - step_size / 2 * push
         if reference is None:
             position = position + step_size * velocity(metric, momentum)
         else:
             position, momentum = drift(reference, metric, step_size, position, momentum, restoring)
-        potential_energy, gradient = potential_and_gradient(position)
+        potential_energy, gradient = evaluate(position, index + 1)
         push, restoring = forces(position, potential_energy, gradient)
         momentum = momentum - step_size / 2 * push
         return position, momentum, potential_energy, gradient, push, restoring

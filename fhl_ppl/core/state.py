@@ -75,7 +75,7 @@ class Info(NamedTuple):
     principal_jump
         The part of it along the direction in which the whitened posterior is widest.
     num_steps
-        Steps taken, a scalar: one gradient a particle each.
+        Evaluations of the force a particle, a scalar: one a step, and with a random force one more.
     move
         What the particle did, in 8 bits: 0 for a trajectory, k for number k of `core.jumps.JUMPS`,
         counted from 1.

@@ -9,6 +9,7 @@ from fhl_ppl.core.jump import JumpTuning, jump
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy
 from fhl_ppl.core.metropolis import is_finite, settle
+from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.reference import Reference
 from fhl_ppl.core.state import Draws, Info, State, no_info, zeroth_move
 
@@ -55,7 +56,7 @@ def iterate(
     tuning: Tuning,
     groups: Groups,
     coupling: Any,
-    potential_and_gradient: Callable[[Array], tuple[Array, Array]],
+    potential_and_gradient: Callable[[Array], tuple[Array, Array]] | RandomForce,
     fori_loop: Callable,
     adjusted: bool = True,
 ) -> tuple[State, Info]:
@@ -98,7 +99,7 @@ def transition(
     tuning: Tuning,
     groups: Groups,
     coupling: Any,
-    potential_and_gradient: Callable[[Array], tuple[Array, Array]],
+    potential_and_gradient: Callable[[Array], tuple[Array, Array]] | RandomForce,
     fori_loop: Callable,
     adjusted: bool = True,
 ) -> tuple[State, Info]:
@@ -116,6 +117,7 @@ def transition(
         One of `fhl_ppl.core.couplings.COUPLINGS`.
     potential_and_gradient
         q [particle, dim] -> (U [particle], g [particle, dim]).
+        A `RandomForce` is evaluated anew at the start too, and asked for U at the end alone.
     fori_loop
         (lower, upper, body, init) -> value, as `jax.lax.fori_loop`.
     adjusted
@@ -131,11 +133,12 @@ def transition(
     def pull(position, potential_energy):
         return coupling.pull(groups, roles, strength, position, potential_energy)
 
+    known = state.potential_energy, state.gradient
+    random = potential_and_gradient if isinstance(potential_and_gradient, RandomForce) else None
     start = PhasePoint(
         state.position,
         draw_momentum(metric, draws.noise),
-        state.potential_energy,
-        state.gradient,
+        *(known if random is None else random.begin(state)),
     )
     end = elastic_leapfrog(
         start,
@@ -147,8 +150,11 @@ def transition(
         fori_loop,
         tuning.reference,
     )
+    if random is not None:
+        energy = random.energy_at(end.position, end.potential_energy)
+        end = end._replace(potential_energy=energy)
 
-    old = start.potential_energy + kinetic_energy(metric, start.momentum)
+    old = state.potential_energy + kinetic_energy(metric, start.momentum)
     new = end.potential_energy + kinetic_energy(metric, end.momentum)
     # A finite momentum can still have a kinetic energy beyond the largest number.
     change = xp.where(is_finite(*end, new), new - old, xp.inf)
@@ -167,7 +173,7 @@ def transition(
         is_free=~roles.is_pulled | (strength == 0),
         squared_jump=verdict.squared_jump,
         principal_jump=verdict.principal_jump,
-        num_steps=tuning.num_steps,
+        num_steps=tuning.num_steps + (random is not None),
         move=zeroth_move(strength),
     )
     return moved, info

@@ -1,12 +1,15 @@
 """From a potential on a pytree to energies and forces of all particles at once."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import lax, random
 from jax.flatten_util import ravel_pytree
+
+from fhl_ppl.core.random_force import RandomForce
 
 Array = Any
 
@@ -47,14 +50,65 @@ def potential_and_gradient(
 
     def given(position: Array) -> tuple[Array, Array]:
         assert gradient_fn is not None
-        flat, _ = ravel_pytree(gradient_fn(unravel(position)))
-        # Where it fails there is no force; a proposal lost there would wall that region off.
-        force = jnp.where(jnp.isfinite(flat), flat, 0.0)
-        return energy(position), jnp.asarray(force, position.dtype)
+        return energy(position), _force(gradient_fn(unravel(position)), position)
 
     one = given if gradient_fn is not None else forward if forward_mode else reverse
+    return _each(one, evaluation)
+
+
+def noisy_force(
+    potential_fn: Callable[[Any], Array],
+    gradient_fn: Callable[[Any, Array], Any],
+    unravel: Callable[[Array], Any],
+    keys: Array,
+    evaluation: str,
+) -> RandomForce:
+    """As `potential_and_gradient`, for a `gradient_fn` that takes a key; `keys` [particle]."""
+
+    def energy(position: Array) -> Array:
+        return jnp.reshape(potential_fn(unravel(position)), ())
+
+    def force(position: Array, key: Array) -> Array:
+        return _force(gradient_fn(unravel(position), key), position)
+
+    def draw(position: Array, number: Array, known: Array | None) -> tuple[Array, Array]:
+        energies = _each(energy, evaluation)(position) if known is None else known
+        return energies, _each(force, evaluation)(position, _fold_in(keys, number))
+
+    return RandomForce(draw)
+
+
+def batch_force(
+    potential_fn: Callable[[Any], Array],
+    of_batch: Callable[[Array, Array], tuple[Array, Array]],
+    unravel: Callable[[Array], Any],
+    keys: Array,
+    evaluation: str,
+) -> RandomForce:
+    """The same for `of_batch`, (q [dim], key) -> (u, g [dim]), and `potential_fn` of all rows."""
+
+    def energy(position: Array) -> Array:
+        return jnp.reshape(potential_fn(unravel(position)), ())
+
+    def draw(position: Array, number: Array, known: Array | None) -> tuple[Array, Array]:
+        return _each(of_batch, evaluation)(position, _fold_in(keys, number))
+
+    return RandomForce(draw, _each(energy, evaluation))
+
+
+def _fold_in(keys: Array, number: Array) -> Array:
+    return jax.vmap(lambda key: random.fold_in(key, number))(keys)
+
+
+def _force(gradient: Any, position: Array) -> Array:
+    flat, _ = ravel_pytree(gradient)
+    # Where it fails there is no force; a proposal lost there would wall that region off.
+    return jnp.asarray(jnp.where(jnp.isfinite(flat), flat, 0.0), position.dtype)
+
+
+def _each(one: Callable, evaluation: str) -> Callable:
     if evaluation == "map":
-        return lambda position: lax.map(one, position)
+        return lambda *arrays: lax.map(lambda row: one(*row), arrays)
     return jax.vmap(one)
 
 
@@ -94,11 +148,15 @@ def check_potential(potential_fn: Callable, z: Any) -> None:
         )
 
 
-def check_gradient_fn(gradient_fn: Callable, z: Any) -> None:
-    """Refuse a `gradient_fn` whose result is not shaped as its argument.
+def check_gradient_fn(gradient_fn: Callable, z: Any, *noise: Array) -> None:
+    """Refuse a `gradient_fn` that cannot be called, or whose result is not shaped as `z`.
+
+    `noise` is the key that a noisy one takes.
 
     Raises
     ------
+    TypeError
+        If a noisy one does not take a key.
     ValueError
         Naming both structures.
     """
@@ -106,7 +164,15 @@ def check_gradient_fn(gradient_fn: Callable, z: Any) -> None:
     def shapes(tree: Any) -> Any:
         return jax.tree.map(jnp.shape, tree)
 
-    result = jax.eval_shape(gradient_fn, z)
+    if noise:
+        try:
+            inspect.signature(gradient_fn).bind(z, *noise)
+        except TypeError:
+            raise TypeError(
+                "noisy_gradient=True needs a gradient_fn of the parameters and a random key, "
+                f"gradient_fn(params, rng_key); {gradient_fn!r} takes other arguments."
+            ) from None
+    result = jax.eval_shape(gradient_fn, z, *noise)
     if jax.tree.structure(result) != jax.tree.structure(z) or shapes(result) != shapes(z):
         raise ValueError(
             "gradient_fn must return dU/dq shaped as the parameters it is given, "

@@ -33,6 +33,11 @@ def draw(keys: Array, dim: int, dtype: Any) -> Draws:
     return Draws(noise, role=uniform[:, 0], accept=uniform[:, 1], strength=uniform[:, 2])
 
 
+def force_keys(keys: Array) -> Array:
+    """Keys [particle] for a random force, apart from those that `draw` makes of `keys`."""
+    return jax.vmap(lambda key: random.split(key, 3)[2])(keys)
+
+
 def is_batch(rng_key: Array) -> bool:
     """Whether `rng_key` is a batch of keys, typed or legacy."""
     typed = jax.dtypes.issubdtype(rng_key.dtype, jax.dtypes.prng_key)

@@ -89,6 +89,22 @@ def from_model(
     return z, info.potential_fn, info.postprocess_fn
 
 
+def as_anchor(given: Any, start: Any) -> Any:
+    """Check a given `anchor` against `start`, one particle's pytree.
+
+    Raises
+    ------
+    ValueError
+        If it is not shaped like it.
+    """
+    if _shapes(given) != _shapes(start):
+        raise ValueError(
+            "anchor must hold one unconstrained value of every latent site, as init_params of a "
+            f"single chain: wanted shapes {_shapes(start)}, got {_shapes(given)}."
+        )
+    return jax.tree.map(lambda value, like: jnp.asarray(value, like.dtype), given, start)
+
+
 def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient: bool) -> None:
     """Refuse to start where U is not finite, or its gradient if that is what drives the particles.
 
@@ -132,8 +148,9 @@ def _refuse_subsampling(trace: dict) -> None:
         if subsample_size not in (None, size):
             raise ValueError(
                 f"plate {name!r} subsamples {subsample_size} of {size}: the energy would change "
-                "from step to step and the Metropolis test with it. Use the full data "
-                "(subsample_size=None)."
+                "from step to step and the Metropolis test with it. Set minibatch=True, which "
+                "takes the gradient from the subsample and the energy from all data, or use the "
+                "full data (subsample_size=None)."
             )
 
 
@@ -181,12 +198,13 @@ def _diagnose(
 
 
 def _check_same_shape(given: Any, wanted: Any) -> None:
-    def shapes(tree: Any) -> Any:
-        return jax.tree.map(jnp.shape, tree)
-
-    if jax.tree.structure(given) != jax.tree.structure(wanted) or shapes(given) != shapes(wanted):
+    if _shapes(given) != _shapes(wanted):
         raise ValueError(
             "init_params must hold the unconstrained value of every latent site, with a leading "
-            f"chain axis if there are several chains: wanted shapes {shapes(wanted)}, "
-            f"got {shapes(given)}."
+            f"chain axis if there are several chains: wanted shapes {_shapes(wanted)}, "
+            f"got {_shapes(given)}."
         )
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(jnp.shape, tree)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.adaptation.warmup import Adaptation
 from fhl_ppl.core.state import State
+from fhl_ppl.numpyro.batches import Anchor
 
 Array = Any
 
@@ -39,7 +40,8 @@ class FHLState(NamedTuple):
     diverging
         Whether the proposal was non-finite or its energy error above 1000, shape [chain].
     n_steps
-        Leapfrog steps of the iteration, shape [chain]; one gradient a particle each.
+        Leapfrog steps of the iteration, shape [chain]: one gradient a particle each. With a
+        random force the gradient at the start counts too; a jump is 1.
     step_size
         eta, shape [chain].
     pulling_strength
@@ -60,6 +62,8 @@ class FHLState(NamedTuple):
         What warm-up has learnt, pooled over the particles.
     rng_key
         Random keys, one for each chain.
+    anchor
+        Of a minibatch's control variate; None without.
     """
 
     i: Array
@@ -79,6 +83,7 @@ class FHLState(NamedTuple):
     particles: State
     adaptation: Adaptation
     rng_key: Array
+    anchor: Anchor | None = None
 
     @property
     def num_steps(self) -> Array:

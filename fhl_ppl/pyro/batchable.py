@@ -7,6 +7,7 @@ equivalent that it accepts, with the same values and gradients:
 - ``x[mask] = value`` with a boolean mask, used by ``Multinomial.log_prob``, is defined through an
   index list whose length depends on the data;
 - validation of distribution arguments asks whether *all* values are valid;
+- enumeration reads shapes from `Tensor.data`, which is forbidden where no gradient is taken;
 - a tensor that is allocated first and filled with parameters later, as in ``OrderedLogistic`` and
   in many a time series, has no axis for particles at the time when it is filled.
 
@@ -73,6 +74,7 @@ _EQUIVALENTS: dict[Callable[..., Any], Callable[..., Tensor]] = {
     torch.inverse: _inverse,
     Tensor.inverse: _inverse,
     torch.linalg.solve: _solve,
+    Tensor.data.__get__: Tensor.detach,
 }
 
 

@@ -57,9 +57,9 @@ def refuse_unsupported(trace: Any) -> None:
             if fn.subsample_size is not None and fn.subsample_size < fn.size:
                 raise NotImplementedError(
                     f"plate {name!r} draws {fn.subsample_size} of {fn.size} at random in every "
-                    "run, so the energy would be random and the samples wrong; leave "
-                    "subsample_size out of the model, and take minibatches in a gradient_fn with "
-                    "noisy_gradient=True"
+                    "run, so the energy would be random and the samples wrong; set minibatch=True, "
+                    "which takes the gradient from the subsample and the energy from all data, or "
+                    "leave subsample_size out of the model"
                 )
         elif fn.support.is_discrete and not fn.has_enumerate_support:
             raise NotImplementedError(

@@ -17,6 +17,7 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, first_of_group, make_groups
 from fhl_ppl.core.metric import Metric
+from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning, iterate
 from fhl_ppl.pyro.arrays import TensorArrays, arrays_for
@@ -85,7 +86,8 @@ class Engine:
         self._adjusted = adjusted
         self._draw = Randomness(position)
         array = self.arrays.array
-        self.state = State(array(position), *self._evaluate(array(position)))
+        self._force = self._random_force() if potential.is_random else self._evaluate
+        self.state = State(array(position), *self._force(array(position)))
         self.groups = make_groups(len(position), group_size, self.state.position)
         metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
         self.adaptation = warmup.start(self.plan, self.state, step_size, array(metric))
@@ -98,12 +100,12 @@ class Engine:
             draws = Draws(*(self.arrays.array(tensor) for tensor in self._draw()))
             tuning = self._tune(draws)
             self.state, info = iterate(
-                self.state if _jumps(tuning) else self._with_fresh_noise(self.state),
+                self.state,
                 draws,
                 tuning,
                 self.groups,
                 self._coupling,
-                self._evaluate,
+                self._force,
                 _fori_loop,
                 self._adjusted,
             )
@@ -138,7 +140,7 @@ class Engine:
             "adaptation": _to_dict(self.adaptation, saved),
             **self._draw.state_dict(),
         }
-        if self.potential.noisy_gradient:
+        if self.potential.is_random:
             result["noise"] = [get() for get, _ in self._noise_sources()]
         return result
 
@@ -159,13 +161,13 @@ class Engine:
         self.state = _from_dict(self.state, state_dict["particles"], self.arrays)
         self.adaptation = _from_dict(self.adaptation, state_dict["adaptation"], self.arrays)
         self._draw.load_state_dict(state_dict)
-        if self.potential.noisy_gradient:
+        if self.potential.is_random:
             for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
                 put(state)
         self._frozen = None
 
     def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
-        """Return how to read and set the global generators that a noisy gradient may draw from."""
+        """Return how to read and set the global generators that a random force may draw from."""
         sources = [(torch.get_rng_state, torch.set_rng_state)]
         where = self.potential.layout.device
         if where.type == "cuda":
@@ -179,12 +181,18 @@ class Engine:
         tensors = self.potential.energy_and_gradient(self.arrays.tensor(position))
         return self.arrays.array(tensors[0]), self.arrays.array(tensors[1])
 
-    def _with_fresh_noise(self, state: State) -> State:
-        """Draw a noisy gradient anew: the last one is correlated with having been accepted."""
-        if not self.potential.noisy_gradient:
-            return state
-        gradient = self.potential.gradient(self.arrays.tensor(state.position))
-        return state._replace(gradient=self.arrays.array(gradient))
+    def _random_force(self) -> RandomForce:
+        tensor, array = self.arrays.tensor, self.arrays.array
+
+        def draw(position: Array, _: int, energy: Array | None) -> tuple[Array, Array]:
+            known = None if energy is None else tensor(energy)
+            values, gradients = self.potential.draw(tensor(position), known)
+            return array(values), array(gradients)
+
+        def energies(position: Array) -> Array:
+            return array(self.potential.energy(tensor(position)))
+
+        return RandomForce(draw, None if self.potential.noisy_gradient else energies)
 
     def _tune(self, draws: Draws) -> Tuning:
         if self.iteration < self.plan.num_warmup:
@@ -215,10 +223,6 @@ class Engine:
             pull = frozen.pull(self.iteration, self._draw, self.groups, self.arrays)
         reference = None if plan.estimate_centre is None else self.adaptation.reference
         return Tuning(step_size, num_steps, pull, metric, reference)
-
-
-def _jumps(tuning: Tuning) -> bool:
-    return tuning.jump is not None and tuning.jump.happens > 0
 
 
 class _Frozen:

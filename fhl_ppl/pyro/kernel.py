@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,24 @@ from pyro.infer.autoguide.initialization import init_to_uniform
 from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
 from torch import Tensor
 
-from fhl_ppl.options import Options, block_structure, initial_inverse_mass_matrix
+from fhl_ppl.options import (
+    Options,
+    block_structure,
+    check_random_force,
+    initial_inverse_mass_matrix,
+)
+from fhl_ppl.pyro.batches import (
+    Minibatch,
+    Plates,
+    find_minibatch,
+    subsampled_plates,
+    with_all_rows,
+)
 from fhl_ppl.pyro.chains import Chains
 from fhl_ppl.pyro.engine import Engine
 from fhl_ppl.pyro.potential import BatchedPotential
 from fhl_ppl.pyro.problem import Problem, problem_from_model, problem_from_potential
+from fhl_ppl.pyro.starts import tried
 
 
 class FHL(MCMCKernel):
@@ -47,10 +61,24 @@ class FHL(MCMCKernel):
     gradient_fn : callable, optional
         Stand-in for the gradient of the *potential* (not the score) of one particle: maps the dict
         of unconstrained sites to one shaped alike. It may be a surrogate, clipped, wrong or zero:
-        the answer stays exact, only the speed changes. Default: automatic differentiation.
+        the answer stays exact, only the speed changes. For a likelihood without a useful gradient,
+        say piecewise constant or a simulator:
+        ``lambda sites: {name: torch.zeros_like(x) for name, x in sites.items()}``. Default:
+        automatic differentiation.
     noisy_gradient : bool, default False
         Whether `gradient_fn` draws random numbers (a minibatch, additive noise), with Torch. It is
-        then evaluated once more an iteration, since noise must not be used twice.
+        then evaluated once more an iteration, since noise must not be used twice: `n_steps` is
+        L + 1. The potential itself has to be exact.
+    minibatch : bool, default False
+        Whether to take the gradient from a batch, and the energy in the Metropolis test from all
+        data: for a model with a ``pyro.plate`` that has a ``subsample_size``, by whose indices or
+        ``pyro.subsample`` it takes its data. The batches are drawn afresh at every evaluation, with
+        replacement, and compared with the same batch at an `anchor`, which takes most of the noise
+        away. Exact, and worth its while where rows are many (10^5).
+    anchor : mapping of str to Tensor, optional
+        The point that a minibatch's gradients are compared at: unconstrained values of one
+        particle. Any is exact; near the mode is best. Default: the mode, found by L-BFGS on all
+        data. Without `initial_params` all particles start at it.
     group_size : int, default 4
         Particles in a group, as in the paper. 1 is plain HMC, and LMC (MALA) with `num_steps=1`.
     coupling : str, default "alternate"
@@ -124,7 +152,8 @@ class FHL(MCMCKernel):
         If an argument is out of range or contradicts another; later, from ``run``, if a particle
         cannot start (the message names the site).
     NotImplementedError
-        From ``run``, if the model subsamples a plate.
+        From ``run``, if a plate subsamples without `minibatch`, or with it and a latent site inside
+        or a discrete site to enumerate.
 
     Notes
     -----
@@ -154,6 +183,8 @@ class FHL(MCMCKernel):
         *,
         gradient_fn: Callable[[dict[str, Tensor]], Mapping[str, Tensor]] | None = None,
         noisy_gradient: bool = False,
+        minibatch: bool = False,
+        anchor: Mapping[str, Tensor] | None = None,
         group_size: int = 4,
         coupling: str = "alternate",
         adjusted: bool = True,
@@ -189,6 +220,9 @@ class FHL(MCMCKernel):
         for name, value in {"model": model, "potential_fn": potential_fn}.items():
             if not (value is None or callable(value)):
                 raise TypeError(f"{name} must be callable, got {value!r}")
+        check_random_force(
+            gradient_fn is not None, noisy_gradient, minibatch, model is not None, anchor
+        )
         if dense_mass is not None and full_mass is not None:
             raise ValueError(
                 f"dense_mass={dense_mass!r} and full_mass={full_mass!r} are two names of one "
@@ -220,7 +254,10 @@ class FHL(MCMCKernel):
             dense_mass=full_mass if dense_mass is None else dense_mass,
             trusts_gradient=gradient_fn is None,
         )
-        self.model = model
+        # What reads the model, such as `fhl_ppl.to_arviz`, is to see all rows.
+        self.model = with_all_rows(model) if minibatch and model else model
+        self._subsampling_model = model if minibatch else None
+        self._anchor = anchor
         self.potential_fn = potential_fn
         # Pyro's MCMC reads what `setup` puts here.
         self.transforms: dict[str, Any] | None = None
@@ -247,6 +284,7 @@ class FHL(MCMCKernel):
     def _forget(self) -> None:
         self._initial_params: Mapping[str, Tensor] | None = None
         self._problem: Problem | None = None
+        self._minibatch: Minibatch | None = None
         self._chains: Chains | None = None
         self._num_warmup = 0
 
@@ -301,10 +339,11 @@ class FHL(MCMCKernel):
 
         Nothing is recorded or compiled before `chains` or `sample` is called.
         """
-        self._chains = None
+        self._chains = self._minibatch = None
         self._num_warmup = warmup_steps
         differentiable = self._options.trusts_gradient
         if self.model is not None:
+            plates = self._subsampled_plates(args, kwargs)
             self._problem = problem_from_model(
                 self.model,
                 args,
@@ -315,6 +354,8 @@ class FHL(MCMCKernel):
                 differentiable=differentiable,
                 **self._search,
             )
+            if plates:
+                self._find_minibatch(self._problem, plates, initial_params is None)
         else:
             if initial_params is None:
                 raise ValueError(
@@ -332,6 +373,31 @@ class FHL(MCMCKernel):
         self.transforms = self._problem.transforms
         return self._problem
 
+    def _subsampled_plates(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Plates:
+        if self._subsampling_model is None:
+            return {}
+        with pyro.validation_enabled(False):
+            return tried(partial(subsampled_plates, self._subsampling_model, args, kwargs))
+
+    def _find_minibatch(self, problem: Problem, plates: Plates, starts_there: bool) -> None:
+        """Find the anchor, from where the first particle starts, and let all start at it."""
+        start, layout = problem.position[0], problem.layout
+        if self._anchor is not None:
+            start = layout.flatten(self._anchor, "anchor")
+            if start.shape != (layout.size,):
+                raise ValueError(
+                    f"anchor must hold one unconstrained value of each site {layout.shapes}, got "
+                    f"shapes { {name: tuple(value.shape) for name, value in self._anchor.items()} }"
+                )
+        with pyro.validation_enabled(False):
+            self._minibatch = find_minibatch(
+                problem.potential_fn, layout, plates, start, self._anchor is not None
+            )
+        if starts_there:
+            # Far out a batch tells so little that the way in would take most of warm-up.
+            position = self._minibatch.anchor.expand_as(problem.position).clone()
+            self._problem = problem._replace(position=position)
+
     def chains(self, num_reported: int = 1) -> Chains:
         """Set the prepared particles up to move, the first `num_reported` of them as chains."""
         problem, options = self._problem, self._options
@@ -340,10 +406,14 @@ class FHL(MCMCKernel):
         layout = problem.layout
         sites, dim = layout.slices(), layout.size
         structure = block_structure(options.dense_mass, sites, dim)
-        plan = options.plan(self._num_warmup, dim, structure)._replace(**self._step_size_bounds)
+        shares = () if self._minibatch is None else self._minibatch.shares
+        plan = options.plan(self._num_warmup, dim, structure, shares)
+        plan = plan._replace(**self._step_size_bounds)
         with pyro.validation_enabled(False):
             engine = Engine(
-                BatchedPotential(problem.potential_fn, layout, **self._evaluation),
+                BatchedPotential(
+                    problem.potential_fn, layout, minibatch=self._minibatch, **self._evaluation
+                ),
                 problem.position,
                 plan,
                 group_size=options.group_size,

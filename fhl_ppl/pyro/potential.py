@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from fhl_ppl.pyro.batches import Minibatch, controlled
 from fhl_ppl.pyro.ladder import Ladder
 from fhl_ppl.pyro.layout import SiteLayout
 from fhl_ppl.pyro.quantity import (
@@ -35,6 +36,9 @@ class BatchedPotential:
         Set to True if `gradient_fn` draws random numbers (a minibatch, additive noise), afresh at
         every call and for every particle. Draw them with Torch: numbers from elsewhere may be
         shared by all particles of a call.
+    minibatch : Minibatch, optional
+        Of a potential from a model under `fhl_ppl.pyro.batches.with_all_rows`: `draw` then
+        evaluates batches.
     jit_compile : bool, default False
         Compile with ``torch.compile``. Takes many seconds, and again for each number of particles.
     jit_options : dict, optional
@@ -69,14 +73,12 @@ class BatchedPotential:
         *,
         gradient_fn: GradientFn | None = None,
         noisy_gradient: bool = False,
+        minibatch: Minibatch | None = None,
         jit_compile: bool = False,
         jit_options: dict[str, Any] | None = None,
     ) -> None:
         if noisy_gradient and gradient_fn is None:
-            raise ValueError(
-                "noisy_gradient=True needs a gradient_fn: the energy itself has to be exact, so "
-                "noise can only be in a function of its own"
-            )
+            raise ValueError("noisy_gradient=True needs a gradient_fn that draws the noise")
         if jit_options and not jit_compile:
             raise ValueError(
                 f"jit_options={jit_options!r} has no effect without jit_compile=True; "
@@ -84,6 +86,7 @@ class BatchedPotential:
             )
         self.layout = layout
         self.noisy_gradient = noisy_gradient
+        self.is_random = noisy_gradient or minibatch is not None
         options: dict[str, Any] = {
             "jit_compile": jit_compile,
             "jit_options": jit_options,
@@ -92,7 +95,11 @@ class BatchedPotential:
         self._energy = Ladder(energy(potential_fn, layout), **options)
         self._both: Ladder | None = None
         self._substitute: Ladder | None = None
-        if gradient_fn is None:
+        self._batch: Ladder | None = None
+        if minibatch is not None:
+            quantity = controlled(potential_fn, layout, minibatch)
+            self._batch = Ladder(quantity, noisy=True, **options)
+        elif gradient_fn is None:
             self._both = Ladder(energy_and_gradient(potential_fn, layout), **options)
         else:
             quantity = substitute_gradient(gradient_fn, layout)
@@ -157,11 +164,32 @@ class BatchedPotential:
             return value, gradient
         return self.energy(position), self.gradient(position)
 
+    def draw(self, position: Tensor, energy: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Draw energies and gradients of which one is random (see `is_random`).
+
+        Parameters
+        ----------
+        position : Tensor [N, D]
+        energy : Tensor [N], optional
+            The true energies, if they are known.
+
+        Returns
+        -------
+        energy : Tensor [N]
+            Of the batches; with a noisy `gradient_fn` the true ones.
+        gradient : Tensor [N, D]
+        """
+        if self._batch is not None:
+            value, gradient = self._batch(self._checked(position))
+            return value, gradient
+        value = self.energy(position) if energy is None else energy
+        return value, self.gradient(position)
+
     @property
     def rung(self) -> str | None:
         """How particles are evaluated: "loop", "vmap", "fx" or "compile"; None before a call.
 
-        With a `gradient_fn`, energy and gradient separately, as in ``"fx, loop"``.
+        With a `gradient_fn` or a minibatch, energy and gradient separately, as in ``"fx, loop"``.
         """
         rungs = [ladder.rung for ladder in self._main() if ladder.rung]
         return ", ".join(rungs) or None
@@ -174,7 +202,8 @@ class BatchedPotential:
     def _main(self) -> list[Ladder]:
         if self._both is not None:
             return [self._both]
-        return [ladder for ladder in (self._energy, self._substitute) if ladder is not None]
+        ladders = (self._energy, self._substitute, self._batch)
+        return [ladder for ladder in ladders if ladder is not None]
 
     def _checked(self, position: Tensor) -> Tensor:
         layout = self.layout

@@ -50,7 +50,7 @@ class Record:
                 "squared_jump": info.squared_jump,
             }
         )
-        self._per_iteration.append((tuning.num_steps, tuning.step_size))
+        self._per_iteration.append((info.num_steps, tuning.step_size))
         self._accepted.append(info.accepted)
 
     def __len__(self) -> int:

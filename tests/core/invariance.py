@@ -16,7 +16,7 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.metric import make_metric
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import Tuning, transition
+from fhl_ppl.core.transition import Tuning, iterate, transition
 from tests.loops import draw, fori_loop
 from tests.targets import FORCES, TARGETS, Target, with_force
 
@@ -177,11 +177,56 @@ def _run(case, num_groups, seed, step_size, coupling, step, adjusted) -> Outcome
                 adjusted=adjusted,
             )
             accepted.append(np.mean(info.accepted))
+    return compare(target, groups, start, state.position, float(np.mean(accepted)))
+
+
+def follow(
+    target: Target,
+    grouping: str,
+    make_tuning: Callable,
+    seed: int,
+    coupling: str = "alternate",
+    *,
+    evaluate: Callable | None = None,
+    iterations: int = ITERATIONS,
+    num_groups: int = 60_000,
+) -> Outcome:
+    """Move exact draws of `target` by the tunings, iteration by iteration.
+
+    Parameters
+    ----------
+    make_tuning
+        (iteration, draws, groups) -> Tuning.
+    evaluate
+        Stands in for the target's energy and gradient.
+    """
+    evaluate = target.potential_and_gradient if evaluate is None else evaluate
+    rng = np.random.default_rng(seed)
+    groups = make_runs(grouping, num_groups)
+    start = target.sample(rng, len(groups.group))
+    state = State(start, *evaluate(start))
+    accepted = []
+    # Far out energies overflow, which is the algorithm's business, not a reason to warn.
+    with np.errstate(all="ignore"):
+        for iteration in range(iterations):
+            draws = draw(rng, *start.shape)
+            tuning = make_tuning(iteration, draws, groups)
+            state, info = iterate(
+                state, draws, tuning, groups, COUPLINGS[coupling], evaluate, fori_loop
+            )
+            accepted.append(np.mean(info.accepted))
+    return compare(target, groups, start, state.position, float(np.min(accepted)))
+
+
+def compare(
+    target: Target, groups: Groups, start: np.ndarray, end: np.ndarray, acceptance: float
+) -> Outcome:
+    """z of the change of every moment."""
     before = moments(target, groups.group, start)
-    after = moments(target, groups.group, state.position)
+    after = moments(target, groups.group, end)
     assert len(before) == NUM_MOMENTS
     z = {}
     for name, old in before.items():
         change = after[name] - old
         z[name] = float(change.sum() / (np.sqrt(np.sum(change**2)) + np.finfo(float).tiny))
-    return Outcome(z, float(np.mean(accepted)))
+    return Outcome(z, acceptance)

@@ -1,4 +1,4 @@
-"""Jumps, split steps and noisy forces leave the target invariant; near misses of them do not.
+"""Jumps and split steps leave the target invariant; near misses of them do not.
 
 As in `tests.core.test_exactness`, see `tests.core.invariance`: exact draws are moved a few times,
 and every moment is compared with what it was. All that is fitted is wrong on purpose, so that the
@@ -21,23 +21,17 @@ from fhl_ppl.core.jump import JumpTuning, Pool
 from fhl_ppl.core.jumps import JUMPS
 from fhl_ppl.core.metric import make_metric, velocity
 from fhl_ppl.core.reference import Reference
-from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import Tuning, iterate
+from fhl_ppl.core.transition import Tuning
 from tests.core.invariance import (
     FALSE_ALARM_RATE,
     GROUPINGS,
     METRICS,
     MIN_ACCEPTANCE,
     NUM_MOMENTS,
-    Outcome,
-    make_runs,
-    moments,
+    follow,
 )
-from tests.loops import draw, fori_loop
 from tests.targets import FORCES, TARGETS, with_force
 
-NUM_GROUPS = 60_000
-"""Groups in each case."""
 TURNS = (0.3, 0.6, 0.9)
 """One for each iteration."""
 OFF = np.array([0.6, -0.5, 0.4])
@@ -66,32 +60,9 @@ class SplitCase(NamedTuple):
     target: str
 
 
-class NoiseCase(NamedTuple):
-    """Trajectories along a noisy force, which start with gradients from `RENEWALS`."""
-
-    coupling: str
-    integrator: str
-    renewal: str
-    target: str
-
-
-def draw_anew(target, state, accepted, fresh):
-    return fresh
-
-
-def keep(target, state, accepted, fresh):
-    """As they were left: the noise belongs to the state then, and is exchanged for a new one."""
-    return state.gradient
-
-
-RENEWALS = {"drawn anew": draw_anew, "left over": keep}
-
 JUMP_GRID = [JumpCase(*cell) for cell in product((*JUMPS, *MIXED), GROUPINGS, METRICS, TARGETS)]
 SPLIT_GRID = [SplitCase(*cell) for cell in product(COUPLINGS, (0.0, 1.0), FORCES, METRICS, TARGETS)]
-NOISE_GRID = [
-    NoiseCase(*cell) for cell in product(COUPLINGS, ("leapfrog", "split"), RENEWALS, TARGETS)
-]
-NUM_CASES = len(JUMP_GRID) + len(SPLIT_GRID) + len(NOISE_GRID) + 1
+NUM_CASES = len(JUMP_GRID) + len(SPLIT_GRID) + 1
 Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * NUM_CASES) / 2))
 """Bonferroni's threshold for |z|: a correct library fails anywhere in this file, `slow` included,
 with a probability of at most `FALSE_ALARM_RATE`, were the seeds drawn anew."""
@@ -105,58 +76,6 @@ def make_reference(target):
 def make_pool(target, metric):
     covariance = METRICS[metric] * 1.3
     return Pool(target.mean + OFF, make_metric(covariance), np.eye(3)[0], np.asarray(1.0))
-
-
-def follow(target, grouping, make_tuning, seed, coupling="alternate", **settings):
-    """Move exact draws by the tunings, iteration by iteration.
-
-    Parameters
-    ----------
-    make_tuning
-        (iteration, draws, groups) -> Tuning.
-    settings
-        `evaluate`: stands in for the target's energy and gradient. `noise`: standard deviation of
-        what is added to every gradient. `renew`: (state, accepted, fresh) -> the gradients to start
-        the next iteration with. `iterations`: how many. `num_groups`.
-    """
-    evaluate = settings.get("evaluate", target.potential_and_gradient)
-    noise, renew = settings.get("noise", 0.0), settings.get("renew", draw_anew)
-    rng = np.random.default_rng(seed)
-    groups = make_runs(grouping, settings.get("num_groups", NUM_GROUPS))
-
-    def noisy(position):
-        energy, gradient = evaluate(position)
-        return energy, gradient + noise * rng.standard_normal(position.shape)
-
-    potential_and_gradient = noisy if noise else evaluate
-    start = target.sample(rng, len(groups.group))
-    state = State(start, *potential_and_gradient(start))
-    accepted, last = [], np.full(len(start), True)
-    with np.errstate(all="ignore"):
-        for iteration in range(settings.get("iterations", len(TURNS))):
-            if noise:
-                fresh = potential_and_gradient(state.position)[1]
-                state = state._replace(gradient=renew(target, state, last, fresh))
-            draws = draw(rng, *start.shape)
-            state, info = iterate(
-                state,
-                draws,
-                make_tuning(iteration, draws, groups),
-                groups,
-                COUPLINGS[coupling],
-                potential_and_gradient,
-                fori_loop,
-            )
-            last = info.accepted
-            accepted.append(np.mean(last))
-    before = moments(target, groups.group, start)
-    after = moments(target, groups.group, state.position)
-    assert len(before) == NUM_MOMENTS
-    z = {}
-    for name, old in before.items():
-        change = after[name] - old
-        z[name] = float(change.sum() / (np.sqrt(np.sum(change**2)) + np.finfo(float).tiny))
-    return Outcome(z, float(np.min(accepted)))
 
 
 def with_step_size(go):
@@ -230,14 +149,6 @@ def run_split(case, seed):
 drift_as_is = leapfrog_module.drift
 
 
-def run_noise(case, seed, **settings):
-    target = TARGETS[case.target]
-    reference = make_reference(target) if case.integrator == "split" else None
-    tuning = Tuning(0.4, 1, 1.0, make_metric(METRICS["diag"]), reference)
-    settings = {"renew": RENEWALS[case.renewal], "noise": 6.0, "iterations": 6, **settings}
-    return follow(target, "2", lambda *_: tuning, seed, case.coupling, **settings)
-
-
 def assert_invariant(outcome):
     assert outcome.acceptance > MIN_ACCEPTANCE / 2, "nothing moved, so nothing was tested"
     assert outcome.worst < Z_THRESHOLD, outcome
@@ -257,10 +168,6 @@ def is_quick_split(case):
     """Every coupling meets every force, pulled and on the skewed target."""
     turn = place(COUPLINGS, case.coupling) + place(FORCES, case.force)
     return case.strength > 0 and case.target == "skewed" and place(METRICS, case.metric) == turn % 2
-
-
-def is_quick_noise(case):
-    return case.target == "skewed"
 
 
 def marked(grid, is_quick):
@@ -283,11 +190,6 @@ def test_exact_draws_stay_exact_under_jumps(seed, case):
 @pytest.mark.parametrize(("seed", "case"), marked(SPLIT_GRID, is_quick_split))
 def test_exact_draws_stay_exact_under_split_steps(seed, case):
     assert_invariant(run_split(case, seed))
-
-
-@pytest.mark.parametrize(("seed", "case"), marked(NOISE_GRID, is_quick_noise))
-def test_exact_draws_stay_exact_under_a_noisy_force(seed, case):
-    assert_invariant(run_noise(case, seed))
 
 
 def assert_caught(outcome):
@@ -400,33 +302,3 @@ def test_kicks_that_add_the_reference_instead_of_taking_it_off_are_harmless(monk
     outcome = run_split(SPLIT, 1)
     assert_invariant(outcome)
     assert outcome.acceptance < right.acceptance - 0.1
-
-
-# Wrong gradients to start with.
-
-
-def exact(target, state, accepted, fresh):
-    """Without noise at the start, with it at the end."""
-    return target.potential_and_gradient(state.position)[1]
-
-
-def anew_after_rejection(target, state, accepted, fresh):
-    """Left over where accepted: then the noise tells of having been accepted."""
-    return np.where(accepted[:, None], state.gradient, fresh)
-
-
-NOISE = NoiseCase("alternate", "leapfrog", "drawn anew", "gaussian")
-
-
-@pytest.mark.parametrize(
-    ("coupling", "integrator", "renew"),
-    [
-        ("alternate", "leapfrog", exact),
-        ("joint", "split", exact),
-        ("alternate", "leapfrog", anew_after_rejection),
-        ("alternate", "split", anew_after_rejection),
-    ],
-)
-def test_wrongly_renewed_noise_is_caught(coupling, integrator, renew):
-    case = NOISE._replace(coupling=coupling, integrator=integrator)
-    assert_caught(run_noise(case, 1, renew=renew, iterations=8, num_groups=150_000))

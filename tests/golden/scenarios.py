@@ -26,6 +26,7 @@ from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import Tuning, iterate, transition
 from tests.targets import TARGETS
@@ -105,8 +106,20 @@ def leapfrog(coupling, metric, inputs, fori_loop):
     return end._asdict()
 
 
-def one_transition(coupling, metric, adjusted, inputs, fori_loop, pulled=True):
+def random_force(inputs):
+    """Energies and forces off by a wave, which is another in every evaluation."""
+
+    def draw(position, number, energy):
+        energy, gradient = TARGET.potential_and_gradient(position)
+        wave = array_namespace(position).sin(inputs["noise"][0, :, :] + number)
+        return energy + wave[:, 0], gradient + wave
+
+    return RandomForce(draw, lambda position: TARGET.potential_and_gradient(position)[0])
+
+
+def one_transition(coupling, metric, adjusted, inputs, fori_loop, pulled=True, noisy=False):
     """One iteration, with acceptances and rejections."""
+    evaluate = random_force(inputs) if noisy else TARGET.potential_and_gradient
     position = inputs["position"]
     tuning = Tuning(
         inputs["step_size"],
@@ -115,12 +128,12 @@ def one_transition(coupling, metric, adjusted, inputs, fori_loop, pulled=True):
         make_metric(inputs[metric]),
     )
     state, info = transition(
-        State(position, *TARGET.potential_and_gradient(position)),
+        State(position, *evaluate(position)),
         _draws(inputs, 0),
         tuning,
         make_groups(PARTICLES, GROUP_SIZE, like=position),
         COUPLINGS[coupling],
-        TARGET.potential_and_gradient,
+        evaluate,
         fori_loop,
         adjusted,
     )
@@ -217,6 +230,9 @@ SCENARIOS = {
     "warm-up joint": WarmUp("joint", estimates.from_positions, "diag", False),
 }
 for _coupling in COUPLINGS:
+    SCENARIOS[f"transition {_coupling} random force"] = partial(
+        one_transition, _coupling, "dense", True, noisy=True
+    )
     for _metric in ("diag", "dense"):
         SCENARIOS[f"leapfrog {_coupling} {_metric}"] = partial(leapfrog, _coupling, _metric)
         for _adjusted in (True, False):

@@ -129,7 +129,7 @@ def test_subsampling_is_refused():
         with pyro.plate("data", 10, subsample_size=3) as index:
             pyro.sample("y", dist.Normal(x, 1.0), obs=torch.zeros(10)[index])
 
-    with pytest.raises(NotImplementedError, match=r"plate 'data' draws 3 of 10.*noisy_gradient"):
+    with pytest.raises(NotImplementedError, match=r"plate 'data' draws 3 of 10.*minibatch"):
         problem_from_model(model, num_particles=2)
 
 

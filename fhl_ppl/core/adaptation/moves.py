@@ -48,7 +48,7 @@ class Moves(NamedTuple):
         Sums of the expected squared jumps along the widest direction, and of the mean square along
         all; in units of the variance there, shape [option, 2].
     cost
-        Gradients that the option took, shape [option].
+        Gradients that the option took, or what they cost, shape [option].
     """
 
     weight: Array
@@ -93,10 +93,13 @@ def record(
     squared_jump: Array,
     principal_jump: Array,
     variance: Array,
-    num_steps: Array,
+    cost: Array,
     dim: int,
 ) -> Moves:
-    """Add the jumps [particle] of one iteration, `variance` being that of the widest direction."""
+    """Add the jumps [particle] of one iteration at a `cost`, scalar, for each particle.
+
+    `variance` is that of the widest direction.
+    """
     xp = array_namespace(squared_jump)
     # An integer among the factors would make double precision of single precision in NumPy.
     happens = xp.astype(tuning.happens, squared_jump.dtype)
@@ -113,7 +116,7 @@ def record(
     return Moves(
         moves.weight,
         moves.rate + xp.matrix_transpose(option) @ rates,
-        moves.cost + xp.sum(option, axis=0) * num_steps,
+        moves.cost + xp.sum(option, axis=0) * cost,
     )
 
 

@@ -39,7 +39,7 @@ class StrengthMixture(NamedTuple):
     jump
         Sum of the expected squared jumps of the particles that the option could pull.
     gradients
-        Gradients that they took.
+        Gradients that they took, or what they cost.
     """
 
     kappa: Array
@@ -75,14 +75,14 @@ def strength_for(
 
 
 def record(
-    mixture: StrengthMixture, chosen: Array, squared_jump: Array, pulled: Array, num_steps: Array
+    mixture: StrengthMixture, chosen: Array, squared_jump: Array, pulled: Array, cost: Array
 ) -> StrengthMixture:
-    """Add the `squared_jump` of one iteration, of the particles that `pulled` marks."""
+    """Add the `squared_jump` of one iteration at a `cost`, of the particles that `pulled` marks."""
     xp = array_namespace(squared_jump)
     mask = xp.astype(chosen & pulled[:, None], squared_jump.dtype)
     return mixture._replace(
         jump=mixture.jump + xp.sum(mask * squared_jump[:, None], axis=0),
-        gradients=mixture.gradients + xp.sum(mask, axis=0) * num_steps,
+        gradients=mixture.gradients + xp.sum(mask, axis=0) * cost,
     )
 
 

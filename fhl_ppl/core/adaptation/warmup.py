@@ -69,6 +69,9 @@ class Plan(NamedTuple):
         Shares of the iterations that trajectories, and each of the jumps, keep.
     excuses_walls
         Whether `patience` decides which lost proposals count against eta; else all do.
+    energy_cost, force_cost
+        What an iteration costs by itself, and for each evaluation of the force: with a minibatch
+        the energy of all rows is what is dear.
     min_step_size, max_step_size
         Bounds on eta.
     """
@@ -88,6 +91,8 @@ class Plan(NamedTuple):
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
     jump_floor: float = moves.JUMP_FLOOR
     excuses_walls: bool = False
+    energy_cost: float = 0.0
+    force_cost: float = 1.0
     min_step_size: float = 0.0
     max_step_size: float = inf
 
@@ -243,7 +248,7 @@ def update(
                 info.squared_jump,
                 info.principal_jump,
                 adaptation.pool.variance,
-                info.num_steps,
+                _cost(plan, info),
                 state.position.shape[1],
             )
         )
@@ -286,10 +291,14 @@ def _learn_from_trajectories(
     if plan.pulling_strength is None:
         chosen = _chosen(adaptation, groups, draws)
         mixture = strength.record(
-            mixture, chosen, info.squared_jump, info.is_pulled, info.num_steps
+            mixture, chosen, info.squared_jump, info.is_pulled, _cost(plan, info)
         )
     losses = patience.update(adaptation.losses, info.is_lost)
     return adaptation._replace(step=step, losses=losses, mixture=mixture)
+
+
+def _cost(plan: Plan, info: Info) -> Array:
+    return plan.energy_cost + plan.force_cost * info.num_steps
 
 
 def _witnesses(plan: Plan, adaptation: Adaptation, info: Info) -> Array:
