@@ -16,18 +16,14 @@ from numpyro.util import identity
 from fhl_ppl.core.adaptation import warmup
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import State
 from fhl_ppl.core.transition import iterate
-from fhl_ppl.numpyro import batches, potential, starts
-from fhl_ppl.numpyro.randomness import draw, force_keys, is_batch, particle_keys
+from fhl_ppl.numpyro import potential, starts
+from fhl_ppl.numpyro.batches import Anchor
+from fhl_ppl.numpyro.problem import Problem
+from fhl_ppl.numpyro.randomness import draw, is_batch, particle_keys
 from fhl_ppl.numpyro.state import FHLState
-from fhl_ppl.options import (
-    Options,
-    block_structure,
-    check_random_force,
-    initial_inverse_mass_matrix,
-)
+from fhl_ppl.options import Options, block_structure, initial_inverse_mass_matrix
 
 Array = Any
 
@@ -202,30 +198,17 @@ class FHL(MCMCKernel):
         find_heuristic_step_size: bool = False,
         regularize_mass_matrix: bool = True,
     ) -> None:
-        if (model is None) == (potential_fn is None):
-            given = "neither" if model is None else "both"
-            raise ValueError(f"Exactly one of model and potential_fn must be given, got {given}.")
-        for name, value in {
-            "model": model,
-            "potential_fn": potential_fn,
-            "gradient_fn": gradient_fn,
-        }.items():
-            if not (value is None or callable(value)):
-                raise TypeError(f"{name} must be callable, got {value!r}.")
-        check_random_force(
-            gradient_fn is not None, noisy_gradient, minibatch, model is not None, anchor
+        self._problem = Problem(
+            model,
+            potential_fn,
+            gradient_fn=gradient_fn,
+            noisy_gradient=noisy_gradient,
+            minibatch=minibatch,
+            anchor=anchor,
+            init_strategy=init_strategy,
+            forward_mode=forward_mode_differentiation,
+            evaluation=evaluation,
         )
-        if not callable(init_strategy):
-            raise TypeError(
-                f"init_strategy must be callable, such as init_to_median, got {init_strategy!r}."
-            )
-        if minibatch and forward_mode_differentiation:
-            raise ValueError(
-                "minibatch=True differentiates in reverse; leave out "
-                "forward_mode_differentiation=True."
-            )
-        if evaluation not in potential.EVALUATIONS:
-            raise ValueError(f'evaluation must be "vmap" or "map", got {evaluation!r}.')
         if kinetic_fn is not None:
             raise ValueError(
                 "kinetic_fn is not supported: the kinetic energy is p' M^-1 p / 2. Leave it out, "
@@ -257,28 +240,15 @@ class FHL(MCMCKernel):
             integrator=integrator,
             jumps=jumps,
             dense_mass=dense_mass,
-            trusts_gradient=gradient_fn is None,
+            trusts_gradient=self._problem.trusts_gradient,
         )
-        self._subsampling_model = model if minibatch else None
-        self._model = batches.with_all_rows(model) if minibatch and model else model
-        self._potential_fn = potential_fn
-        self._gradient_fn = gradient_fn
-        self._noisy_gradient = noisy_gradient
-        self._given_anchor = anchor
         self._inverse_mass_matrix = inverse_mass_matrix
-        self._init_strategy = init_strategy
-        self._forward_mode = forward_mode_differentiation
-        self._evaluation = evaluation
         self._forget()
 
     def _forget(self) -> None:
-        """Drop what `init` sets; functions in it cannot be pickled."""
+        """Drop what `init` sets."""
         # MCMC calls `init` again before it resumes if `_sample_fn` is None.
         self._sample_fn: Callable | None = None
-        self._potential_fn_generator: Callable | None = None
-        self._postprocess_fn: Callable | None = None
-        self._unravel: Callable | None = None
-        self._plates: dict[str, tuple[int, int]] = {}
         self._plan: warmup.Plan | None = None
 
     def __getstate__(self) -> dict:
@@ -290,7 +260,7 @@ class FHL(MCMCKernel):
     @property
     def model(self) -> Callable | None:
         """The NumPyro model, all rows of it, read by `Predictive`'s and ArviZ's helpers."""
-        return self._model
+        return self._problem.model
 
     @property
     def options(self) -> Options:
@@ -355,66 +325,41 @@ class FHL(MCMCKernel):
         rng_key, keys = particle_keys(rng_key, num_particles)
         if init_params is not None:
             init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
-        if self._subsampling_model is not None:
-            self._plates = batches.subsampled_plates(
-                self._subsampling_model, keys[0], model_args, model_kwargs
-            )
-        if self._model is None:
-            z = starts.needed(init_params)
-        else:
-            z, self._potential_fn_generator, self._postprocess_fn = starts.from_model(
-                keys,
-                self._model,
-                model_args,
-                model_kwargs,
-                init_params,
-                init_strategy=self._init_strategy,
-                forward_mode_differentiation=self._forward_mode,
-                validate_grad=self._options.trusts_gradient,
-            )
-
+        problem = self._problem
+        z = problem.start(keys, init_params, model_args, model_kwargs)
         first = jax.tree.map(lambda leaf: leaf[0], z)
-        flat, self._unravel = ravel_pytree(first)
         # A model without latent sites has an empty pytree, which says nothing of its batch size.
         particle = jnp.arange(num_particles)
-        potential_fn = self._potential(model_args, model_kwargs)
-        potential.check_potential(potential_fn, first)
-        if self._gradient_fn is not None:
-            noise = (keys[0],) if self._noisy_gradient else ()
-            potential.check_gradient_fn(self._gradient_fn, first, *noise)
-
         position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
-        dim = flat.shape[0]
+        dim = position.shape[1]
         sites = potential.slices(first)
         structure = block_structure(self._options.dense_mass, sites, dim)
-        plan = self._options.plan(num_warmup, dim, structure, batches.shares(self._plates))
+        plan = self._options.plan(num_warmup, dim, structure, problem.batch_shares)
         inverse_mass_matrix = initial_inverse_mass_matrix(
             self._inverse_mass_matrix, sites, dim, plan.dense
         )
 
         # One compiled function: run eagerly, it would be compiled operation by operation.
         @jax.jit
-        def begin(
-            position: Array,
-        ) -> tuple[State, warmup.Adaptation, batches.Anchor | None]:
-            anchor = self._find_anchor(potential_fn, first)
+        def begin(position: Array) -> tuple[State, warmup.Adaptation, Anchor | None]:
+            anchor = problem.find_anchor(first, model_args, model_kwargs)
             if anchor is not None and init_params is None:
                 # Far out a batch tells so little that the way in would take most of warm-up.
                 position = jnp.broadcast_to(anchor.position, position.shape)
-            evaluate = self._evaluate(model_args, model_kwargs, keys, anchor)
-            particles = State(position, *evaluate(position))
+            force = problem.force(model_args, model_kwargs, keys, anchor)
+            particles = State(position, *force(position))
             metric = jnp.asarray(inverse_mass_matrix, position.dtype)
             adaptation = warmup.start(plan, particles, self._options.step_size, metric)
             return particles, adaptation, anchor
 
         particles, adaptation, anchor = begin(position)
         if anchor is not None:
-            z = jax.vmap(self._unravel)(particles.position)
+            z = jax.vmap(problem.unravel)(particles.position)
         starts.check_finite(
             z,
             particles.potential_energy,
-            jax.vmap(self._unravel)(particles.gradient),
-            self._options.trusts_gradient,
+            jax.vmap(problem.unravel)(particles.gradient),
+            problem.trusts_gradient,
         )
         self._plan = plan
         # NumPy, not JAX arrays: `init` may run under a transformation whose tracers must not stay.
@@ -453,9 +398,9 @@ class FHL(MCMCKernel):
 
     def postprocess_fn(self, model_args: tuple, model_kwargs: dict | None) -> Callable:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
-        if self._postprocess_fn is None:
-            return identity
-        return self._postprocess_fn(*model_args, **({} if model_kwargs is None else model_kwargs))
+        return self._problem.postprocess_fn(
+            model_args, {} if model_kwargs is None else model_kwargs
+        )
 
     def _sample(self, state: FHLState, model_args: tuple, model_kwargs: dict) -> FHLState:
         plan, groups = self._plan, self._groups
@@ -471,7 +416,7 @@ class FHL(MCMCKernel):
             tuning,
             groups,
             COUPLINGS[self._options.coupling],
-            self._evaluate(model_args, model_kwargs, keys, state.anchor),
+            self._problem.force(model_args, model_kwargs, keys, state.anchor),
             _fori_loop,
             self._options.adjusted,
         )
@@ -491,7 +436,7 @@ class FHL(MCMCKernel):
         accept_prob = self._report(info.accept_prob)
         return FHLState(
             i=state.i + 1,
-            z=self._report(jax.vmap(self._unravel)(particles.position)),
+            z=self._report(jax.vmap(self._problem.unravel)(particles.position)),
             potential_energy=self._report(particles.potential_energy),
             energy=self._report(info.energy),
             accept_prob=accept_prob,
@@ -509,45 +454,6 @@ class FHL(MCMCKernel):
             adaptation=adaptation,
             rng_key=rng_key,
             anchor=state.anchor,
-        )
-
-    def _potential(self, model_args: tuple, model_kwargs: dict) -> Callable:
-        if self._potential_fn is not None:
-            return self._potential_fn
-        assert self._potential_fn_generator is not None
-        return self._potential_fn_generator(*model_args, **model_kwargs)
-
-    def _find_anchor(self, potential_fn: Callable, start: Any) -> batches.Anchor | None:
-        if self._subsampling_model is None:
-            return None
-        given = self._given_anchor
-        if given is None:
-            return batches.find_anchor(potential_fn, start, given=False)
-        return batches.find_anchor(potential_fn, starts.as_anchor(given, start), given=True)
-
-    def _evaluate(
-        self,
-        model_args: tuple,
-        model_kwargs: dict,
-        keys: Array,
-        anchor: batches.Anchor | None,
-    ) -> Callable | RandomForce:
-        """What moves the particles in an iteration with keys [particle]."""
-        unravel = self._unravel
-        assert unravel is not None
-        potential_fn = self._potential(model_args, model_kwargs)
-        if anchor is not None:
-            of_batch = batches.controlled(potential_fn, self._plates, anchor, unravel)
-            return potential.batch_force(
-                potential_fn, of_batch, unravel, force_keys(keys), self._evaluation
-            )
-        if self._noisy_gradient:
-            assert self._gradient_fn is not None
-            return potential.noisy_force(
-                potential_fn, self._gradient_fn, unravel, force_keys(keys), self._evaluation
-            )
-        return potential.potential_and_gradient(
-            potential_fn, self._gradient_fn, unravel, self._forward_mode, self._evaluation
         )
 
     def _report(self, tree: Any) -> Any:
