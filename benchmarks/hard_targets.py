@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import AIES, HMC, MCMC, NUTS
 
+from benchmarks.restarted import Restarted
 from benchmarks.samplers.numpyro_kernels import CountingESS
 from fhl_ppl.numpyro import FHL
 
@@ -126,38 +127,13 @@ def _steps(mcmc: MCMC, field: str, chains: int) -> float:
 
 
 def calls_until(
-    target: Target, reached: Callable[[Any], bool], chains: int, seed: int, limit: int = 2000
-) -> tuple[int | None, np.ndarray]:
-    """Warm up, start again from where warm-up started, and count evaluations until `reached`.
-
-    Returns them, None beyond `limit`, and the weights of the moves.
-    """
-    kernel = FHL(potential_fn=target.potential, gradient_fn=target.gradient)
-    mcmc = MCMC(
-        kernel,
-        num_warmup=300,
-        num_samples=1,
-        num_chains=chains,
-        chain_method="vectorized",
-        progress_bar=False,
-    )
-    mcmc.run(jax.random.PRNGKey(seed), init_params=target.start(jax.random.key(100 + seed), chains))
-    state = mcmc.last_state
-    position = target.start(jax.random.key(200 + seed), chains)
-    again = state.particles._replace(
-        position=position,
-        potential_energy=jax.vmap(target.potential)(position),
-        gradient=jax.vmap(target.gradient)(position),
-    )
-    state, calls = state._replace(particles=again), 0
-    step = jax.jit(lambda value: kernel.sample(value, (), {}))
-    weights = np.asarray(state.adaptation.moves.weight)
-    while calls < limit:
-        state = step(state)
-        calls += int(state.n_steps[0])
-        if reached(state.particles):
-            return calls, weights
-    return None, weights
+    fhl: Restarted, reached: Callable[[Any], bool], seed: int, limit: int = 2000
+) -> int | None:
+    """Evaluations until `reached`; None beyond `limit`."""
+    for calls, particles in fhl.course(seed, limit):
+        if reached(particles):
+            return calls
+    return None
 
 
 def main() -> None:
@@ -179,7 +155,8 @@ def main() -> None:
         def settled(particles, dim=dim):
             return abs(float(particles.potential_energy.mean()) / (dim / 2) - 1) < 0.1
 
-        counts = [calls_until(no_gradient(dim), settled, 256, seed)[0] for seed in seeds]
+        fhl = Restarted(no_gradient(dim), 256)
+        counts = [calls_until(fhl, settled, seed) for seed in seeds]
         print(f"d = {dim}: {counts}", flush=True)
 
     print("\n8 to 4 modes: evaluations until 98% of the particles are right")
@@ -188,7 +165,8 @@ def main() -> None:
         def right(particles):
             return float(jax.vmap(is_right)(particles.position).mean()) >= 0.98
 
-        counts = [calls_until(eight_to_four(nuisance), right, 512, seed)[0] for seed in seeds]
+        fhl = Restarted(eight_to_four(nuisance), 512)
+        counts = [calls_until(fhl, right, seed) for seed in seeds]
         print(f"{nuisance} nuisance dimensions: {counts}", flush=True)
 
 
