@@ -39,7 +39,7 @@ class Restarted:
         self.evaluate = jax.jit(jax.vmap(lambda q: (target.potential(q), gradient(q))))
 
     def course(self, seed: int, limit: int) -> Iterator[tuple[int, State]]:
-        """Warm up, start again, go on for `limit` evaluations: yields them so far, the particles."""
+        """Warm up, start again, go on for `limit` evaluations; yields them so far and particles."""
         key = jax.random.key(seed)
         warm_key, start_key, again_key = jax.random.split(key, 3)
         keys = jax.random.split(warm_key, self.particles)

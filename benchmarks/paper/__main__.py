@@ -3,8 +3,8 @@
     python -m benchmarks.paper [--only metastability noise] [--seeds 5] [--quick] [--out out/paper]
 
 writes `results.json` (versions, seeds, figures of every seed), `results.md` and pictures. A second
-call replaces the experiments that it runs and keeps the others. `--quick` is to see that all of it works: its
-figures mean nothing.
+call replaces the experiments that it runs and keeps the others. `--quick` is to see that all of it
+works: its figures mean nothing.
 """
 
 import argparse
@@ -57,8 +57,8 @@ def record(result: Result, seeds: list[int], quick: bool, seconds: float) -> dic
     }
 
 
-def main():
-    options = parse()
+def main(arguments=None):
+    options = parse(arguments)
     jax.config.update("jax_enable_x64", True)
     seeds = list(range(options.seeds))
     path = options.out / "results.json"
@@ -74,7 +74,11 @@ def main():
         write(path, json.dumps(done, indent=1, default=float))
         print(f"# {name}, {seconds:.0f} s of CPU time\n", flush=True)
         print(markdown(done[name]), flush=True)
-    parts = [f"## {name} ({EXPERIMENTS[name]})\n\n{markdown(done[name])}" for name in EXPERIMENTS if name in done]
+    parts = [
+        f"## {name} ({EXPERIMENTS[name]})\n\n{markdown(done[name])}"
+        for name in EXPERIMENTS
+        if name in done
+    ]
     write(path.with_suffix(".md"), "\n".join(parts))
 
 

@@ -34,9 +34,7 @@ class Contest(NamedTuple):
     watch: Callable = mean_energy
 
     def courses(self, method: Method, settings: list[Setting], seeds: list[int]):
-        return run(
-            self.problem, method, settings, seeds, self.particles, self.budget, self.watch
-        )
+        return run(self.problem, method, settings, seeds, self.particles, self.budget, self.watch)
 
 
 def best(contest: Contest, method: Method, grid: list[Setting]) -> Setting:

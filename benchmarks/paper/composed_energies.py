@@ -59,12 +59,13 @@ def grid_energy(potential):
 def grid_draws(potential):
     """Exact draws up to the width of a cell: (key, particles) -> [particle, 2]."""
     energy, centres = grid_energy(potential)
+    mass = jnp.cumsum(jnp.exp(jnp.min(energy) - energy))
 
     def exact(key, particles):
         which, within = jax.random.split(key)
-        chosen = jax.random.categorical(which, -energy, shape=(particles,))
-        width = 2 * HALF / CELLS
-        return centres[chosen] + width * jax.random.uniform(within, (particles, 2), minval=-0.5, maxval=0.5)
+        chosen = jnp.searchsorted(mass, mass[-1] * jax.random.uniform(which, (particles,)))
+        shift = jax.random.uniform(within, (particles, 2), minval=-0.5, maxval=0.5)
+        return centres[chosen] + 2 * HALF / CELLS * shift
 
     return exact
 
@@ -86,7 +87,9 @@ def contest(quick: bool) -> Contest:
     def potential(q):
         return models[0](q) + models[1](q)
 
-    problem = Problem(potential, None, lambda key, n: jax.random.normal(key, (n, 2)), grid_draws(potential))
+    problem = Problem(
+        potential, None, lambda key, n: jax.random.normal(key, (n, 2)), grid_draws(potential)
+    )
     level = level_of(potential)
 
     def measure(course, seed):
@@ -112,7 +115,9 @@ def run(seeds: list[int], quick: bool) -> Result:
     exact, truth = game.problem.exact, game.problem._replace(exact=grid_draws(true_product))
     rows.append({"steps": "", "method": "exact draws of the learned product", "setting": ""})
     rows[-1]["sliced W2"] = measures.floor(game.problem, game.particles, seeds)
-    rows.append({"steps": "model error", "method": "the same, to draws of the true product", "setting": ""})
+    rows.append(
+        {"steps": "model error", "method": "the same, to draws of the true product", "setting": ""}
+    )
     rows[-1]["sliced W2"] = [
         measures.to_exact(truth, np.asarray(exact(jax.random.key(20_000 + s), game.particles)), s)
         for s in seeds

@@ -24,7 +24,7 @@ def network(key: Array, dim: int, width: int, layers: int) -> list[tuple[Array, 
 
 
 def energy(parameters: list, tail: float, q: Array) -> Array:
-    """U(q) [] of q [dim]: hidden layers with shortcuts, and a weak quadratic that keeps it proper."""
+    """U(q) of q [dim]: hidden layers with shortcuts, and a quadratic that keeps it proper."""
     x = q.astype(jnp.float32)
     for i, (weight, offset) in enumerate(parameters[:-1]):
         step = jax.nn.silu(x @ weight + offset)

@@ -16,7 +16,8 @@ from benchmarks.paper.compare import compare
 from benchmarks.paper.energy_models import learn
 from benchmarks.paper.instability import NAMES, energy_contest, exact_row, lowest
 from benchmarks.paper.methods import METHODS, Setting, paper_grid, wide_grid
-from benchmarks.paper.run import Problem, run as run_all
+from benchmarks.paper.run import Problem
+from benchmarks.paper.run import run as run_all
 from benchmarks.paper.shipped import shipped_row
 from benchmarks.paper.tables import Result, Table
 

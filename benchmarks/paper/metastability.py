@@ -4,8 +4,8 @@ The paper's: d = 2, 256 particles from N(0, 4 I), T = 1000. Beside it the questi
 many evaluations until the particles are right, in d = 2, 10 and 30, every method at its best step.
 """
 
-import jax.numpy as jnp
 import jax
+import jax.numpy as jnp
 
 from benchmarks.hard_targets import no_gradient
 from benchmarks.paper import measures
@@ -25,13 +25,11 @@ BUDGETS = {2: 200, 10: 400, 30: 800}
 
 def problem(dim: int) -> Problem:
     """N(1, I) from N(0, 4 I), both exact."""
-    return Problem(
-        *no_gradient(dim), lambda key, n: 1 + jax.random.normal(key, (n, dim))
-    )
+    return Problem(*no_gradient(dim), lambda key, n: 1 + jax.random.normal(key, (n, dim)))
 
 
 def contest(dim: int, particles: int, budget: int) -> Contest:
-    """Judged by the evaluations until the mean energy stays within 10% of d / 2, and by sliced W2."""
+    """Judged by evaluations until the mean energy stays within 10% of d / 2, and sliced W2."""
     target, right = problem(dim), dim / 2
 
     def settled(course):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.paper import measures
-from benchmarks.paper.compare import Contest, compare, gather
+from benchmarks.paper.compare import Contest, compare
 from benchmarks.paper.methods import paper_grid, wide_grid
 from benchmarks.paper.pictures import scatter
 from benchmarks.paper.run import Problem
@@ -91,6 +91,4 @@ def run(seeds: list[int], quick: bool) -> Result:
             f"abs(y) > abs(x) ({TRUE_SHARE:.3f})": [upright(one) for one in places],
         }
     )
-    return Result(
-        [Table("Figure 6, T = 200", rows)], {"pseudo_stability": scatter(first, PROBLEM)}
-    )
+    return Result([Table("Figure 6, T = 200", rows)], {"pseudo_stability": scatter(first, PROBLEM)})

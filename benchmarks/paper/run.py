@@ -132,9 +132,7 @@ def run(
     """Run every setting with every seed, `budget` evaluations a particle each."""
     # Grids differ, the compiled function does not.
     kernel = method._replace(one_step=False)
-    pairs = sorted(
-        product(settings, range(len(seeds))), key=lambda pair: pair[0].num_steps
-    )
+    pairs = sorted(product(settings, range(len(seeds))), key=lambda pair: pair[0].num_steps)
     courses = {setting: [None] * len(seeds) for setting in settings}
     for length, same in groupby(pairs, key=lambda pair: pair[0].num_steps):
         for batch in batched(same, BATCH):
