@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.paper import measures
 from benchmarks.paper.compare import Contest, compare
 from benchmarks.paper.energy_models import learn
-from benchmarks.paper.methods import METHODS, paper_grid, wide_grid
+from benchmarks.paper.methods import METHODS, TUNED, paper_grid, wide_grid
 from benchmarks.paper.pictures import scatter
 from benchmarks.paper.run import Problem
 from benchmarks.paper.shipped import shipped_row
@@ -110,7 +110,7 @@ def run(seeds: list[int], quick: bool) -> Result:
     short = partial(paper_grid, steps=(0.0005, 0.005), lengths=(4, 8))
     rows, _ = compare(game, short, seeds, "paper's", NAMES)
     wide = partial(wide_grid, steps=STEPS, lengths=(4, 8), pulls=(0.25, 1.0))
-    tuned, first = compare(game, wide, seeds, "tuned", NAMES)
+    tuned, first = compare(game, wide, seeds, "tuned", TUNED)
     rows += [*tuned, shipped_row(game, seeds, game.budget)]
     exact, truth = game.problem.exact, game.problem._replace(exact=grid_draws(true_product))
     rows.append({"steps": "", "method": "exact draws of the learned product", "setting": ""})

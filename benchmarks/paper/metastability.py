@@ -65,7 +65,7 @@ def run(seeds: list[int], quick: bool) -> Result:
 
     names = ("LMC", "HMC", "FHL joint", "FHL alternate")
     for dim in (2,) if quick else (2, 10, 30):
-        tuned = contest(dim, 512, BUDGETS[dim])
+        tuned = contest(dim, 256, BUDGETS[dim])
 
         def grid(method, dim=dim):
             return wide_grid(method, STEPS[dim])

@@ -54,6 +54,10 @@ class Setting(NamedTuple):
         return text + (f", λ {self.strength:.3g}" if self.strength else "")
 
 
+TUNED = ("LMC", "HMC", "FHL joint", "U-FHL", "FHL alternate")
+"""Those that are worth tuning where runs are dear."""
+
+
 PAPER_STEPS = (0.0002, 0.0005, 0.002, 0.005)
 PAPER_LENGTHS = (4, 8, 16)
 PAPER_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
