@@ -13,8 +13,6 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-import jax
-
 from benchmarks.one import installed
 from benchmarks.paper.tables import Result, Table
 from benchmarks.peers import source, write
@@ -59,7 +57,6 @@ def record(result: Result, seeds: list[int], quick: bool, seconds: float) -> dic
 
 def main(arguments=None):
     options = parse(arguments)
-    jax.config.update("jax_enable_x64", True)
     seeds = list(range(options.seeds))
     path = options.out / "results.json"
     done = json.loads(path.read_text()) if path.exists() else {}

@@ -20,7 +20,8 @@ from benchmarks.paper.tables import Result, Table
 NAMES = tuple(name for name in METHODS if name != "random walk")
 STEPS = {2: (0.1, 0.2, 0.4, 0.8, 1.2, 1.6), 10: (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)}
 STEPS[30] = STEPS[10]
-BUDGETS = {2: 200, 10: 400, 30: 800}
+BUDGETS = {2: 200, 10: 300, 30: 600}
+PARTICLES = {2: 512, 10: 256, 30: 128}
 
 
 def problem(dim: int) -> Problem:
@@ -65,7 +66,7 @@ def run(seeds: list[int], quick: bool) -> Result:
 
     names = ("LMC", "HMC", "FHL joint", "FHL alternate")
     for dim in (2,) if quick else (2, 10, 30):
-        tuned = contest(dim, 256, BUDGETS[dim])
+        tuned = contest(dim, PARTICLES[dim], BUDGETS[dim])
 
         def grid(method, dim=dim):
             return wide_grid(method, STEPS[dim])

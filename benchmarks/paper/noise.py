@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from benchmarks.paper.methods import METHODS, Setting
-from benchmarks.paper.run import draw
+from benchmarks.paper.run import BATCH, batched, draw, filled
 from benchmarks.paper.tables import Result, Table
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
@@ -28,7 +28,6 @@ NAMES = ("HMC", "FHL joint", "FHL alternate")
 NOISES = {10: (0.0, 1.0, 3.0, 10.0, 30.0), 100: (0.0, 1.0, 10.0, 30.0)}
 """By dimension."""
 PARTICLES, ITERATIONS, COORDINATES = 16, 1000, 4
-BATCH = 8
 
 
 def noisy(blind, scale, key, calls):
@@ -85,9 +84,8 @@ def chains(method, dim, num_steps, keep, step_size, strength, scale, key):
 def run_all(method, dim, num_steps, settings, scale, seeds, keep=False):
     """Traces of every setting and seed, [setting, seed, iteration, particle, coordinate + 1]."""
     pairs, traces = list(product(settings, seeds)), []
-    for first in range(0, len(pairs), BATCH):
-        batch = pairs[first : first + BATCH]
-        full = [*batch, *[batch[0]] * (BATCH - len(batch))]
+    for batch in batched(pairs):
+        full = filled(batch)
         found = chains(
             method,
             dim,
@@ -157,7 +155,7 @@ def kept_row(dim, seeds, keep):
     """HMC, s = 1, with one step at an acceptance of .8, the gradient drawn anew or kept."""
     setting, means, worth = Setting(1.1 * dim**-0.5, 1, 0.0), [], []
     for seed in seeds:
-        many = [100 * seed + k for k in range(BATCH)]
+        many = [100 * seed + k for k in range(8)]
         (traces,) = run_all(METHODS["HMC"], dim, 1, [setting], 1.0, many, keep)
         means.append(float(traces[..., -1].mean() / (dim / 2)))
         worth.append(float(np.mean([effective_share(trace, dim) for trace in traces])))

@@ -18,7 +18,7 @@ from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import Tuning, transition
 
 Array = Any
-BATCH = 8
+BATCH = 4
 """Runs side by side."""
 LONGEST = 4000
 """Most iterations of a run."""
@@ -135,9 +135,8 @@ def run(
     pairs = sorted(product(settings, range(len(seeds))), key=lambda pair: pair[0].num_steps)
     courses = {setting: [None] * len(seeds) for setting in settings}
     for length, same in groupby(pairs, key=lambda pair: pair[0].num_steps):
-        for batch in batched(same, BATCH):
-            # Filled up, so that one compiled function serves all lengths and numbers of seeds.
-            full = [*batch, *[batch[0]] * (BATCH - len(batch))]
+        for batch in batched(same):
+            full = filled(batch)
             found = _run(
                 problem,
                 kernel,
@@ -158,8 +157,13 @@ def run(
     return courses
 
 
-def batched(items: Iterable, size: int) -> Iterator[list]:
-    """Lists of `size` items, the last maybe shorter."""
+def batched(items: Iterable) -> Iterator[list]:
+    """Lists of `BATCH` items, the last maybe shorter."""
     items = iter(items)
-    while batch := list(islice(items, size)):
+    while batch := list(islice(items, BATCH)):
         yield batch
+
+
+def filled(batch: list) -> list:
+    """`BATCH` items, so that one compiled function serves all numbers of settings and seeds."""
+    return [*batch, *[batch[0]] * (BATCH - len(batch))]

@@ -1,6 +1,6 @@
 """FHL as a user gets it: settings from its own warm-up, then started again from the start."""
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from benchmarks.paper.compare import Contest, gather
@@ -13,14 +13,13 @@ def shipped_courses(
 ) -> list[Course]:
     """One course a seed of `limit` evaluations, those of the warm-up not counted."""
     fhl, courses = Restarted(contest.problem, contest.particles, num_warmup), []
+    watch = jax.jit(contest.watch)
     for seed in seeds:
         spent, trace = [], []
         for evaluations, particles in fhl.course(seed, limit):
             spent.append(evaluations)
-            trace.append(float(contest.watch(particles)))
-        position, energy = (
-            np.asarray(jnp.asarray(x)) for x in (particles.position, particles.potential_energy)
-        )
+            trace.append(float(watch(particles)))
+        position, energy = np.asarray(particles.position), np.asarray(particles.potential_energy)
         courses.append(Course(position, energy, np.array(spent), np.array(trace), np.nan))
     return courses
 
