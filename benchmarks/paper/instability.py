@@ -96,7 +96,7 @@ def portraits(courses: dict[str, Course], target: Problem, right: float) -> Figu
     energy = np.asarray(jax.vmap(target.potential)(position))
     panels = {"exact draws": (position, energy)}
     panels |= {name: (course.position, course.energy) for name, course in courses.items()}
-    figure = Figure(figsize=(1.35 * len(panels), 1.9), layout="constrained")
+    figure = Figure(figsize=(1.35 * len(panels), 2.0), layout="constrained")
     for axis, (name, (position, energy)) in zip(
         figure.subplots(1, len(panels)), panels.items(), strict=True
     ):
@@ -104,7 +104,8 @@ def portraits(courses: dict[str, Course], target: Problem, right: float) -> Figu
         side = round(len(best) ** 0.5)
         axis.imshow(best.reshape(side, side), cmap="gray", vmin=-1, vmax=2)
         axis.set_axis_off()
-        axis.set_title(f"{name}\nlowest U {energy.min():.0f}\nmean U {energy.mean():.0f}")
+        title = f"{name}\nlowest U {energy.min():.0f}\nmean U {energy.mean():.0f}"
+        axis.set_title(title, fontsize=7)
     figure.suptitle(f"The best of 16 particles (right mean U: {right:g})", fontsize=8)
     return figure
 
@@ -123,9 +124,9 @@ def run(seeds: list[int], quick: bool) -> Result:
     )
     rows = [*honest, *pretty, *tuned, shipped_row(contest, seeds, 100), exact_row(contest, seeds)]
     shown = {
-        "U-FHL\n(paper's steps)": clean["U-FHL"],
-        "HMC\n(paper's steps)": first["HMC"],
-        "HMC\n(tuned)": right["HMC"],
+        "U-FHL, paper's steps": clean["U-FHL"],
+        "HMC, paper's steps": first["HMC"],
+        "HMC, tuned": right["HMC"],
     }
     picture = portraits(shown, target, DIM / 2)
     return Result([Table("Figure 4a, d = 784, T = 1000", rows)], {"instability": picture})
