@@ -1,0 +1,54 @@
+"""FHL as it comes, settings from warm-up, started again from the beginning to count evaluations."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+from jax import lax
+
+from fhl_ppl.core.state import State
+from fhl_ppl.numpyro import FHL
+
+
+class Restarted:
+    """Nothing is given by hand but the potential and, if it is not to be trusted, the gradient.
+
+    Parameters
+    ----------
+    target
+        Has `potential`, `gradient` (None: the potential's own) and `start`, (key, particles) -> q.
+    particles
+        As many chains, all of them vectorized.
+    num_warmup
+        Iterations of warm-up.
+    """
+
+    def __init__(self, target: Any, particles: int, num_warmup: int = 300):
+        self.target, self.particles, self.num_warmup = target, particles, num_warmup
+        kernel = FHL(potential_fn=target.potential, gradient_fn=target.gradient)
+        gradient = target.gradient or jax.grad(target.potential)
+
+        def sample(state):
+            return kernel.sample(state, (), {})
+
+        # Not through MCMC, which compiles the same anew for every seed.
+        self.kernel, self.step = kernel, jax.jit(sample)
+        self.warm_up = jax.jit(
+            lambda state: lax.fori_loop(0, num_warmup, lambda _, value: sample(value), state)
+        )
+        self.evaluate = jax.jit(jax.vmap(lambda q: (target.potential(q), gradient(q))))
+
+    def course(self, seed: int, limit: int) -> Iterator[tuple[int, State]]:
+        """Warm up, start again, go on for `limit` evaluations; yields them so far and particles."""
+        key = jax.random.key(seed)
+        warm_key, start_key, again_key = jax.random.split(key, 3)
+        keys = jax.random.split(warm_key, self.particles)
+        start = self.target.start(start_key, self.particles)
+        state = self.warm_up(self.kernel.init(keys, self.num_warmup, init_params=start))
+        position = self.target.start(again_key, self.particles)
+        state = state._replace(particles=State(position, *self.evaluate(position)))
+        spent = 0
+        while spent < limit:
+            state = self.step(state)
+            spent += int(state.n_steps[0])
+            yield spent, state.particles
