@@ -14,13 +14,13 @@ import numpy as np
 from scipy.stats import chi2
 from sklearn.datasets import load_digits
 
-from benchmarks.targets import LOG_ZERO
 from benchmarks.paper.compare import Contest, compare
 from benchmarks.paper.instability import exact_row
 from benchmarks.paper.methods import METHODS, TUNED, paper_grid, wide_grid
 from benchmarks.paper.run import Problem
 from benchmarks.paper.shipped import shipped_row
 from benchmarks.paper.tables import Result, Table
+from benchmarks.targets import LOG_ZERO
 
 VARIANCE, RADIUS, DIM = 0.002, 0.5, 64
 STEPS = (0.03, 0.06, 0.1)

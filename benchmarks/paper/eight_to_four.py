@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.targets import eight_to_four, is_right
 from benchmarks.paper import measures
 from benchmarks.paper.compare import Contest, compare
 from benchmarks.paper.methods import TUNED, paper_grid, wide_grid
@@ -20,6 +19,7 @@ from benchmarks.paper.pictures import scatter
 from benchmarks.paper.run import Problem
 from benchmarks.paper.shipped import shipped_row
 from benchmarks.paper.tables import Result, Table
+from benchmarks.targets import eight_to_four, is_right
 
 SHORT_PAPER = {"steps": (0.0005, 0.005), "lengths": (4, 16)}
 STEPS = (0.03, 0.06, 0.09, 0.1, 0.2, 0.5)

@@ -7,7 +7,6 @@ many evaluations until the particles are right, in d = 2, 10 and 30, every metho
 import jax
 import jax.numpy as jnp
 
-from benchmarks.targets import no_gradient
 from benchmarks.paper import measures
 from benchmarks.paper.compare import Contest, compare
 from benchmarks.paper.methods import METHODS, paper_grid, wide_grid
@@ -15,6 +14,7 @@ from benchmarks.paper.pictures import scatter
 from benchmarks.paper.run import Problem
 from benchmarks.paper.shipped import shipped_row
 from benchmarks.paper.tables import Result, Table
+from benchmarks.targets import no_gradient
 
 # Without a gradient LMC is the random walk.
 NAMES = tuple(name for name in METHODS if name != "random walk")
