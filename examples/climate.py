@@ -115,7 +115,7 @@ def draw(runs: dict[str, MCMC], truth, out: Path) -> None:
     weight, temperature, doublings, density = truth
     fig, (plane, margin, chains) = plt.subplots(1, 3, figsize=(11, 4), layout="constrained")
     draws = {site: np.asarray(values) for site, values in runs["FHL"].get_samples().items()}
-    shown = np.random.default_rng(0).choice(len(draws["temperature"]), 500)
+    shown = np.random.default_rng(0).integers(len(draws["temperature"]), size=500)
     levels = np.array([0.003, 0.03, 0.3, 1.0]) * density.max()
     plane.contourf(doublings, temperature, density, levels, cmap="Greys", alpha=0.8)
     points = draws["doublings"][shown], draws["temperature"][shown]

@@ -1,4 +1,4 @@
-"""The demo runs from the command line; shortened, as its output is for people to read."""
+"""The examples run from the command line; shortened, as their output is for people to read."""
 
 import re
 import subprocess
@@ -27,4 +27,25 @@ def test_eight_schools_compares_both_kernels(tmp_path):
         assert counts is not None, run.stdout
         # Every draw of every chain costs at least one gradient.
         assert min(int(count.replace(",", "")) for count in counts.groups()) >= 400
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_climate_weighs_its_modes_as_the_grid_does(tmp_path):
+    picture = tmp_path / "climate.png"
+    command = [sys.executable, str(EXAMPLES / "climate.py"), "--out", str(picture)]
+    command += ["--num-warmup", "500", "--num-samples", "800"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    snowball, stays = {}, {}
+    for name in ("FHL", "NUTS"):
+        row = re.search(rf"^ *{name} +([\d.]+) +[\d.]+ +(\d+)%$", run.stdout, re.MULTILINE)
+        assert row is not None, run.stdout
+        snowball[name], stays[name] = float(row[1]), int(row[2])
+    exact = re.search(r"^ *grid +([\d.]+)$", run.stdout, re.MULTILINE)
+    assert exact is not None, run.stdout
+    # Some 400 effective draws: a standard error of .025, so 4 of them.
+    assert abs(snowball["FHL"] - float(exact[1])) < 0.1
+    # The figure that the example is for: NUTS's chains stay where they began, FHL's do not.
+    assert stays["FHL"] <= 10
+    assert stays["NUTS"] == 100
     assert picture.read_bytes().startswith(b"\x89PNG")
