@@ -1,5 +1,5 @@
 # make demo     eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png
-# make examples the demo, and a climate with two answers; each draws out/NAME.png
+# make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png
 # make test     everything that has to pass: lint, types, layers, tests, doctests
 # make lint     the first three of these alone
 # make format   rewrite the files the way `make lint` wants them
@@ -57,6 +57,7 @@ demo: $(DEMO_STAMP)
 	$(BIN)/python examples/eight_schools.py
 
 examples: demo
+	$(BIN)/python examples/pharmacokinetics.py
 	$(BIN)/python examples/climate.py
 
 test: lint $(TESTS)
