@@ -63,6 +63,6 @@ def test_pharmacokinetics_spares_the_gradient_of_the_fine_solver(tmp_path):
     assert int(row[2].replace(",", "")) > 0
     acceptance = re.search(r"^trajectory +1\.0+ +([\d.]+)", run.stdout, re.MULTILINE)
     assert acceptance is not None, run.stdout
-    # 0.29 after a full warm-up; a surrogate that misleads gives less than 0.05.
+    # 0.29 after a full warm-up; with coarser surrogates 0.01 to 0.07 were seen.
     assert float(acceptance[1]) > 0.1
     assert picture.read_bytes().startswith(b"\x89PNG")
