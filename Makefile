@@ -1,8 +1,9 @@
-# make demo    eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png
-# make test    everything that has to pass: lint, types, layers, tests, doctests
-# make lint    the first three of these alone
-# make format  rewrite the files the way `make lint` wants them
-# make clean   remove what the other targets made
+# make demo     eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png
+# make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png
+# make test     everything that has to pass: lint, types, layers, tests, doctests
+# make lint     the first three of these alone
+# make format   rewrite the files the way `make lint` wants them
+# make clean    remove what the other targets made
 #
 # Each does its own set-up in a virtual environment. Variables:
 #   PYTHON=python3.12       another interpreter, with an environment of its own
@@ -47,13 +48,17 @@ PYTEST := $(BIN)/python -m pytest $(if $(SLOW),,-m "not slow")$(addprefix $(spac
 TESTS := test-package test-core test-diagnostics test-benchmarks $(addprefix test-,$(BACKENDS)) \
 	doctest-core $(addprefix doctest-,$(BACKENDS))
 
-.PHONY: help demo test lint ruff mypy layers format clean $(TESTS)
+.PHONY: help demo examples test lint ruff mypy layers format clean $(TESTS)
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
 demo: $(DEMO_STAMP)
 	$(BIN)/python examples/eight_schools.py
+
+examples: demo
+	$(BIN)/python examples/pharmacokinetics.py
+	$(BIN)/python examples/climate.py
 
 test: lint $(TESTS)
 
