@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import importorskip
 
 importorskip("numpyro")
@@ -51,6 +53,7 @@ def test_climate_weighs_its_modes_as_the_grid_does(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_pharmacokinetics_spares_the_gradient_of_the_fine_solver(tmp_path):
     picture = tmp_path / "pharmacokinetics.png"
     command = [sys.executable, str(EXAMPLES / "pharmacokinetics.py"), "--out", str(picture)]
