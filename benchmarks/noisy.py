@@ -10,7 +10,6 @@ with or without its gradient, and the gradient of a minibatch of B rows, with it
 """
 
 import argparse
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
@@ -246,7 +245,6 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     given = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    warnings.simplefilter("ignore")
     if given.only != "minibatch":
         print("| d | s | kernel | ESS | ESS / 1000 evaluations | a draw | acceptance | max z |")
         print("|---|---|---|---|---|---|---|---|")
