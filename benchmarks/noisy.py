@@ -30,6 +30,7 @@ from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import Tuning, transition
 from fhl_ppl.numpyro import FHL
+from fhl_ppl.numpyro.control import JAX
 
 Array = Any
 
@@ -121,16 +122,12 @@ def hmc(key: Array, start: Array, noise: Array, step_size: Array, steps: Array, 
         jitter = jax.random.uniform(jax.random.fold_in(uniform_key, 1), (), minval=0.6, maxval=1.4)
         tuning = Tuning(step_size * jitter, steps, None, make_metric(jnp.ones(dim)))
         state, info = transition(
-            state, draws, tuning, groups, COUPLINGS["alternate"], RandomForce(draw), _fori_loop
+            state, draws, tuning, groups, COUPLINGS["alternate"], RandomForce(draw), JAX.fori_loop
         )
         return state, (state.position, info.accept_prob)
 
     begin = State(start, potential(start), start)
     return jax.lax.scan(iteration, begin, jax.random.split(key, draws))[1]
-
-
-def _fori_loop(lower: Any, upper: Any, body: Callable, value: Any) -> Any:
-    return jax.lax.fori_loop(lower, jnp.asarray(upper, int), body, value)
 
 
 def best_hmc(dim: int, noise: float, seed: int, chains: int, draws: int) -> tuple[str, Run]:

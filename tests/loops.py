@@ -1,13 +1,9 @@
 """What core wants from outside, in NumPy and plain Python."""
 
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.state import Draws
 
-
-def fori_loop(lower, upper, body, value):
-    """As `jax.lax.fori_loop`, in Python."""
-    for i in range(int(lower), int(upper)):
-        value = body(i, value)
-    return value
+fori_loop = PYTHON.fori_loop
 
 
 def draw(rng, num_particles, dim):

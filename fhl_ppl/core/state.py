@@ -96,27 +96,6 @@ class Info(NamedTuple):
     move: Array
 
 
-def no_info(state: State) -> Info:
-    """What is known before anything has happened."""
-    zero = state.potential_energy * 0
-    never = zero > 0
-    return Info(
-        accept_prob=zero,
-        accepted=never,
-        diverging=never,
-        is_lost=never,
-        energy=zero,
-        is_leader=never,
-        is_pulled=never,
-        pulling_strength=zero,
-        is_free=never,
-        squared_jump=zero,
-        principal_jump=zero,
-        num_steps=zero[0],
-        move=zeroth_move(zero),
-    )
-
-
 def zeroth_move(like: Array) -> Array:
     """Code of the trajectories for every particle; `like` has shape [particle]."""
     xp = array_namespace(like)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.jump import JumpTuning, jump
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
@@ -11,7 +12,7 @@ from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy
 from fhl_ppl.core.metropolis import is_finite, settle
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.reference import Reference
-from fhl_ppl.core.state import Draws, Info, State, no_info, zeroth_move
+from fhl_ppl.core.state import Draws, Info, State, zeroth_move
 
 Array = Any
 
@@ -57,18 +58,25 @@ def iterate(
     groups: Groups,
     coupling: Any,
     potential_and_gradient: Callable[[Array], tuple[Array, Array]] | RandomForce,
-    fori_loop: Callable,
+    control: Control,
     adjusted: bool = True,
 ) -> tuple[State, Info]:
     """Move all particles once: along trajectories, or by jumps where `tuning.jump` says so.
 
     Which of them is settled without a look at the state, so exactness is that of either. Parameters
-    and results as those of `transition`.
+    and results as those of `transition`; `control` holds the backend's loops and branches.
     """
 
     def follow(value):
         return transition(
-            value, draws, tuning, groups, coupling, potential_and_gradient, fori_loop, adjusted
+            value,
+            draws,
+            tuning,
+            groups,
+            coupling,
+            potential_and_gradient,
+            control.fori_loop,
+            adjusted,
         )
 
     hop = tuning.jump
@@ -86,11 +94,7 @@ def iterate(
             tuning.direction,
         )
 
-    # Loops of length 0 or 1: what does not happen costs nothing, under any transformation.
-    result = state, no_info(state)
-    happens = hop.happens
-    result = fori_loop(0, 1 - happens, lambda _, value: follow(value[0]), result)
-    return fori_loop(0, happens, lambda _, value: leap(value[0]), result)
+    return control.cond(hop.happens > 0, leap, follow, state)
 
 
 def transition(

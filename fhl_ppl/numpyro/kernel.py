@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.flatten_util import ravel_pytree
 from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
@@ -20,6 +19,7 @@ from fhl_ppl.core.state import State
 from fhl_ppl.core.transition import iterate
 from fhl_ppl.numpyro import potential, starts
 from fhl_ppl.numpyro.batches import Anchor
+from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.problem import Problem
 from fhl_ppl.numpyro.randomness import draw, is_batch, particle_keys
 from fhl_ppl.numpyro.state import FHLState
@@ -417,16 +417,15 @@ class FHL(MCMCKernel):
             groups,
             COUPLINGS[self._options.coupling],
             self._problem.force(model_args, model_kwargs, keys, state.anchor),
-            _fori_loop,
+            JAX,
             self._options.adjusted,
         )
 
-        def learn(_: Array, adaptation: warmup.Adaptation) -> warmup.Adaptation:
-            return warmup.update(
-                plan, adaptation, groups, iteration, draws, particles, info, _fori_loop
-            )
+        def learn(adaptation: warmup.Adaptation) -> warmup.Adaptation:
+            return warmup.update(plan, adaptation, groups, iteration, draws, particles, info, JAX)
 
-        adaptation = _fori_loop(0, iteration < plan.num_warmup, learn, state.adaptation)
+        is_warmup = iteration < plan.num_warmup
+        adaptation = JAX.cond(is_warmup, learn, identity, state.adaptation)
 
         def everyone(value: Array, dtype: Any = None) -> Array:
             return self._report(jnp.full(num_particles, value, dtype))
@@ -459,7 +458,3 @@ class FHL(MCMCKernel):
     def _report(self, tree: Any) -> Any:
         """All particles for vectorized chains, the first for a chain with private companions."""
         return tree if self._vectorized else jax.tree.map(lambda leaf: leaf[0], tree)
-
-
-def _fori_loop(lower: Any, upper: Any, body: Callable, init: Any) -> Any:
-    return lax.fori_loop(lower, jnp.asarray(upper, int), body, init)

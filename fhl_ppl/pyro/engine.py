@@ -14,6 +14,7 @@ from fhl_ppl.core.adaptation.moves import jumps_at
 from fhl_ppl.core.adaptation.settled import Settled, settled
 from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, first_of_group, make_groups
 from fhl_ppl.core.metric import Metric
@@ -106,7 +107,7 @@ class Engine:
                 self.groups,
                 self._coupling,
                 self._force,
-                _fori_loop,
+                PYTHON,
                 self._adjusted,
             )
             if self.iteration < self.plan.num_warmup:
@@ -118,7 +119,7 @@ class Engine:
                     draws,
                     self.state,
                     info,
-                    _fori_loop,
+                    PYTHON,
                 )
         self.iteration += 1
         return Iteration(self.state, info, tuning)
@@ -298,12 +299,6 @@ class _Frozen:
 def _unless_zero(values: Array) -> Array | None:
     """Return values on the host if any differs from 0; others without a look, which would wait."""
     return values if not isinstance(values, np.ndarray) or values.any() else None
-
-
-def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], value: Any) -> Any:
-    for index in range(lower, upper):
-        value = body(index, value)
-    return value
 
 
 def _nan_on_failure(estimate: Callable[..., Metric] | None) -> Callable[..., Metric] | None:

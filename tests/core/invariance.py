@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import norm
 
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.metric import make_metric
@@ -212,7 +213,7 @@ def follow(
             draws = draw(rng, *start.shape)
             tuning = make_tuning(iteration, draws, groups)
             state, info = iterate(
-                state, draws, tuning, groups, COUPLINGS[coupling], evaluate, fori_loop
+                state, draws, tuning, groups, COUPLINGS[coupling], evaluate, PYTHON
             )
             accepted.append(np.mean(info.accepted))
     return compare(target, groups, start, state.position, float(np.min(accepted)))

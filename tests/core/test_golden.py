@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fhl_ppl.core import leader
+from fhl_ppl.core.control import PYTHON
 from tests.golden.generate import generate
 from tests.golden.scenarios import (
     FILE,
@@ -16,13 +17,12 @@ from tests.golden.scenarios import (
     load,
     make_inputs,
 )
-from tests.loops import fori_loop
 
 
 def run(scenario):
     inputs, expected = load(scenario)
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs = SCENARIOS[scenario](inputs, fori_loop)
+        outputs = SCENARIOS[scenario](inputs, PYTHON)
     return {name: np.asarray(value) for name, value in outputs.items()}, expected
 
 
@@ -32,7 +32,7 @@ def assert_path(scenario):
         assert_golden_path(
             scenario,
             lambda: warm_up.start(inputs),
-            lambda k, vector: warm_up.iterate(inputs, k, vector, fori_loop),
+            lambda k, vector: warm_up.iterate(inputs, k, vector, PYTHON),
         )
 
 

@@ -22,6 +22,7 @@ from fhl_ppl.core.adaptation.moves import (
     tune_jump,
 )
 from fhl_ppl.core.adaptation.windows import window_ends
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.jump import JumpTuning
@@ -30,7 +31,7 @@ from fhl_ppl.core.metric import make_metric
 from fhl_ppl.core.reference import FREQUENCY
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import iterate
-from tests.loops import draw, fori_loop
+from tests.loops import draw
 from tests.plans import make_plan
 from tests.targets import FORCES, TARGETS, Gaussian, with_force
 
@@ -275,11 +276,11 @@ def go(plan, evaluate, position, num_samples, seed=0, group_size=8):
         weights.append(adaptation.moves.weight)
         with np.errstate(all="ignore"):
             state, info = iterate(
-                state, draws, tuning, groups, COUPLINGS["alternate"], evaluate, fori_loop
+                state, draws, tuning, groups, COUPLINGS["alternate"], evaluate, PYTHON
             )
             if iteration < plan.num_warmup:
                 adaptation = warmup.update(
-                    plan, adaptation, groups, iteration, draws, state, info, fori_loop
+                    plan, adaptation, groups, iteration, draws, state, info, PYTHON
                 )
         visited.append(state.position)
         tunings.append(tuning)
@@ -394,11 +395,11 @@ def test_a_run_keeps_its_precision(dtype):
         draws = Draws(*(part.astype(dtype) for part in draw(rng, 8, 3)))
         tuning = warmup.tune(plan, adaptation, groups, iteration, draws)
         state, info = iterate(
-            state, draws, tuning, groups, COUPLINGS["alternate"], evaluate, fori_loop
+            state, draws, tuning, groups, COUPLINGS["alternate"], evaluate, PYTHON
         )
         if iteration < plan.num_warmup:
             adaptation = warmup.update(
-                plan, adaptation, groups, iteration, draws, state, info, fori_loop
+                plan, adaptation, groups, iteration, draws, state, info, PYTHON
             )
         for leaf in leaves((state, info, adaptation, tuning)):
             kind = np.asarray(leaf).dtype

@@ -3,11 +3,12 @@
 import numpy as np
 
 from fhl_ppl.core.adaptation import patience, warmup
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.state import State
 from fhl_ppl.core.transition import iterate
-from tests.loops import draw, fori_loop
+from tests.loops import draw
 from tests.plans import make_plan
 
 NUM_PARTICLES, DIM, NUM_WARMUP = 8, 3, 300
@@ -29,8 +30,8 @@ def warm_up(step_size, start, **changes):
         draws = draw(rng, NUM_PARTICLES, DIM)
         tuning = warmup.tune(plan, adaptation, groups, number, draws)
         alternate = COUPLINGS["alternate"]
-        state, info = iterate(state, draws, tuning, groups, alternate, half_normal, fori_loop)
-        adaptation = warmup.update(plan, adaptation, groups, number, draws, state, info, fori_loop)
+        state, info = iterate(state, draws, tuning, groups, alternate, half_normal, PYTHON)
+        adaptation = warmup.update(plan, adaptation, groups, number, draws, state, info, PYTHON)
         steps.append(float(info.num_steps))
     return np.array(steps), state
 

@@ -7,6 +7,7 @@ import pytest
 
 from fhl_ppl.core.adaptation import metric as estimates
 from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.state import State
@@ -62,7 +63,7 @@ class Run:
                         draws,
                         self.state,
                         info,
-                        fori_loop,
+                        PYTHON,
                     )
             self.tunings.append(tuning)
             self.infos.append(info)
@@ -256,7 +257,7 @@ def test_the_step_size_is_tuned_on_particles_that_no_pull_acted_on(strength):
             draws,
             run.state,
             info._replace(accept_prob=accept_prob),
-            fori_loop,
+            PYTHON,
         ).step.log_step_size
 
     free, pulled = np.arange(8) % 2 == 0, np.arange(8) % 2 == 1
@@ -277,6 +278,6 @@ def test_where_the_mixture_pulls_all_nobody_tunes_the_step_size():
     info = run.infos[-1]._replace(is_free=np.full(8, False))
     draws = draw(np.random.default_rng(9), 8, 3)
     after = warmup.update(
-        run.plan, run.adaptation, run.groups, np.asarray(5), draws, run.state, info, fori_loop
+        run.plan, run.adaptation, run.groups, np.asarray(5), draws, run.state, info, PYTHON
     )
     np.testing.assert_array_equal(_leaves(after.step), _leaves(run.adaptation.step))

@@ -5,8 +5,8 @@ NumPy in float64 is the reference. To be run, and looked into, whenever the algo
 
 import numpy as np
 
+from fhl_ppl.core.control import PYTHON
 from tests.golden.scenarios import FILE, NUM_WARMUP, SCENARIOS, STEPWISE, make_inputs
-from tests.loops import fori_loop
 
 
 def generate():
@@ -16,12 +16,12 @@ def generate():
     # The overflow of far-off proposals is meant.
     with np.errstate(over="ignore", invalid="ignore"):
         for scenario, run in SCENARIOS.items():
-            outputs = run(inputs, fori_loop)
+            outputs = run(inputs, PYTHON)
             arrays |= {f"{scenario}/{name}": np.asarray(value) for name, value in outputs.items()}
         for scenario, run in STEPWISE.items():
             path = [run.start(inputs)]
             for iteration in range(NUM_WARMUP):
-                path.append(run.iterate(inputs, iteration, path[-1], fori_loop))
+                path.append(run.iterate(inputs, iteration, path[-1], PYTHON))
             arrays[f"{scenario}/path"] = np.stack(path)
     return arrays
 

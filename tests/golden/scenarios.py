@@ -67,7 +67,7 @@ def make_inputs():
     return inputs
 
 
-def leader(inputs, fori_loop):
+def leader(inputs, control):
     """Leader and pull at four sets of energies: plain, non-finite, hopeless and tied."""
     groups = make_groups(PARTICLES, GROUP_SIZE, like=inputs["position"])
     outputs = {}
@@ -84,7 +84,7 @@ def leader(inputs, fori_loop):
     return outputs
 
 
-def leapfrog(coupling, metric, inputs, fori_loop):
+def leapfrog(coupling, metric, inputs, control):
     """Five elastic leapfrog steps."""
     groups = make_groups(PARTICLES, GROUP_SIZE, like=inputs["position"])
     state = State(inputs["position"], *TARGET.potential_and_gradient(inputs["position"]))
@@ -101,7 +101,7 @@ def leapfrog(coupling, metric, inputs, fori_loop):
         make_metric(inputs[metric]),
         TARGET.potential_and_gradient,
         pull,
-        fori_loop,
+        control.fori_loop,
     )
     return end._asdict()
 
@@ -117,7 +117,7 @@ def random_force(inputs):
     return RandomForce(draw, lambda position: TARGET.potential_and_gradient(position)[0])
 
 
-def one_transition(coupling, metric, adjusted, inputs, fori_loop, pulled=True, noisy=False):
+def one_transition(coupling, metric, adjusted, inputs, control, pulled=True, noisy=False):
     """One iteration, with acceptances and rejections."""
     evaluate = random_force(inputs) if noisy else TARGET.potential_and_gradient
     position = inputs["position"]
@@ -134,7 +134,7 @@ def one_transition(coupling, metric, adjusted, inputs, fori_loop, pulled=True, n
         make_groups(PARTICLES, GROUP_SIZE, like=position),
         COUPLINGS[coupling],
         evaluate,
-        fori_loop,
+        control.fori_loop,
         adjusted,
     )
     return {**state._asdict(), **info._asdict()}
@@ -176,7 +176,7 @@ class WarmUp:
         """State and adaptation before the first iteration, as a vector."""
         return _pack(self._begin(inputs))
 
-    def iterate(self, inputs, iteration, vector, fori_loop):
+    def iterate(self, inputs, iteration, vector, control):
         """One iteration, from vector to vector."""
         state, adaptation = _unpack(vector, self._begin(inputs))
         groups = make_groups(PARTICLES, GROUP_SIZE, like=state.position)
@@ -191,19 +191,19 @@ class WarmUp:
             groups,
             self.coupling,
             TARGET.potential_and_gradient,
-            fori_loop,
+            control,
         )
         adaptation = warmup.update(
-            self.plan, adaptation, groups, number, draws, state, info, fori_loop
+            self.plan, adaptation, groups, number, draws, state, info, control
         )
         return _pack((state, adaptation))
 
-    def __call__(self, inputs, fori_loop):
+    def __call__(self, inputs, control):
         """All iterations; of interest is where they end."""
-        end = fori_loop(
+        end = control.fori_loop(
             0,
             NUM_WARMUP,
-            lambda iteration, vector: self.iterate(inputs, iteration, vector, fori_loop),
+            lambda iteration, vector: self.iterate(inputs, iteration, vector, control),
             self.start(inputs),
         )
         state, adaptation = _unpack(end, self._begin(inputs))

@@ -17,6 +17,7 @@ from tests.golden.scenarios import (
 )
 
 jax = importorskip("jax")
+from fhl_ppl.numpyro.control import JAX
 
 
 @pytest.fixture(autouse=True)
@@ -27,16 +28,12 @@ def _float64():
     jax.config.update("jax_enable_x64", before)
 
 
-def fori_loop(lower, upper, body, value):
-    return jax.lax.fori_loop(lower, jax.numpy.asarray(upper, int), body, value)
-
-
 def load_inputs():
     return {name: jax.numpy.asarray(value) for name, value in load("inputs")[0].items()}
 
 
 def run(scenario):
-    return jax.jit(partial(SCENARIOS[scenario], fori_loop=fori_loop))(load_inputs())
+    return jax.jit(partial(SCENARIOS[scenario], control=JAX))(load_inputs())
 
 
 def as_numpy(outputs):
@@ -58,7 +55,7 @@ def test_jax_gives_what_numpy_gave_without_jit(scenario):
 
 def assert_path(scenario, iterations):
     inputs, warm_up = load_inputs(), STEPWISE[scenario]
-    step = jax.jit(partial(warm_up.iterate, fori_loop=fori_loop))
+    step = jax.jit(partial(warm_up.iterate, control=JAX))
 
     def iterate(k, vector):
         return step(inputs, k, jax.numpy.asarray(vector))
@@ -86,7 +83,7 @@ def test_single_precision_is_noticed():
 
 
 def trace(function, *arguments):
-    return jax.eval_shape(partial(function, fori_loop=fori_loop), *arguments)
+    return jax.eval_shape(partial(function, control=JAX), *arguments)
 
 
 @pytest.mark.parametrize("scenario", STEPWISE)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.state import Draws, State
@@ -13,7 +14,7 @@ from fhl_ppl.options import Options
 from fhl_ppl.pyro import FHL, MCMC, engine
 from fhl_ppl.pyro.arrays import NumpyArrays, TensorArrays
 from fhl_ppl.pyro.randomness import Randomness
-from tests.loops import draw, fori_loop
+from tests.loops import draw
 
 NUM_PARTICLES, DIM, GROUP_SIZE = 10, 4, 4
 NUM_WARMUP, NUM_SAMPLES = 50, 10
@@ -59,11 +60,11 @@ def reference(recorded, options, coupling):
     for iteration, draws in enumerate(recorded):
         tuning = warmup.tune(plan, adaptation, groups, iteration, draws)
         state, info = iterate(
-            state, draws, tuning, groups, coupling, potential_and_gradient, fori_loop
+            state, draws, tuning, groups, coupling, potential_and_gradient, PYTHON
         )
         if iteration < NUM_WARMUP:
             adaptation = warmup.update(
-                plan, adaptation, groups, iteration, draws, state, info, fori_loop
+                plan, adaptation, groups, iteration, draws, state, info, PYTHON
             )
         positions.append(state.position)
         num_steps.append(int(tuning.num_steps))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fhl_ppl.core.control import PYTHON
 from tests.conftest import importorskip
 from tests.golden.scenarios import (
     SCENARIOS,
@@ -12,7 +13,6 @@ from tests.golden.scenarios import (
     called_in_core,
     load,
 )
-from tests.loops import fori_loop
 
 torch = importorskip("torch")
 
@@ -26,7 +26,7 @@ def load_inputs(dtype=torch.float64):
 
 
 def run(scenario, dtype=torch.float64):
-    outputs = SCENARIOS[scenario](load_inputs(dtype), fori_loop)
+    outputs = SCENARIOS[scenario](load_inputs(dtype), PYTHON)
     assert all(isinstance(value, torch.Tensor) for value in outputs.values())
     return {name: value.numpy() for name, value in outputs.items()}
 
@@ -41,7 +41,7 @@ def test_every_iteration_of_a_warm_up_gives_what_numpy_gave(scenario):
     inputs, warm_up = load_inputs(), STEPWISE[scenario]
 
     def iterate(k, vector):
-        return warm_up.iterate(inputs, k, torch.from_numpy(vector), fori_loop).numpy()
+        return warm_up.iterate(inputs, k, torch.from_numpy(vector), PYTHON).numpy()
 
     assert_golden_path(scenario, lambda: warm_up.start(inputs).numpy(), iterate)
 
@@ -71,12 +71,12 @@ def test_the_scenarios_call_all_that_is_public():
 
     def run_all():
         for scenario in SCENARIOS.values():
-            scenario(inputs, fori_loop)
+            scenario(inputs, PYTHON)
         for scenario, warm_up in STEPWISE.items():
             path = torch.as_tensor(load(scenario)[1]["path"])
             # A window ends with iteration 9, and 16 is one of jumps.
             for iteration in (9, 16):
-                warm_up.iterate(inputs, iteration, path[iteration], fori_loop)
+                warm_up.iterate(inputs, iteration, path[iteration], PYTHON)
 
     called, public = called_in_core(run_all)
     assert called == public

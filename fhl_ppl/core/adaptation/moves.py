@@ -121,9 +121,12 @@ def record(
 
 
 def reweigh(
-    moves: Moves, on_trial: bool, trajectory_floor: float, jump_floor: float = JUMP_FLOOR
+    moves: Moves, on_trial: Array, trajectory_floor: float, jump_floor: float = JUMP_FLOOR
 ) -> Moves:
-    """Turn the record into weights; without one the jumps, if on trial, begin with their share."""
+    """Turn the record into weights; without one the jumps, if on trial, begin with their share.
+
+    `on_trial` is a boolean scalar.
+    """
     xp = array_namespace(moves.weight)
     tried = moves.cost > 0
     rate = moves.rate / xp.where(tried, moves.cost, xp.ones_like(moves.cost))[:, None]
@@ -138,10 +141,10 @@ def reweigh(
     known = xp.any(tried & is_jump)
     weight = xp.where(known & (best > 0), score, xp.astype(~is_jump, worth.dtype))
     weight = weight / xp.sum(weight)
-    share = max(TRIAL_SHARE, jump_floor) if on_trial else jump_floor
-    floor = xp.where(is_jump, xp.full_like(worth, share), trajectory_floor)
-    if not on_trial:
-        # What was never on trial has nothing to stand on.
-        floor = xp.where(known, floor, xp.zeros_like(floor))
+    tested = xp.full_like(worth, max(TRIAL_SHARE, jump_floor))
+    share = xp.where(on_trial, tested, xp.full_like(worth, jump_floor))
+    floor = xp.where(is_jump, share, trajectory_floor)
+    # What was never on trial has nothing to stand on.
+    floor = xp.where(on_trial | known, floor, xp.zeros_like(floor))
     weight = floor + (1 - xp.sum(floor)) * weight
     return Moves(weight, MEMORY * moves.rate, MEMORY * moves.cost)

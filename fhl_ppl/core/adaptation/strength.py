@@ -86,8 +86,8 @@ def record(
     )
 
 
-def reweigh(mixture: StrengthMixture, on_trial: bool) -> StrengthMixture:
-    """Turn the record into weights; while `on_trial` every pull keeps its share."""
+def reweigh(mixture: StrengthMixture, on_trial: Array) -> StrengthMixture:
+    """Turn the record into weights; while `on_trial`, a boolean, every pull keeps its share."""
     xp = array_namespace(mixture.weight)
     worth = mixture.jump / xp.maximum(mixture.gradients, xp.ones_like(mixture.gradients))
     worth = xp.where(mixture.kappa > 0, HANDICAP * worth, worth)
@@ -99,7 +99,7 @@ def reweigh(mixture: StrengthMixture, on_trial: bool) -> StrengthMixture:
     weight = weight / xp.sum(weight)
     return StrengthMixture(
         mixture.kappa,
-        _with_trials(weight) if on_trial else weight,
+        xp.where(on_trial, _with_trials(weight), weight),
         MEMORY * mixture.jump,
         MEMORY * mixture.gradients,
     )

@@ -20,6 +20,7 @@ from fhl_ppl.core.adaptation.strength import StrengthMixture
 from fhl_ppl.core.adaptation.trajectory import PrincipalScale
 from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.jump import JumpTuning, Pool
 from fhl_ppl.core.metric import Metric, make_metric
@@ -223,22 +224,18 @@ def update(
     draws: Draws,
     state: State,
     info: Info,
-    fori_loop: Callable,
+    control: Control,
 ) -> Adaptation:
-    """Learn from iteration number `iteration` (from 0), which led to `state` and `info`.
-
-    What happens rarely is written as a loop of length 0 or 1, which costs nothing when it is not
-    due, under any transformation of the backend.
-    """
+    """Learn from iteration number `iteration` (from 0), which led to `state` and `info`."""
     if not plan.jumps:
         learnt = _learn_from_trajectories(plan, adaptation, groups, draws, info)
     else:
         # Step size and pull learn nothing from jumps.
         tuning = tune_jump(adaptation, groups, iteration, draws)
-        learnt = fori_loop(
-            0,
-            1 - tuning.happens,
-            lambda _, value: _learn_from_trajectories(plan, value, groups, draws, info),
+        learnt = control.cond(
+            tuning.happens > 0,
+            _same,
+            lambda value: _learn_from_trajectories(plan, value, groups, draws, info),
             adaptation,
         )
         learnt = learnt._replace(
@@ -268,11 +265,19 @@ def update(
         scale=scale,
     )
     done = iteration + 1
-    window_ended = sum((done == end) * 1 for end in plan.window_ends)
-    learnt = fori_loop(0, window_ended, lambda _, value: _end_window(plan, value, state), learnt)
-    return fori_loop(
-        0, (done == plan.num_warmup) * 1, lambda _, value: _freeze(plan, value), learnt
+    window_ended = sum((done == end) * 1 for end in plan.window_ends) > 0
+    is_over = done == plan.num_warmup
+    learnt = control.cond(
+        window_ended | is_over, lambda value: _reweigh(plan, value, done), _same, learnt
     )
+    learnt = control.cond(
+        window_ended, lambda value: _end_window(plan, value, state), _same, learnt
+    )
+    return control.cond(is_over, _freeze, _same, learnt)
+
+
+def _same(adaptation: Adaptation) -> Adaptation:
+    return adaptation
 
 
 def _learn_from_trajectories(
@@ -351,16 +356,21 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         welford.empty(state.position, plan.dense),
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
-        strength.reweigh(adaptation.mixture, on_trial=True),
-        _reweigh_moves(plan, adaptation, on_trial=True),
+        adaptation.mixture,
+        adaptation.moves,
         _end_pool(plan, adaptation, metric),
     )
 
 
-def _reweigh_moves(plan: Plan, adaptation: Adaptation, on_trial: bool) -> Moves:
+def _reweigh(plan: Plan, adaptation: Adaptation, done: Array) -> Adaptation:
+    """Turn the records of pulls and moves into weights, after `done` iterations."""
+    xp = array_namespace(adaptation.step.log_step_size)
+    on_trial = done < xp.full_like(adaptation.step.log_step_size, plan.num_warmup)
+    weighed = adaptation._replace(mixture=strength.reweigh(adaptation.mixture, on_trial))
     if not plan.jumps:
-        return adaptation.moves
-    return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor, plan.jump_floor)
+        return weighed
+    floors = plan.trajectory_floor, plan.jump_floor
+    return weighed._replace(moves=moves.reweigh(adaptation.moves, on_trial, *floors))
 
 
 def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric) -> Pool:
@@ -386,11 +396,7 @@ def _if_finite(estimate: Any, fallback: Any) -> Any:
     )
 
 
-def _freeze(plan: Plan, adaptation: Adaptation) -> Adaptation:
-    """Settle on the averaged step size and on the strengths that paid."""
+def _freeze(adaptation: Adaptation) -> Adaptation:
+    """Settle on the averaged step size."""
     step = adaptation.step
-    return adaptation._replace(
-        step=step._replace(log_step_size=step.log_average),
-        mixture=strength.reweigh(adaptation.mixture, on_trial=False),
-        moves=_reweigh_moves(plan, adaptation, on_trial=False),
-    )
+    return adaptation._replace(step=step._replace(log_step_size=step.log_average))

@@ -1,0 +1,34 @@
+"""Loops and branches: a compiled backend has its own, so they come in as an argument."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Control(NamedTuple):
+    """How a backend repeats and chooses.
+
+    Attributes
+    ----------
+    fori_loop
+        (lower, upper, body, init) -> value, as `jax.lax.fori_loop`.
+    cond
+        (predicate, true_fun, false_fun, operand) -> value, as `jax.lax.cond`: only one of the two
+        is run. Both return values of the same shapes and types.
+    """
+
+    fori_loop: Callable
+    cond: Callable
+
+
+def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], init: Any) -> Any:
+    for index in range(int(lower), int(upper)):
+        init = body(index, init)
+    return init
+
+
+def _cond(predicate: Any, true_fun: Callable, false_fun: Callable, operand: Any) -> Any:
+    return true_fun(operand) if predicate else false_fun(operand)
+
+
+PYTHON = Control(_fori_loop, _cond)
+"""Of Python itself."""
