@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from array_api_compat import device
+
 from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
@@ -18,6 +20,8 @@ class Metric(NamedTuple):
         M, same shape.
     whitener
         Any W with W' W = M, same shape; x = W q has unit covariance where M^-1 is that of q.
+        Symmetric but for scales, so that the momentum drawn from given noise is the same whatever
+        signs eigenvectors come with.
     """
 
     inverse_mass_matrix: Array
@@ -26,12 +30,34 @@ class Metric(NamedTuple):
 
 
 def make_metric(inverse_mass_matrix: Array) -> Metric:
-    """Build a metric from M^-1, shape [dim] or [dim, dim] (symmetric, positive definite)."""
+    """Build a metric from M^-1, shape [dim] or [dim, dim] (symmetric, positive definite).
+
+    Of what is not positive definite it is not finite.
+    """
     xp = array_namespace(inverse_mass_matrix)
     if inverse_mass_matrix.ndim == 1:
         return Metric(inverse_mass_matrix, 1 / inverse_mass_matrix, inverse_mass_matrix**-0.5)
-    whitener = xp.linalg.inv(xp.linalg.cholesky(inverse_mass_matrix))
+    # Eigenvalues are good to within rounding of the largest: not so if scales differ by millions.
+    scale = xp.sqrt(xp.linalg.diagonal(inverse_mass_matrix))
+    spectrum = eigen(inverse_mass_matrix / scale[:, None] / scale)
+    whitener = power(spectrum, -0.5) / scale
     return Metric(inverse_mass_matrix, xp.matrix_transpose(whitener) @ whitener, whitener)
+
+
+def eigen(symmetric: Array) -> tuple[Array, Array]:
+    """Eigenvalues [dim], ascending, and eigenvectors [dim, dim]; NaN if it is not finite."""
+    xp = array_namespace(symmetric)
+    # NumPy and PyTorch raise where JAX returns NaN, so what is no number passes round.
+    usable = xp.all(xp.isfinite(symmetric))
+    eye = xp.eye(symmetric.shape[0], dtype=symmetric.dtype, device=device(symmetric))
+    values, vectors = xp.linalg.eigh(xp.where(usable, symmetric, eye))
+    return xp.where(usable, values, xp.full_like(values, xp.nan)), vectors
+
+
+def power(spectrum: tuple[Array, Array], exponent: float) -> Array:
+    """The symmetric matrix, raised to `exponent`, that `eigen` has taken apart."""
+    values, vectors = spectrum
+    return (vectors * values**exponent) @ array_namespace(values).matrix_transpose(vectors)
 
 
 def whiten(metric: Metric, displacement: Array) -> Array:

@@ -12,12 +12,10 @@ from torch import Tensor
 from fhl_ppl.core.adaptation import strength, warmup
 from fhl_ppl.core.adaptation.moves import jumps_at
 from fhl_ppl.core.adaptation.settled import Settled, settled
-from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, first_of_group, make_groups
-from fhl_ppl.core.metric import Metric
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning, iterate
@@ -80,7 +78,7 @@ class Engine:
     ) -> None:
         self.potential = potential
         self.arrays = arrays_for(position) if arrays is None else arrays
-        self.plan = plan._replace(estimate_metric=_nan_on_failure(plan.estimate_metric))
+        self.plan = plan
         self.iteration = 0
         self.settings = {"group_size": group_size, "coupling": coupling, "adjusted": adjusted}
         self._coupling = COUPLINGS[coupling]
@@ -299,21 +297,6 @@ class _Frozen:
 def _unless_zero(values: Array) -> Array | None:
     """Return values on the host if any differs from 0; others without a look, which would wait."""
     return values if not isinstance(values, np.ndarray) or values.any() else None
-
-
-def _nan_on_failure(estimate: Callable[..., Metric] | None) -> Callable[..., Metric] | None:
-    """Let a factorisation that fails give NaN, as `core` expects, and not raise."""
-    if estimate is None:
-        return None
-
-    def forgiving(positions: Welford, gradients: Welford) -> Metric:
-        try:
-            return estimate(positions, gradients)
-        except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
-            undefined = positions.scatter * float("nan")
-            return Metric(undefined, undefined, undefined)
-
-    return forgiving
 
 
 def _to_numpy(array: Array) -> Array:

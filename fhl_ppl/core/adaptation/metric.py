@@ -17,7 +17,7 @@ from array_api_compat import device
 
 from fhl_ppl.core.adaptation.welford import Welford, covariance
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import Metric, make_metric, velocity
+from fhl_ppl.core.metric import Metric, eigen, make_metric, power, velocity
 
 Array = Any
 
@@ -90,11 +90,6 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     spread = _restrict(xp, spread, structure) / scale[:, None] / scale
     force = _restrict(xp, force, structure) * scale[:, None] * scale
     eye = _identity(xp, scale)
-    # NumPy and PyTorch raise where JAX returns NaN, so what is no number passes round the linear
-    # algebra.
-    usable = xp.all(xp.isfinite(spread)) & xp.all(xp.isfinite(force))
-    spread, force = xp.where(usable, spread, eye), xp.where(usable, force, eye)
-    scale = xp.where(usable, scale, xp.full_like(scale, xp.nan))
     rounding = 10 * scale.shape[0] * xp.finfo(scale.dtype).eps
     guess = RIDGE / positions.count
     spread = spread + (guess + rounding * xp.mean(_diagonal(xp, spread))) * eye
@@ -102,17 +97,12 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
     # Without a force the ridge alone would stand against the spread, as if it were one.
     force = force + xp.where(felt, xp.zeros_like(scale), xp.ones_like(scale)) * eye
 
-    # spread # force^-1 = H H' with H = L^-T V values^(1/4) V', where force = L L' and
-    # L' spread L = V values V'; its inverse is W' W with W = V values^(-1/4) V' L'. Either would
-    # do without the V in front of it and the V' behind it, but then the momentum drawn from given
-    # noise would depend on the signs that the eigenvectors happen to come with.
-    transposed = xp.matrix_transpose(xp.linalg.cholesky(force))
-    values, vectors = xp.linalg.eigh(transposed @ spread @ xp.matrix_transpose(transposed))
-    smallest = xp.finfo(scale.dtype).eps * values[-1]
-    root = xp.where(values > smallest, values, smallest) ** 0.25
-    inverse = xp.matrix_transpose(vectors)
-    half = scale[:, None] * xp.linalg.solve(transposed, (vectors * root) @ inverse)
-    whitener = (vectors / root) @ inverse @ transposed / scale
+    # spread # force^-1 = force^-1/2 (force^1/2 spread force^1/2)^1/2 force^-1/2.
+    forces = _positive(eigen(force))
+    root = power(forces, 0.5)
+    middle = _positive(eigen(root @ spread @ root))
+    half = scale[:, None] * (power(forces, -0.5) @ power(middle, 0.25))
+    whitener = power(middle, -0.25) @ root / scale
     parts = (half @ xp.matrix_transpose(half), xp.matrix_transpose(whitener) @ whitener, whitener)
     # Blocks stay blocks in all of this, up to rounding.
     return Metric(*(_restrict(xp, part, structure) for part in parts))
@@ -128,11 +118,17 @@ def widest_direction(metric: Metric, positions: Welford) -> tuple[Array, Array]:
         first = xp.cumulative_sum(xp.astype(variance == largest, spread.dtype)) == 1
         return xp.astype(first & (variance == largest), spread.dtype), largest
     spread = metric.whitener @ spread @ xp.matrix_transpose(metric.whitener)
-    usable = xp.all(xp.isfinite(spread))
-    values, vectors = xp.linalg.eigh(xp.where(usable, spread, _identity(xp, positions.mean)))
+    values, vectors = eigen(spread)
     # Either sign is right; the same one everywhere keeps the libraries together.
     direction = vectors[:, -1]
     return xp.where(xp.sum(direction) < 0, -direction, direction), values[-1]
+
+
+def _positive(spectrum: tuple[Array, Array]) -> tuple[Array, Array]:
+    values, vectors = spectrum
+    xp = array_namespace(values)
+    smallest = xp.finfo(values.dtype).eps * values[-1]
+    return xp.where(values > smallest, values, smallest), vectors
 
 
 def _identity(xp: Any, like: Array) -> Array:
