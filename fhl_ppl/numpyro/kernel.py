@@ -21,7 +21,7 @@ from fhl_ppl.numpyro import potential, starts
 from fhl_ppl.numpyro.batches import Anchor
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.problem import Problem
-from fhl_ppl.numpyro.randomness import draw, is_batch, particle_keys
+from fhl_ppl.numpyro.randomness import draw, force_keys, is_batch, iteration_key, particle_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options, block_structure, initial_inverse_mass_matrix
 
@@ -407,8 +407,8 @@ class FHL(MCMCKernel):
         assert plan is not None
         num_particles, dim = state.particles.position.shape
         iteration = jnp.ravel(state.i)[0]
-        rng_key, keys = particle_keys(state.rng_key, num_particles)
-        draws = draw(keys, dim, state.particles.position.dtype)
+        rng_key, key = iteration_key(state.rng_key)
+        draws = draw(key, num_particles, dim, state.particles.position.dtype)
         tuning = warmup.tune(plan, state.adaptation, groups, iteration, draws)
         particles, info = iterate(
             state.particles,
@@ -416,7 +416,9 @@ class FHL(MCMCKernel):
             tuning,
             groups,
             COUPLINGS[self._options.coupling],
-            self._problem.force(model_args, model_kwargs, keys, state.anchor),
+            self._problem.force(
+                model_args, model_kwargs, force_keys(key, num_particles), state.anchor
+            ),
             JAX,
             self._options.adjusted,
         )

@@ -9,7 +9,6 @@ from numpyro.util import identity
 
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.numpyro import batches, potential, starts
-from fhl_ppl.numpyro.randomness import force_keys
 from fhl_ppl.options import check_random_force
 
 Array = Any
@@ -142,19 +141,17 @@ class Problem:
     def force(
         self, model_args: tuple, model_kwargs: dict, keys: Array, anchor: batches.Anchor | None
     ) -> Callable | RandomForce:
-        """What `core` takes for `potential_and_gradient` in an iteration with keys [particle]."""
+        """What `core` takes for `potential_and_gradient`; noise comes from `keys` [particle]."""
         unravel = self.unravel
         assert unravel is not None, "`start` comes first."
         potential_fn = self._potential(model_args, model_kwargs)
         if anchor is not None:
             of_batch = batches.controlled(potential_fn, self._plates, anchor, unravel)
-            return potential.batch_force(
-                potential_fn, of_batch, unravel, force_keys(keys), self._evaluation
-            )
+            return potential.batch_force(potential_fn, of_batch, unravel, keys, self._evaluation)
         if self._noisy_gradient:
             assert self.gradient_fn is not None
             return potential.noisy_force(
-                potential_fn, self.gradient_fn, unravel, force_keys(keys), self._evaluation
+                potential_fn, self.gradient_fn, unravel, keys, self._evaluation
             )
         return potential.potential_and_gradient(
             potential_fn, self.gradient_fn, unravel, self._forward_mode, self._evaluation

@@ -1,4 +1,4 @@
-"""Random numbers of one iteration, from JAX keys: every particle has its own stream."""
+"""Random numbers of one iteration, from JAX keys."""
 
 from typing import Any
 
@@ -22,20 +22,29 @@ def particle_keys(rng_key: Array, num_particles: int) -> tuple[Array, Array]:
     return rng_key, random.split(key, num_particles)
 
 
-def draw(keys: Array, dim: int, dtype: Any) -> Draws:
-    """Draw all that one iteration needs from one key for each particle."""
+def iteration_key(rng_key: Array) -> tuple[Array, Array]:
+    """Advance `rng_key` and give an iteration of all particles a key: (next `rng_key`, key).
 
-    def of_particle(key: Array) -> tuple[Array, Array]:
-        normal_key, uniform_key = random.split(key)
-        return random.normal(normal_key, (dim,), dtype), random.uniform(uniform_key, (3,), dtype)
+    Of a batch the first key decides: a stream of its own for each particle takes twice as long to
+    compile, and the particles of a group depend on each other anyway.
+    """
+    if is_batch(rng_key):
+        keys = random.split(rng_key[0], rng_key.shape[0] + 1)
+        return keys[1:], keys[0]
+    rng_key, key = random.split(rng_key)
+    return rng_key, key
 
-    noise, uniform = jax.vmap(of_particle)(keys)
-    return Draws(noise, role=uniform[:, 0], accept=uniform[:, 1], strength=uniform[:, 2])
+
+def draw(key: Array, num_particles: int, dim: int, dtype: Any) -> Draws:
+    """Draw all that one iteration needs."""
+    normal_key, uniform_key = random.split(key)
+    noise = random.normal(normal_key, (num_particles, dim), dtype)
+    return Draws(noise, *random.uniform(uniform_key, (3, num_particles), dtype))
 
 
-def force_keys(keys: Array) -> Array:
-    """Keys [particle] for a random force, apart from those that `draw` makes of `keys`."""
-    return jax.vmap(lambda key: random.split(key, 3)[2])(keys)
+def force_keys(key: Array, num_particles: int) -> Array:
+    """Keys [particle] for a random force, apart from those that `draw` makes of `key`."""
+    return random.split(random.split(key, 3)[2], num_particles)
 
 
 def is_batch(rng_key: Array) -> bool:
