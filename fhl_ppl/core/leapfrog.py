@@ -80,10 +80,10 @@ def elastic_leapfrog(
     def step(index, carry):
         position, momentum, _, _, push, restoring = carry
         momentum = momentum - step_size / 2 * push
-        if reference is None:
+        if turn is None:
             position = position + step_size * velocity(metric, momentum)
         else:
-            position, momentum = drift(reference, turn, metric, position, momentum, restoring)
+            position, momentum = drift(turn, metric, position, momentum, restoring)
         potential_energy, gradient = evaluate(position, index + 1)
         push, restoring = forces(position, potential_energy, gradient)
         momentum = momentum - step_size / 2 * push

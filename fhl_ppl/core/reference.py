@@ -47,16 +47,19 @@ def restoring_force(reference: Reference, metric: Metric, position: Array) -> Ar
 
 
 class Turn(NamedTuple):
-    """How a drift turns (q - c, p), all scalars.
+    """How a drift turns (q - c, p).
 
     Attributes
     ----------
+    centre
+        c, shape [dim].
     cosine, sine
-        Of the angle, omega times the step size.
+        Of the angle, omega times the step size, scalars.
     time
-        sine / omega, how long q goes on with its velocity; the step size if omega is 0.
+        sine / omega, how long q goes on with its velocity, a scalar; the step size if omega is 0.
     """
 
+    centre: Array
     cosine: Array
     sine: Array
     time: Array
@@ -69,22 +72,18 @@ def turn_in(reference: Reference, step_size: Array) -> Turn:
     cosine, sine = xp.cos(omega * step_size), xp.sin(omega * step_size)
     # 1 without a turn, else 0.
     straight = 0 * omega + (omega == 0)
-    return Turn(cosine, sine, (sine + straight * step_size) / (omega + straight))
+    time = (sine + straight * step_size) / (omega + straight)
+    return Turn(reference.centre, cosine, sine, time)
 
 
 def drift(
-    reference: Reference,
-    turn: Turn,
-    metric: Metric,
-    position: Array,
-    momentum: Array,
-    restoring: Array,
+    turn: Turn, metric: Metric, position: Array, momentum: Array, restoring: Array
 ) -> tuple[Array, Array]:
     """Turn (q - c, p); `restoring` is `restoring_force` at q."""
     # q - (1 - cos)(q - c) and not c + cos (q - c): without a turn q stays what it is to the bit.
     position = (
         position
-        - (1 - turn.cosine) * (position - reference.centre)
+        - (1 - turn.cosine) * (position - turn.centre)
         + turn.time * velocity(metric, momentum)
     )
     return position, turn.cosine * momentum - turn.sine * restoring

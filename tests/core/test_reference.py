@@ -46,7 +46,7 @@ def start(rng):
 def turn(reference, metric, step_size, position, momentum):
     restoring = restoring_force(reference, metric, position)
     turn = turn_in(reference, step_size)
-    return drift(reference, turn, metric, position, momentum, restoring)
+    return drift(turn, metric, position, momentum, restoring)
 
 
 def assert_reversible(flow, start):
