@@ -20,6 +20,8 @@ class Groups(NamedTuple):
         Particle index of each seat, shape [group * seat]; an empty seat repeats the group's first.
     present
         Whether a seat is taken, shape [group, seat].
+    size
+        Number of members, shape [group].
     group
         Group of each particle, shape [particle].
     seat
@@ -32,6 +34,7 @@ class Groups(NamedTuple):
 
     members: Array
     present: Array
+    size: Array
     group: Array
     seat: Array
     index: Array
@@ -68,6 +71,7 @@ def make_groups(num_particles: int, group_size: int, like: Array) -> Groups:
     return Groups(
         members=place(members),
         present=place(present),
+        size=place(sizes),
         group=place(group),
         seat=place(seat),
         index=place(list(range(num_particles))),

@@ -16,7 +16,7 @@ from fhl_ppl.core.jumps import JUMPS
 from fhl_ppl.core.jumps.difference import partner_difference
 from fhl_ppl.core.jumps.rotation import rotate
 from fhl_ppl.core.leader import Leader, find_leader
-from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy
+from fhl_ppl.core.metric import Metric
 from fhl_ppl.core.metropolis import is_finite, settle
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
@@ -115,7 +115,8 @@ def jump(
     finite = is_finite(*end, log_ratio)
     log_ratio = xp.where(finite, log_ratio, -xp.inf)
     moved, verdict = settle(state, end, log_ratio, draws.accept, metric, direction)
-    kinetic = kinetic_energy(metric, draw_momentum(metric, draws.noise))
+    # That of a momentum W' xi, whatever the metric.
+    kinetic = xp.vecdot(draws.noise, draws.noise) / 2
     nothing = xp.zeros_like(kinetic)
     info = Info(
         accept_prob=verdict.accept_prob,

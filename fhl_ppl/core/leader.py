@@ -39,9 +39,8 @@ def find_leader(
         potential_energy,
         xp.inf,
     )
-    seats = to_groups(groups, energy)
-    seats = xp.where(groups.present, seats, xp.inf)
-    best = groups.first_seat + xp.argmin(seats, axis=1)
+    # An empty seat repeats the first, and so is never better than it.
+    best = groups.first_seat + xp.argmin(to_groups(groups, energy), axis=1)
     chosen = spread(groups, xp.take(groups.members, best, axis=0))
     led = xp.take(energy, chosen, axis=0)
     is_leader = (chosen == groups.index) & xp.isfinite(led)

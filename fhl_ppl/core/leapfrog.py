@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.metric import Metric, velocity, weigh
 from fhl_ppl.core.random_force import RandomForce
-from fhl_ppl.core.reference import Reference, drift, restoring_force
+from fhl_ppl.core.reference import Reference, drift, restoring_force, turn_in
 
 Array = Any
 
@@ -80,15 +80,16 @@ def elastic_leapfrog(
     def step(index, carry):
         position, momentum, _, _, push, restoring = carry
         momentum = momentum - step_size / 2 * push
-        if reference is None:
+        if turn is None:
             position = position + step_size * velocity(metric, momentum)
         else:
-            position, momentum = drift(reference, metric, step_size, position, momentum, restoring)
+            position, momentum = drift(turn, metric, position, momentum, restoring)
         potential_energy, gradient = evaluate(position, index + 1)
         push, restoring = forces(position, potential_energy, gradient)
         momentum = momentum - step_size / 2 * push
         return position, momentum, potential_energy, gradient, push, restoring
 
+    turn = None if reference is None else turn_in(reference, step_size)
     push, restoring = forces(start.position, start.potential_energy, start.gradient)
     end = fori_loop(0, num_steps, step, (*start, push, restoring))
     return PhasePoint(*end[:4])

@@ -84,7 +84,7 @@ def weigh(metric: Metric, displacement: Array) -> Array:
 
 def kinetic_energy(metric: Metric, momentum: Array) -> Array:
     """K(p) = p' M^-1 p / 2, shape [particle]."""
-    return array_namespace(momentum).sum(momentum * velocity(metric, momentum), axis=-1) / 2
+    return array_namespace(momentum).vecdot(momentum, velocity(metric, momentum)) / 2
 
 
 def _apply(symmetric: Array, vectors: Array) -> Array:

@@ -46,22 +46,44 @@ def restoring_force(reference: Reference, metric: Metric, position: Array) -> Ar
     return reference.frequency * weigh(metric, position - reference.centre)
 
 
-def drift(
-    reference: Reference,
-    metric: Metric,
-    step_size: Array,
-    position: Array,
-    momentum: Array,
-    restoring: Array,
-) -> tuple[Array, Array]:
-    """Turn (q - c, p) by omega times `step_size`; `restoring` is `restoring_force` at q."""
-    xp = array_namespace(position)
+class Turn(NamedTuple):
+    """How a drift turns (q - c, p).
+
+    Attributes
+    ----------
+    centre
+        c, shape [dim].
+    cosine, sine
+        Of the angle, omega times the step size, scalars.
+    time
+        sine / omega, how long q goes on with its velocity, a scalar; the step size if omega is 0.
+    """
+
+    centre: Array
+    cosine: Array
+    sine: Array
+    time: Array
+
+
+def turn_in(reference: Reference, step_size: Array) -> Turn:
+    """Work out the turn that all steps of a trajectory make."""
     omega = reference.frequency
-    turns = omega > 0
+    xp = array_namespace(omega)
     cosine, sine = xp.cos(omega * step_size), xp.sin(omega * step_size)
-    time = xp.where(turns, sine / xp.where(turns, omega, xp.ones_like(omega)), step_size)
+    # 1 without a turn, else 0.
+    straight = 0 * omega + (omega == 0)
+    time = (sine + straight * step_size) / (omega + straight)
+    return Turn(reference.centre, cosine, sine, time)
+
+
+def drift(
+    turn: Turn, metric: Metric, position: Array, momentum: Array, restoring: Array
+) -> tuple[Array, Array]:
+    """Turn (q - c, p); `restoring` is `restoring_force` at q."""
     # q - (1 - cos)(q - c) and not c + cos (q - c): without a turn q stays what it is to the bit.
     position = (
-        position - (1 - cosine) * (position - reference.centre) + time * velocity(metric, momentum)
+        position
+        - (1 - turn.cosine) * (position - turn.centre)
+        + turn.time * velocity(metric, momentum)
     )
-    return position, cosine * momentum - sine * restoring
+    return position, turn.cosine * momentum - turn.sine * restoring

@@ -160,8 +160,8 @@ def transition(
 
     old = state.potential_energy + kinetic_energy(metric, start.momentum)
     new = end.potential_energy + kinetic_energy(metric, end.momentum)
-    # A finite momentum can still have a kinetic energy beyond the largest number.
-    change = xp.where(is_finite(*end, new), new - old, xp.inf)
+    # A finite kinetic energy needs a finite momentum, and that a finite gradient.
+    change = xp.where(is_finite(end.position, new), new - old, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     proposed = State(end.position, end.potential_energy, end.gradient)
     moved, verdict = settle(state, proposed, log_ratio, uniform, metric, tuning.direction, adjusted)

@@ -57,6 +57,19 @@ class NumpyArrays(TensorArrays):
         return like.dtype.type(saved)
 
 
+def on_host(values: Any) -> Any:
+    """Return an array, or a named tuple of arrays, with tensors as NumPy arrays.
+
+    Examples
+    --------
+    >>> on_host(torch.ones(2))
+    array([1., 1.], dtype=float32)
+    """
+    if isinstance(values, tuple):
+        return type(values)(*map(on_host, values))
+    return values.cpu().numpy() if isinstance(values, Tensor) else values
+
+
 def arrays_for(like: Tensor) -> TensorArrays:
     """Choose for the dtype and device of `like`.
 

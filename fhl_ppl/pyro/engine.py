@@ -6,26 +6,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from array_api_compat import device
 from torch import Tensor
 
-from fhl_ppl.core.adaptation import strength, warmup
-from fhl_ppl.core.adaptation.moves import jumps_at
+from fhl_ppl.core.adaptation import warmup
 from fhl_ppl.core.adaptation.settled import Settled, settled
-from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import Groups, first_of_group, make_groups
+from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning, iterate
-from fhl_ppl.pyro.arrays import TensorArrays, arrays_for
+from fhl_ppl.pyro.arrays import TensorArrays, arrays_for, on_host
 from fhl_ppl.pyro.potential import BatchedPotential
 from fhl_ppl.pyro.randomness import Randomness
+from fhl_ppl.pyro.tunings import Tunings, unless_zero
 
 Array = Any
-
-_BLOCK = 256
 
 
 class Iteration(NamedTuple):
@@ -83,20 +79,20 @@ class Engine:
         self.settings = {"group_size": group_size, "coupling": coupling, "adjusted": adjusted}
         self._coupling = COUPLINGS[coupling]
         self._adjusted = adjusted
-        self._draw = Randomness(position)
+        self._draw = Randomness(position, self.arrays)
         array = self.arrays.array
         self._force = self._random_force() if potential.is_random else self._evaluate
         self.state = State(array(position), *self._force(array(position)))
         self.groups = make_groups(len(position), group_size, self.state.position)
         metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
         self.adaptation = warmup.start(self.plan, self.state, step_size, array(metric))
-        self._frozen: _Frozen | None = None
+        self._tunings: Tunings | None = None
 
     def advance(self) -> Iteration:
         """Run one iteration."""
         # Particles far out overflow, which is what their rejection is made of.
         with torch.no_grad(), np.errstate(all="ignore"):
-            draws = Draws(*(self.arrays.array(tensor) for tensor in self._draw()))
+            draws = self._draw()
             tuning = self._tune(draws)
             self.state, info = iterate(
                 self.state,
@@ -124,11 +120,11 @@ class Engine:
 
     def inverse_mass_matrix(self) -> np.ndarray:
         """Return M^-1 as it is now, [D] or [D, D]."""
-        return _to_numpy(self.adaptation.metric.inverse_mass_matrix)
+        return on_host(self.adaptation.metric.inverse_mass_matrix)
 
     def settled(self) -> Settled:
         """Return what warm-up has settled on, as NumPy arrays."""
-        return _map(np.asarray, _map(_to_numpy, settled(self.plan, self.adaptation)))
+        return Settled(*map(np.asarray, on_host(settled(self.plan, self.adaptation))))
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on, as plain values and tensors."""
@@ -163,7 +159,7 @@ class Engine:
         if self.potential.is_random:
             for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
                 put(state)
-        self._frozen = None
+        self._tunings = None
 
     def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
         """Return how to read and set the global generators that a random force may draw from."""
@@ -202,109 +198,11 @@ class Engine:
                 jump = tuning.jump._replace(happens=int(tuning.jump.happens))
                 tuning = tuning._replace(jump=jump)
             if tuning.pulling_strength is not None:
-                tuning = tuning._replace(pulling_strength=_unless_zero(tuning.pulling_strength))
+                tuning = tuning._replace(pulling_strength=unless_zero(tuning.pulling_strength))
             return tuning
-        return self._tune_frozen(draws)
-
-    def _tune_frozen(self, draws: Draws) -> Tuning:
-        if self._frozen is None:
-            self._frozen = _Frozen(self.plan, self.adaptation)
-        plan, frozen = self.plan, self._frozen
-        step_size, num_steps, jumps = frozen.steps(self.iteration)
-        metric = self.adaptation.metric
-        if jumps:
-            jump = warmup.tune_jump(self.adaptation, self.groups, self.iteration, draws)
-            return Tuning(step_size, 1, None, metric, jump=jump._replace(happens=1))
-        pull = None
-        if plan.pulling_strength is not None:
-            pull = warmup.tune_pull(plan, self.adaptation, self.groups, draws, step_size, num_steps)
-        elif frozen.pulls:
-            pull = frozen.pull(self.iteration, self._draw, self.groups, self.arrays)
-        reference = None if plan.estimate_centre is None else self.adaptation.reference
-        return Tuning(step_size, num_steps, pull, metric, reference)
-
-
-class _Frozen:
-    """What is settled after warm-up, on the host, so that it need not wait for the device.
-
-    What depends on chance and the number of the iteration alone is worked out for many iterations
-    at a time.
-    """
-
-    def __init__(self, plan: warmup.Plan, adaptation: warmup.Adaptation) -> None:
-        self._plan = plan
-        self._mixture = adaptation.mixture
-        self._strengths_of: Draws | None = None
-        self._strengths: list[Array | None] = []
-        self._adaptation = adaptation._replace(
-            step=_map(_to_numpy, adaptation.step),
-            scale=_map(_to_numpy, adaptation.scale),
-            moves=_map(_to_numpy, adaptation.moves),
-        )
-        self._block = -1
-        self._steps: list[tuple[float, int, bool]] = []
-        mixture = _map(_to_numpy, adaptation.mixture)
-        self.pulls = (
-            plan.pulling_strength != 0
-            if plan.pulling_strength is not None
-            else bool((mixture.weight[mixture.kappa > 0] > 0).any())
-        )
-
-    def steps(self, iteration: int) -> tuple[float, int, bool]:
-        """Return eta, L and whether to jump instead, worked out for many iterations at a time."""
-        block, index = divmod(iteration, _BLOCK)
-        if block != self._block:
-            iterations = block * _BLOCK + np.arange(_BLOCK)
-            step_size, num_steps = warmup.tune_steps(self._plan, self._adaptation, iterations)
-            columns = (
-                step_size,
-                num_steps.astype(int),
-                jumps_at(self._adaptation.moves, iterations),
-            )
-            rows = (np.broadcast_to(column, _BLOCK).tolist() for column in columns)
-            self._steps = list(zip(*rows, strict=True))
-            self._block = block
-        return self._steps[index]
-
-    def pull(
-        self, iteration: int, draw: Randomness, groups: Groups, arrays: TensorArrays
-    ) -> Array | None:
-        """Return lambda, [particle], of the iteration that `draw` was called for last.
-
-        None if it is known to be 0 for all.
-        """
-        if self._strengths_of is not draw.block:
-            self._strengths_of = draw.block
-            # [particle, iteration]
-            uniform = first_of_group(groups, arrays.array(draw.block.strength.T.contiguous()))
-            first = iteration - draw.used + 1
-            length = uniform.shape[1]
-            # Iterations of the warm-up, whose draws were of the same block, are not asked for.
-            steps = [self.steps(max(0, first + k))[:2] for k in range(length)] * len(uniform)
-            xp = array_namespace(uniform)
-            steps = xp.asarray(steps, dtype=uniform.dtype, device=device(uniform))
-            values = strength.strength_for(
-                self._mixture,
-                strength.choose(self._mixture, xp.reshape(uniform, (-1,))),
-                steps[:, 0],
-                steps[:, 1],
-            )
-            values = xp.reshape(values, uniform.shape)
-            self._strengths = [_unless_zero(values[:, k]) for k in range(length)]
-        return self._strengths[draw.used - 1]
-
-
-def _unless_zero(values: Array) -> Array | None:
-    """Return values on the host if any differs from 0; others without a look, which would wait."""
-    return values if not isinstance(values, np.ndarray) or values.any() else None
-
-
-def _to_numpy(array: Array) -> Array:
-    return array.cpu().numpy() if isinstance(array, Tensor) else array
-
-
-def _map(function: Callable[[Array], Any], values: Any) -> Any:
-    return type(values)(*(function(value) for value in values))
+        if self._tunings is None:
+            self._tunings = Tunings(self.plan, self.adaptation, self.groups, self.arrays)
+        return self._tunings.of(self.iteration, self._draw)
 
 
 def _to_dict(values: Any, saved: Callable[[Array], Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fhl_ppl.core.state import Draws
+from fhl_ppl.pyro.arrays import TensorArrays
 
 _LONGEST_BLOCK = 256
 _MOST_NUMBERS = 2**17
@@ -18,6 +19,8 @@ class Randomness:
     ----------
     like : Tensor [N, D]
         Positions; the draws get their shape, dtype and device.
+    arrays : TensorArrays
+        What to hand out.
 
     Attributes
     ----------
@@ -25,25 +28,26 @@ class Randomness:
         Seeded from Torch's global one, which ``pyro.set_rng_seed`` seeds: so the same seed gives
         the same draws, and a run repeated without a seed gives others.
     block : Draws
-        Those of the present block, each with a leading axis of iterations.
+        Those of the present block, each a tensor with a leading axis of iterations.
     used : int
         How many iterations of the block have been handed out.
 
     Examples
     --------
     >>> _ = torch.manual_seed(0)
-    >>> Randomness(torch.zeros(4, 2))().noise.shape
+    >>> Randomness(torch.zeros(4, 2), TensorArrays())().noise.shape
     torch.Size([4, 2])
     """
 
-    def __init__(self, like: Tensor) -> None:
+    def __init__(self, like: Tensor, arrays: TensorArrays) -> None:
         seed = torch.randint(2**63 - 1, (), device="cpu")
         self.generator = torch.Generator(like.device).manual_seed(int(seed))
         self._like = like
+        self._arrays = arrays
         self._refill()
 
     def __call__(self) -> Draws:
-        """Return the draws of the next iteration, as tensors."""
+        """Return the draws of the next iteration."""
         if self.used == len(self._rows):
             self._refill()
         self.used += 1
@@ -62,7 +66,8 @@ class Randomness:
     def _refill(self) -> None:
         self._before_block = self.generator.get_state()
         self.block = self._new_block()
-        self._rows = [Draws(*row) for row in zip(*(x.unbind() for x in self.block), strict=True)]
+        arrays = (self._arrays.array(tensor) for tensor in self.block)
+        self._rows = [Draws(*row) for row in zip(*arrays, strict=True)]
         self.used = 0
 
     def _new_block(self) -> Draws:

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from fhl_ppl.pyro.arrays import TensorArrays
+from fhl_ppl.pyro.arrays import TensorArrays, on_host
 from fhl_ppl.pyro.engine import Iteration
 
 Array = Any
@@ -71,7 +70,7 @@ class Record:
         }
         num_steps = np.array([int(num_steps) for num_steps, _ in self._per_iteration])
         step_size = np.array([float(step_size) for _, step_size in self._per_iteration])
-        group = self._to_numpy(self._group)[self._reported, None]
+        group = on_host(self._group)[self._reported, None]
         result["n_steps"] = np.broadcast_to(num_steps, shape).copy()
         result["step_size"] = np.broadcast_to(step_size, shape).copy()
         result["group"] = np.broadcast_to(group, shape).copy()
@@ -86,6 +85,3 @@ class Record:
     def _stacked(self, rows: list[Array]) -> np.ndarray:
         columns = [self._arrays.tensor(row)[self._reported] for row in rows]
         return torch.stack(columns, dim=1).cpu().numpy()
-
-    def _to_numpy(self, array: Array) -> np.ndarray:
-        return array.cpu().numpy() if isinstance(array, Tensor) else array

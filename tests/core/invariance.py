@@ -90,6 +90,7 @@ def tile(groups: Groups, copies: int) -> Groups:
     return Groups(
         members=shifted(groups.members, num_particles),
         present=np.tile(groups.present, (copies, 1)),
+        size=np.tile(groups.size, copies),
         group=shifted(groups.group, num_groups),
         seat=shifted(groups.seat, len(groups.members)),
         index=shifted(groups.index, num_particles),

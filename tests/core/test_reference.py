@@ -9,7 +9,7 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.metric import Metric, kinetic_energy, make_metric, velocity, weigh
-from fhl_ppl.core.reference import Reference, drift, no_reference, restoring_force
+from fhl_ppl.core.reference import Reference, drift, no_reference, restoring_force, turn_in
 from fhl_ppl.core.state import State
 from tests.conftest import importorskip
 from tests.core.invariance import METRICS
@@ -45,7 +45,8 @@ def start(rng):
 
 def turn(reference, metric, step_size, position, momentum):
     restoring = restoring_force(reference, metric, position)
-    return drift(reference, metric, step_size, position, momentum, restoring)
+    turn = turn_in(reference, step_size)
+    return drift(turn, metric, position, momentum, restoring)
 
 
 def assert_reversible(flow, start):

@@ -116,6 +116,22 @@ def test_minibatches_give_the_posterior_of_all_rows(model):
     assert state.anchor.position == pytest.approx(MEAN, abs=0.1 * SD.min())
 
 
+def test_minibatches_in_chains_one_after_the_other():
+    kernel = FHL(regression, minibatch=True, num_steps=1, jumps=False)
+    mcmc = MCMC(
+        kernel,
+        num_warmup=150,
+        num_samples=300,
+        num_chains=2,
+        chain_method="sequential",
+        progress_bar=False,
+    )
+    mcmc.run(random.key(0), X, Y, BATCH)
+    draws = np.asarray(mcmc.get_samples(group_by_chain=True)["b"])
+    assert (draws[0, -1] != draws[1, -1]).all()
+    assert_moments(draws, MEAN, SD)
+
+
 def test_any_anchor_will_do():
     kernel = FHL(regression, minibatch=True, anchor={"b": MEAN + 2 * SD})
     draws = run(kernel, X, Y, BATCH).get_samples(group_by_chain=True)["b"]

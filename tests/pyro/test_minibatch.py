@@ -46,6 +46,18 @@ def run(batch=BATCH, **settings):
     return mcmc.get_samples(group_by_chain=True)["b"]
 
 
+def test_chains_in_processes_of_their_own(monkeypatch):
+    # Each with private companions, and batches of its own.
+    monkeypatch.setattr("pyro.infer.mcmc.api.mp.cpu_count", lambda: 3)
+    pyro.set_rng_seed(0)
+    kernel = FHL(regression, minibatch=True, num_steps=1)
+    mcmc = pyro.infer.MCMC(kernel, 100, 50, num_chains=2, mp_context="fork", disable_progbar=True)
+    mcmc.run(X, Y, BATCH)
+    draws = mcmc.get_samples(group_by_chain=True)["b"]
+    assert (draws[0, -1] != draws[1, -1]).all()
+    assert_moments(draws)
+
+
 def assert_moments(draws):
     standard = (draws.numpy() - MEAN) / SD
     for values, truth in ((standard, 0.0), (standard**2, 1.0)):

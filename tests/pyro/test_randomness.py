@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fhl_ppl.pyro.arrays import TensorArrays
 from fhl_ppl.pyro.randomness import Randomness
 
 LIKE = torch.zeros(8, 100)  # Blocks of 158 iterations.
@@ -11,7 +12,7 @@ LIKE = torch.zeros(8, 100)  # Blocks of 158 iterations.
 
 def seeded():
     torch.manual_seed(3)
-    return Randomness(LIKE)
+    return Randomness(LIKE, TensorArrays())
 
 
 def stacked(randomness, count):
@@ -27,7 +28,7 @@ def test_goes_on_where_it_was_interrupted(at):
     state = parts.state_dict()
     for _ in range(200):
         parts()
-    resumed = Randomness(LIKE)
+    resumed = Randomness(LIKE, TensorArrays())
     resumed.load_state_dict(state)
     for actual, wanted in zip(stacked(resumed, 500 - at), expected, strict=True):
         np.testing.assert_array_equal(actual, wanted[at:])
@@ -48,7 +49,7 @@ def test_no_draw_comes_twice():
 def test_a_lost_count_would_be_seen():
     parts = seeded()
     stacked(parts, 10)
-    resumed = Randomness(LIKE)
+    resumed = Randomness(LIKE, TensorArrays())
     resumed.load_state_dict({**parts.state_dict(), "draws_used": 0})
     with pytest.raises(AssertionError):
         np.testing.assert_array_equal(stacked(resumed, 5)[0], stacked(parts, 5)[0])

@@ -74,17 +74,27 @@ def jumps_at(moves: Moves, iteration: Array) -> Array:
     return 1 * (place - xp.floor(place) >= moves.weight[0])
 
 
-def tune_jump(moves: Moves, pool: Pool, iteration: Array, uniform: Array) -> JumpTuning:
-    """Settle the jumps of one iteration; `uniform` [particle] is equal within a group."""
+def turn_at(moves: Moves, iteration: Array) -> Array:
+    """How far to turn in iteration number `iteration`, in [0, 1); an array if `iteration` is."""
+    return van_der_corput(iteration, moves.weight[0])
+
+
+def choose(moves: Moves, uniform: Array) -> Array:
+    """Pick a jump for every uniform number: one-hot, [particle] to [particle, jump]."""
     xp = array_namespace(uniform)
     upper = xp.cumulative_sum(moves.weight[1:])
     total = xp.where(upper[-1] > 0, upper[-1], xp.ones_like(upper[-1]))
     passed = xp.sum(xp.astype(uniform[:, None] >= upper / total, upper.dtype), axis=1)
     # Rounding may leave the last sum below 1.
     picked = xp.minimum(passed, xp.full_like(passed, len(JUMPS) - 1))
-    chosen = picked[:, None] == xp.cumulative_sum(xp.ones_like(upper)) - 1
-    turn = van_der_corput(iteration, moves.weight[0])
-    return JumpTuning(jumps_at(moves, iteration), chosen, turn, pool)
+    return picked[:, None] == xp.cumulative_sum(xp.ones_like(upper)) - 1
+
+
+def tune_jump(moves: Moves, pool: Pool, iteration: Array, uniform: Array) -> JumpTuning:
+    """Settle the jumps of one iteration; `uniform` [particle] is equal within a group."""
+    return JumpTuning(
+        jumps_at(moves, iteration), choose(moves, uniform), turn_at(moves, iteration), pool
+    )
 
 
 def record(

@@ -24,8 +24,7 @@ def choose_scouts(groups: Groups, role: Array) -> Array:
     seats = to_groups(groups, role)
     seats = xp.where(groups.present, seats, xp.inf)
     rank = xp.argsort(xp.argsort(seats, axis=1), axis=1)
-    size = xp.sum(xp.astype(groups.present, rank.dtype), axis=1, keepdims=True)
-    return to_particles(groups, 2 * rank < size)
+    return to_particles(groups, 2 * rank < groups.size[:, None])
 
 
 class Alternate:

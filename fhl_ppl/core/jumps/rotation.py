@@ -42,4 +42,4 @@ def rotate(
 
 def _energy(metric: Metric, displacement: Array) -> Array:
     whitened = whiten(metric, displacement)
-    return array_namespace(displacement).sum(whitened * whitened, axis=-1) / 2
+    return array_namespace(displacement).vecdot(whitened, whitened) / 2
