@@ -266,19 +266,19 @@ def test_one_sign_for_all_followers_is_caught(move, monkeypatch):
 # Wrong split steps.
 
 
-def without_turning_the_momentum(reference, metric, step_size, position, momentum, restoring):
-    position, _ = drift_as_is(reference, metric, step_size, position, momentum, restoring)
+def without_turning_the_momentum(turn, metric, position, momentum, restoring):
+    position, _ = drift_as_is(turn, metric, position, momentum, restoring)
     return position, momentum
 
 
-def without_turning_the_position(reference, metric, step_size, position, momentum, restoring):
-    _, turned = drift_as_is(reference, metric, step_size, position, momentum, restoring)
-    return position + step_size * velocity(metric, momentum), turned
+def without_turning_the_position(turn, metric, position, momentum, restoring):
+    _, turned = drift_as_is(turn, metric, position, momentum, restoring)
+    return position + turn.time * velocity(metric, momentum), turned
 
 
-def reversed_restoring(reference, metric, step_size, position, momentum, restoring):
+def reversed_restoring(turn, metric, position, momentum, restoring):
     """The quadratic's force is given to the drift with the wrong sign."""
-    return drift_as_is(reference, metric, step_size, position, momentum, -restoring)
+    return drift_as_is(turn, metric, position, momentum, -restoring)
 
 
 SPLIT = SplitCase("alternate", 1.0, "right", "dense", "skewed")
