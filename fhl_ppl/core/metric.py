@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.low_rank import LowRankMetric
 
 Array = Any
 
@@ -24,6 +25,27 @@ class Metric(NamedTuple):
     mass_matrix: Array
     whitener: Array
 
+    def whiten(self, displacement: Array) -> Array:
+        """W q, shape [particle, dim]."""
+        if self.whitener.ndim == 1:
+            return displacement * self.whitener
+        return displacement @ array_namespace(displacement).matrix_transpose(self.whitener)
+
+    def draw_momentum(self, noise: Array) -> Array:
+        """W' xi, shape [particle, dim]."""
+        return _apply(self.whitener, noise)
+
+    def velocity(self, momentum: Array) -> Array:
+        """M^-1 p, shape [particle, dim]."""
+        return _apply(self.inverse_mass_matrix, momentum)
+
+    def weigh(self, displacement: Array) -> Array:
+        """M q, shape [particle, dim]."""
+        return _apply(self.mass_matrix, displacement)
+
+
+AnyMetric = Metric | LowRankMetric
+
 
 def make_metric(inverse_mass_matrix: Array) -> Metric:
     """Build a metric from M^-1, shape [dim] or [dim, dim] (symmetric, positive definite)."""
@@ -34,32 +56,30 @@ def make_metric(inverse_mass_matrix: Array) -> Metric:
     return Metric(inverse_mass_matrix, xp.matrix_transpose(whitener) @ whitener, whitener)
 
 
-def whiten(metric: Metric, displacement: Array) -> Array:
+def whiten(metric: AnyMetric, displacement: Array) -> Array:
     """x = W q, shape [particle, dim]."""
-    if metric.whitener.ndim == 1:
-        return displacement * metric.whitener
-    return displacement @ array_namespace(displacement).matrix_transpose(metric.whitener)
+    return metric.whiten(displacement)
 
 
-def draw_momentum(metric: Metric, noise: Array) -> Array:
+def draw_momentum(metric: AnyMetric, noise: Array) -> Array:
     """p = W' xi ~ N(0, M) from standard normal `noise` [particle, dim]."""
-    return noise * metric.whitener if metric.whitener.ndim == 1 else noise @ metric.whitener
+    return metric.draw_momentum(noise)
 
 
-def velocity(metric: Metric, momentum: Array) -> Array:
+def velocity(metric: AnyMetric, momentum: Array) -> Array:
     """M^-1 p, shape [particle, dim]."""
-    return _apply(metric.inverse_mass_matrix, momentum)
+    return metric.velocity(momentum)
 
 
-def weigh(metric: Metric, displacement: Array) -> Array:
+def weigh(metric: AnyMetric, displacement: Array) -> Array:
     """M q, shape [particle, dim]: makes a pull isotropic in the whitened space."""
-    return _apply(metric.mass_matrix, displacement)
+    return metric.weigh(displacement)
 
 
-def kinetic_energy(metric: Metric, momentum: Array) -> Array:
+def kinetic_energy(metric: AnyMetric, momentum: Array) -> Array:
     """K(p) = p' M^-1 p / 2, shape [particle]."""
     return array_namespace(momentum).sum(momentum * velocity(metric, momentum), axis=-1) / 2
 
 
-def _apply(symmetric: Array, vectors: Array) -> Array:
-    return vectors * symmetric if symmetric.ndim == 1 else vectors @ symmetric
+def _apply(matrix: Array, vectors: Array) -> Array:
+    return vectors * matrix if matrix.ndim == 1 else vectors @ matrix

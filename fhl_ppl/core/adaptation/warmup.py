@@ -6,14 +6,17 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.adaptation import (
     dual_averaging,
+    low_rank,
     moves,
     patience,
     strength,
     tails,
     trajectory,
     welford,
+    windows,
 )
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
+from fhl_ppl.core.adaptation.low_rank import Sample
 from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
 from fhl_ppl.core.adaptation.moves import Moves
 from fhl_ppl.core.adaptation.strength import StrengthMixture
@@ -22,12 +25,14 @@ from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.jump import JumpTuning, Pool
-from fhl_ppl.core.metric import Metric, make_metric
+from fhl_ppl.core.low_rank import make_low_rank
+from fhl_ppl.core.metric import AnyMetric, make_metric
 from fhl_ppl.core.reference import Reference, no_reference
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning
 
 Array = Any
+Moments = Welford | Sample
 
 
 WIDER = 0.5
@@ -55,6 +60,8 @@ class Plan(NamedTuple):
         with it. None goes without: leapfrog steps.
     dense
         Whether to collect full covariances, [dim, dim], or variances, [dim].
+    low_rank
+        Whether the metric is a `LowRankMetric`, and `low_rank.Sample` is what is collected for it.
     trajectory_length
         T = eta L, in units of the whitened space.
     num_steps
@@ -80,13 +87,14 @@ class Plan(NamedTuple):
     window_ends: tuple[int, ...]
     target_accept_prob: float
     adapt_step_size: bool
-    estimate_metric: Callable[[Welford, Welford], Metric] | None
+    estimate_metric: Callable[[Any, Any], AnyMetric] | None
     dense: bool
     trajectory_length: float | None
     num_steps: int | None
     max_num_steps: int
     pulling_strength: float | None
-    estimate_centre: Callable[[Metric, Welford, Welford], Array] | None = None
+    estimate_centre: Callable[[AnyMetric, Any, Any], Array] | None = None
+    low_rank: bool = False
     jumps: bool = False
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
     jump_floor: float = moves.JUMP_FLOOR
@@ -102,10 +110,10 @@ class Adaptation(NamedTuple):
 
     step: DualAveraging
     losses: Array
-    metric: Metric
+    metric: AnyMetric
     reference: Reference
-    positions: Welford
-    gradients: Welford
+    positions: Moments
+    gradients: Moments
     distances: Welford
     scale: PrincipalScale
     mixture: StrengthMixture
@@ -116,15 +124,16 @@ class Adaptation(NamedTuple):
 def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array) -> Adaptation:
     """Begin with a step size (scalar) and M^-1 ([dim] or [dim, dim])."""
     xp = array_namespace(state.position)
-    metric = make_metric(inverse_mass_matrix)
+    metric: AnyMetric = make_metric(inverse_mass_matrix)
+    if plan.low_rank:
+        metric = make_low_rank(inverse_mass_matrix, min(low_rank.RANK, len(inverse_mass_matrix)))
     log_step_size = xp.log(xp.zeros_like(state.potential_energy[0]) + step_size)
     return Adaptation(
         dual_averaging.start(log_step_size),
         patience.start(state.potential_energy),
         metric,
         no_reference(state.position),
-        welford.empty(state.position, plan.dense),
-        welford.empty(state.position, plan.dense),
+        *_nothing_seen(plan, state),
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         strength.start(log_step_size),
@@ -253,7 +262,7 @@ def update(
             )
         )
     scale = adaptation.scale
-    if plan.num_steps is None and plan.trajectory_length is None:
+    if plan.low_rank or (plan.num_steps is None and plan.trajectory_length is None):
         scale = trajectory.update(scale, state.position, adaptation.metric)
     distances = adaptation.distances
     if plan.estimate_centre is not None:
@@ -261,9 +270,10 @@ def update(
             adaptation.metric, adaptation.reference.centre, state.position
         )
         distances = welford.update(distances, apart)
+    positions, gradients = _see(plan, adaptation, iteration, state, fori_loop)
     learnt = learnt._replace(
-        positions=welford.update(adaptation.positions, state.position),
-        gradients=welford.update(adaptation.gradients, state.gradient),
+        positions=positions,
+        gradients=gradients,
         distances=distances,
         scale=scale,
     )
@@ -272,6 +282,36 @@ def update(
     learnt = fori_loop(0, window_ended, lambda _, value: _end_window(plan, value, state), learnt)
     return fori_loop(
         0, (done == plan.num_warmup) * 1, lambda _, value: _freeze(plan, value), learnt
+    )
+
+
+def _nothing_seen(plan: Plan, state: State) -> tuple[Moments, Moments]:
+    """Moments of positions and of gradients to begin a window with."""
+    if plan.low_rank:
+        return low_rank.empty(state.position), low_rank.empty(state.gradient)
+    return welford.empty(state.position, plan.dense), welford.empty(state.position, plan.dense)
+
+
+def _see(
+    plan: Plan, adaptation: Adaptation, iteration: Array, state: State, fori_loop: Callable
+) -> tuple[Moments, Moments]:
+    """Moments of positions and of gradients with those of `state`."""
+    positions, gradients, metric = adaptation.positions, adaptation.gradients, adaptation.metric
+    if not plan.low_rank:
+        return welford.update(positions, state.position), welford.update(gradients, state.gradient)
+    seen = (
+        low_rank.update(positions, state.position, metric.straighten(state.position)),
+        low_rank.update(gradients, state.gradient, metric.straighten_gradient(state.gradient)),
+    )
+    due, slot = windows.slot_due(iteration, plan.window_ends, positions.rows.shape[0])
+    return fori_loop(
+        0,
+        due,
+        lambda _, value: (
+            low_rank.keep(value[0], state.position, slot),
+            low_rank.keep(value[1], state.gradient, slot),
+        ),
+        seen,
     )
 
 
@@ -347,8 +387,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         adaptation.losses,
         metric,
         reference,
-        welford.empty(state.position, plan.dense),
-        welford.empty(state.position, plan.dense),
+        *_nothing_seen(plan, state),
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         strength.reweigh(adaptation.mixture, on_trial=True),
@@ -363,15 +402,23 @@ def _reweigh_moves(plan: Plan, adaptation: Adaptation, on_trial: bool) -> Moves:
     return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor, plan.jump_floor)
 
 
-def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric) -> Pool:
+def _end_pool(plan: Plan, adaptation: Adaptation, metric: AnyMetric) -> Pool:
     if not plan.jumps:
         return adaptation.pool
     seen = adaptation.positions
     # A Gaussian with too thin a tail would hold on to particles far out; in dim dimensions this
     # much more variance costs it an eighth of its acceptance.
     wider = 1 + WIDER / seen.mean.shape[0] ** 0.5
-    seen_metric = from_positions(seen._replace(scatter=wider * seen.scatter), adaptation.gradients)
-    direction, variance = widest_direction(metric, seen)
+    if plan.low_rank:
+        seen_metric = low_rank.from_positions(seen, adaptation.gradients)
+        seen_metric = seen_metric._replace(scale=wider**0.5 * seen_metric.scale)
+        direction, variance = low_rank.widest_direction(
+            adaptation.metric, adaptation.scale.direction, metric, seen
+        )
+    else:
+        seen = seen._replace(scatter=wider * seen.scatter)
+        seen_metric = from_positions(seen, adaptation.gradients)
+        direction, variance = widest_direction(metric, adaptation.positions)
     return Pool(seen.mean, _if_finite(seen_metric, adaptation.pool.metric), direction, variance)
 
 
