@@ -249,7 +249,9 @@ def check_random_force(
 
 
 def block_structure(
-    dense_mass: bool | str | Sequence[str | tuple[str, ...]] | None, sites: dict[str, slice], dim: int
+    dense_mass: bool | str | Sequence[str | tuple[str, ...]] | None,
+    sites: dict[str, slice],
+    dim: int,
 ) -> np.ndarray | None:
     """Which entries of the metric the blocks in `dense_mass` set free, boolean [dim, dim].
 
@@ -339,8 +341,8 @@ def initial_inverse_mass_matrix(
     if matrix.ndim == 2 and not dense:
         if np.any(matrix != np.diag(np.diag(matrix))):
             raise ValueError(
-                "inverse_mass_matrix has off-diagonal entries but the metric is diagonal, or of low "
-                "rank and starts as a diagonal; set dense_mass=True, or give the diagonal alone."
+                "inverse_mass_matrix has off-diagonal entries but the metric is diagonal, or of "
+                "low rank, which starts as one; set dense_mass=True, or give the diagonal alone."
             )
         matrix = np.diag(matrix).copy()
     smallest = np.min(matrix if matrix.ndim == 1 else np.linalg.eigvalsh(matrix), initial=np.inf)

@@ -56,6 +56,14 @@ def make_metric(inverse_mass_matrix: Array) -> Metric:
     return Metric(inverse_mass_matrix, xp.matrix_transpose(whitener) @ whitener, whitener)
 
 
+def reported(metric: AnyMetric) -> Array | LowRankMetric:
+    """M^-1 as users are told: [dim] or [dim, dim], or if of low rank its parts, which are smaller.
+
+    Of those, `velocity` with the identity matrix makes the whole.
+    """
+    return metric if isinstance(metric, LowRankMetric) else metric.inverse_mass_matrix
+
+
 def whiten(metric: AnyMetric, displacement: Array) -> Array:
     """x = W q, shape [particle, dim]."""
     return metric.whiten(displacement)

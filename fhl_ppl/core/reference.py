@@ -11,7 +11,7 @@ Both maps preserve volume and are undone by flipping p, so exactness is that of 
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import Metric, velocity, weigh
+from fhl_ppl.core.metric import AnyMetric, velocity, weigh
 
 Array = Any
 
@@ -41,14 +41,14 @@ def no_reference(position: Array) -> Reference:
     return Reference(centre, array_namespace(position).sum(centre))
 
 
-def restoring_force(reference: Reference, metric: Metric, position: Array) -> Array:
+def restoring_force(reference: Reference, metric: AnyMetric, position: Array) -> Array:
     """Omega M (q - c), shape [particle, dim]; omega times it is the reference's gradient."""
     return reference.frequency * weigh(metric, position - reference.centre)
 
 
 def drift(
     reference: Reference,
-    metric: Metric,
+    metric: AnyMetric,
     step_size: Array,
     position: Array,
     momentum: Array,

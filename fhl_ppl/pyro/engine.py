@@ -12,11 +12,11 @@ from torch import Tensor
 from fhl_ppl.core.adaptation import strength, warmup
 from fhl_ppl.core.adaptation.moves import jumps_at
 from fhl_ppl.core.adaptation.settled import Settled, settled
-from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, first_of_group, make_groups
-from fhl_ppl.core.metric import Metric
+from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metric import AnyMetric, reported
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning, iterate
@@ -79,7 +79,6 @@ class Engine:
     ) -> None:
         self.potential = potential
         self.arrays = arrays_for(position) if arrays is None else arrays
-        self.plan = plan._replace(estimate_metric=_nan_on_failure(plan.estimate_metric))
         self.iteration = 0
         self.settings = {"group_size": group_size, "coupling": coupling, "adjusted": adjusted}
         self._coupling = COUPLINGS[coupling]
@@ -90,7 +89,10 @@ class Engine:
         self.state = State(array(position), *self._force(array(position)))
         self.groups = make_groups(len(position), group_size, self.state.position)
         metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
-        self.adaptation = warmup.start(self.plan, self.state, step_size, array(metric))
+        self.adaptation = warmup.start(plan, self.state, step_size, array(metric))
+        self.plan = plan._replace(
+            estimate_metric=_nan_on_failure(plan.estimate_metric, self.adaptation.metric)
+        )
         self._frozen: _Frozen | None = None
 
     def advance(self) -> Iteration:
@@ -123,9 +125,10 @@ class Engine:
         self.iteration += 1
         return Iteration(self.state, info, tuning)
 
-    def inverse_mass_matrix(self) -> np.ndarray:
-        """Return M^-1 as it is now, [D] or [D, D]."""
-        return _to_numpy(self.adaptation.metric.inverse_mass_matrix)
+    def inverse_mass_matrix(self) -> np.ndarray | LowRankMetric:
+        """Return M^-1 as it is now, [D] or [D, D], or its parts if it is of low rank."""
+        found = reported(self.adaptation.metric)
+        return _map(_to_numpy, found) if isinstance(found, LowRankMetric) else _to_numpy(found)
 
     def settled(self) -> Settled:
         """Return what warm-up has settled on, as NumPy arrays."""
@@ -306,17 +309,18 @@ def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], value: A
     return value
 
 
-def _nan_on_failure(estimate: Callable[..., Metric] | None) -> Callable[..., Metric] | None:
-    """Let a factorisation that fails give NaN, as `core` expects, and not raise."""
+def _nan_on_failure(
+    estimate: Callable[..., AnyMetric] | None, like: AnyMetric
+) -> Callable[..., AnyMetric] | None:
+    """Let a factorisation that fails give NaN in the form of `like`, as `core` expects."""
     if estimate is None:
         return None
 
-    def forgiving(positions: Welford, gradients: Welford) -> Metric:
+    def forgiving(positions: Any, gradients: Any) -> AnyMetric:
         try:
             return estimate(positions, gradients)
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
-            undefined = positions.scatter * float("nan")
-            return Metric(undefined, undefined, undefined)
+            return _map(lambda part: part * float("nan"), like)
 
     return forgiving
 

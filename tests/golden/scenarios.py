@@ -149,8 +149,17 @@ class WarmUp:
     given step size they die out.
     """
 
-    def __init__(self, coupling, estimate, metric, adapt_step_size, splits=False, jumps=False):
-        self.coupling, self.metric = COUPLINGS[coupling], metric
+    def __init__(
+        self,
+        coupling,
+        estimate,
+        metric,
+        adapt_step_size,
+        splits=False,
+        jumps=False,
+        is_low_rank=False,
+    ):
+        self.coupling, self.metric, self.is_low_rank = COUPLINGS[coupling], metric, is_low_rank
         self.estimate, self.adapt_step_size = estimate, adapt_step_size
         self.splits, self.jumps = splits, jumps
 
@@ -168,6 +177,7 @@ class WarmUp:
             max_num_steps=16,
             pulling_strength=None,
             estimate_centre=estimates.centre_from_scores if self.splits else None,
+            low_rank=self.is_low_rank,
             jumps=self.jumps,
             excuses_walls=self.jumps,
         )
@@ -223,6 +233,24 @@ class WarmUp:
         return state, warmup.start(self.plan, state, step_size, inverse)
 
 
+def low_rank_metric(inputs, fori_loop):
+    """What is made of one, and an estimate from more draws than there are of other scenarios."""
+    metric = LowRankMetric(inputs["diag"], inputs["directions"], inputs["variance"])
+    vectors, draws = inputs["momentum"], inputs["wide"]
+    state = State(draws, 0 * draws[:, 0], inputs["stiffness"] * draws)
+    moments = [low_rank.empty(vectors), low_rank.empty(state.gradient)]
+    return {
+        "whitened": whiten(metric, vectors),
+        "momentum": draw_momentum(metric, vectors),
+        "velocity": velocity(metric, vectors),
+        "weighed": weigh(metric, vectors),
+        "energy": kinetic_energy(metric, vectors),
+        "straight": metric.straighten(vectors),
+        "straight gradient": metric.straighten_gradient(vectors),
+        "scale": reported(metric).scale,
+    }
+
+
 SCENARIOS = {
     "leader": leader,
     "transition without pull": partial(one_transition, "joint", "dense", True, pulled=False),
@@ -243,6 +271,9 @@ STEPWISE = {
     "alternate scores": WarmUp("alternate", estimates.from_scores, "dense", True, True, True),
     "joint scores": WarmUp("joint", estimates.from_scores, "diag", True, True, True),
     "joint positions": WarmUp("joint", estimates.from_positions, "dense", True, jumps=True),
+    "alternate low rank": WarmUp(
+        "alternate", low_rank.from_scores, "diag", True, True, True, is_low_rank=True
+    ),
 }
 """Fully adapted warm-ups, of which every iteration is stored under "path"."""
 

@@ -62,7 +62,7 @@ class Sample(NamedTuple):
 
 
 def empty(batch: Array) -> Sample:
-    """Nothing seen yet but where the particles are, `batch` [particle, dim]: that fills the rows."""
+    """Nothing seen yet; where the particles are, `batch` [particle, dim], fills the rows."""
     xp = array_namespace(batch)
     nothing = welford.empty(batch, dense=False)
     kept = batch[:ROWS, :]

@@ -28,10 +28,11 @@ def squared_distance(metric: AnyMetric, centre: Array, position: Array) -> Array
     return array_namespace(position).sum(whitened * whitened, axis=1)[:, None]
 
 
-def tail_weight(distances: Welford, metric: AnyMetric, centre: Array, positions: Welford | Sample) -> Array:
+def tail_weight(distances: Welford, metric: Any, centre: Array, positions: Any) -> Array:
     """Variance of the squared distance over that in a Gaussian with the moments of `positions`.
 
     A scalar, 1 for a Gaussian. `distances` holds `squared_distance` with this metric and centre.
+    `positions` is a `Welford`, or for a `LowRankMetric` a `Sample`.
     """
     xp = array_namespace(centre)
     spread = covariance(positions)

@@ -16,7 +16,6 @@ from fhl_ppl.core.adaptation import (
     windows,
 )
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
-from fhl_ppl.core.adaptation.low_rank import Sample
 from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
 from fhl_ppl.core.adaptation.moves import Moves
 from fhl_ppl.core.adaptation.strength import StrengthMixture
@@ -32,7 +31,8 @@ from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning
 
 Array = Any
-Moments = Welford | Sample
+Moments = Any
+"""A `Welford`, or for a low-rank metric a `low_rank.Sample`."""
 
 
 WIDER = 0.5
@@ -296,9 +296,10 @@ def _see(
     plan: Plan, adaptation: Adaptation, iteration: Array, state: State, fori_loop: Callable
 ) -> tuple[Moments, Moments]:
     """Moments of positions and of gradients with those of `state`."""
-    positions, gradients, metric = adaptation.positions, adaptation.gradients, adaptation.metric
+    positions, gradients = adaptation.positions, adaptation.gradients
     if not plan.low_rank:
         return welford.update(positions, state.position), welford.update(gradients, state.gradient)
+    metric: Any = adaptation.metric
     seen = (
         low_rank.update(positions, state.position, metric.straighten(state.position)),
         low_rank.update(gradients, state.gradient, metric.straighten_gradient(state.gradient)),
@@ -402,23 +403,26 @@ def _reweigh_moves(plan: Plan, adaptation: Adaptation, on_trial: bool) -> Moves:
     return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor, plan.jump_floor)
 
 
-def _end_pool(plan: Plan, adaptation: Adaptation, metric: AnyMetric) -> Pool:
+def _end_pool(plan: Plan, adaptation: Adaptation, metric: Any) -> Pool:
     if not plan.jumps:
         return adaptation.pool
     seen = adaptation.positions
     # A Gaussian with too thin a tail would hold on to particles far out; in dim dimensions this
     # much more variance costs it an eighth of its acceptance.
     wider = 1 + WIDER / seen.mean.shape[0] ** 0.5
+    seen_metric: AnyMetric
     if plan.low_rank:
-        seen_metric = low_rank.from_positions(seen, adaptation.gradients)
-        seen_metric = seen_metric._replace(scale=wider**0.5 * seen_metric.scale)
+        found = low_rank.from_positions(seen, adaptation.gradients)
+        seen_metric = found._replace(scale=wider**0.5 * found.scale)
+        old: Any = adaptation.metric
         direction, variance = low_rank.widest_direction(
-            adaptation.metric, adaptation.scale.direction, metric, seen
+            old, adaptation.scale.direction, metric, seen
         )
     else:
-        seen = seen._replace(scatter=wider * seen.scatter)
-        seen_metric = from_positions(seen, adaptation.gradients)
-        direction, variance = widest_direction(metric, adaptation.positions)
+        seen_metric = from_positions(
+            seen._replace(scatter=wider * seen.scatter), adaptation.gradients
+        )
+        direction, variance = widest_direction(metric, seen)
     return Pool(seen.mean, _if_finite(seen_metric, adaptation.pool.metric), direction, variance)
 
 
