@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fhl_ppl.core.adaptation import metric
+from fhl_ppl.core.adaptation import low_rank, metric
 from fhl_ppl.core.adaptation.moves import JUMP_FLOOR, TRAJECTORY_FLOOR
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
@@ -18,7 +18,8 @@ from fhl_ppl.core.couplings import COUPLINGS
 INTEGRATORS = ("split", "leapfrog")
 DENSE_LIMIT = 256
 """Dimension up to which `dense_mass=None` means a dense metric; beyond, its products cost much."""
-
+LOW_RANK = "low_rank"
+"""What `dense_mass` is called where it is scales and a few directions; None means it beyond."""
 
 MAX_NUM_STEPS = 1024
 """Default cap on L, as NUTS's tree of depth 10."""
@@ -70,7 +71,7 @@ class Options:
     num_steps: int | None = None
     max_num_steps: int | None = None
     adapt_mass_matrix: bool = True
-    dense_mass: bool | Sequence[tuple[str, ...]] | None = None
+    dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None
     integrator: str = "split"
     jumps: bool = True
     trusts_gradient: bool = True
@@ -121,10 +122,15 @@ class Options:
                 f"num_steps={self.num_steps} and trajectory_length={self.trajectory_length} "
                 "contradict each other; give one of them, or neither to choose it in warm-up."
             )
-        if not (self.dense_mass is None or isinstance(self.dense_mass, bool | list | tuple)):
+        if isinstance(self.dense_mass, str) and self.dense_mass != LOW_RANK:
+            raise ValueError(
+                f"dense_mass must be True, False, None, {LOW_RANK!r} or a list of tuples of site "
+                f"names, got {self.dense_mass!r}; for one site give [({self.dense_mass!r},)]."
+            )
+        if not (self.dense_mass is None or isinstance(self.dense_mass, bool | str | list | tuple)):
             raise TypeError(
-                "dense_mass must be True, False, None or a list of tuples of site names, "
-                f"got {self.dense_mass!r}."
+                f"dense_mass must be True, False, None, {LOW_RANK!r} or a list of tuples of site "
+                f"names, got {self.dense_mass!r}."
             )
         if isinstance(self.dense_mass, list | tuple) and not all(
             isinstance(block, str | tuple | list) for block in self.dense_mass
@@ -163,6 +169,12 @@ class Options:
             trajectory_floor = TRAJECTORY_FLOOR_UNTRUSTED
             jump_floor = JUMP_FLOOR_UNTRUSTED
         adapt_metric = self.adapt_mass_matrix and dim > 0
+        if self.is_low_rank(dim):
+            estimate_metric: Any = (
+                low_rank.from_scores if self.trusts_gradient else low_rank.from_positions
+            )
+        else:
+            estimate_metric = partial(estimate, structure=structure)
         # A Gaussian fitted to positions alone would bring in a force that is wrong in its own way.
         splits = self.integrator == "split" and adapt_metric and self.trusts_gradient
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
@@ -172,9 +184,10 @@ class Options:
             window_ends=window_ends(num_warmup),
             target_accept_prob=self.target_accept_prob or target_accept_prob,
             adapt_step_size=self.adapt_step_size and dim > 0,
-            estimate_metric=partial(estimate, structure=structure) if adapt_metric else None,
+            estimate_metric=estimate_metric if adapt_metric else None,
             estimate_centre=metric.centre_from_scores if splits else None,
             dense=self.is_dense(dim),
+            low_rank=self.is_low_rank(dim),
             trajectory_length=self.trajectory_length,
             num_steps=self.num_steps if dim > 0 else 1,
             max_num_steps=self.max_num_steps or max_num_steps,
@@ -193,7 +206,12 @@ class Options:
         """Whether the metric is a matrix [dim, dim]."""
         if self.dense_mass is None:
             return 0 < dim <= DENSE_LIMIT
-        return bool(self.dense_mass) and dim > 0
+        return self.dense_mass != LOW_RANK and bool(self.dense_mass) and dim > 0
+
+    def is_low_rank(self, dim: int) -> bool:
+        """Whether warm-up looks for a few directions that a diagonal metric cannot do justice."""
+        asked = self.dense_mass == LOW_RANK or (self.dense_mass is None and dim > DENSE_LIMIT)
+        return asked and self.adapt_mass_matrix and dim > 0
 
 
 def check_random_force(
@@ -231,7 +249,9 @@ def check_random_force(
 
 
 def block_structure(
-    dense_mass: bool | Sequence[str | tuple[str, ...]] | None, sites: dict[str, slice], dim: int
+    dense_mass: bool | str | Sequence[str | tuple[str, ...]] | None,
+    sites: dict[str, slice],
+    dim: int,
 ) -> np.ndarray | None:
     """Which entries of the metric the blocks in `dense_mass` set free, boolean [dim, dim].
 
@@ -256,7 +276,7 @@ def block_structure(
            [1, 1, 0],
            [0, 0, 1]])
     """
-    if dense_mass is None or isinstance(dense_mass, bool) or not dense_mass:
+    if dense_mass is None or isinstance(dense_mass, bool | str) or not dense_mass:
         return None
     structure = np.eye(dim, dtype=bool)
     seen: set[str] = set()
@@ -321,8 +341,8 @@ def initial_inverse_mass_matrix(
     if matrix.ndim == 2 and not dense:
         if np.any(matrix != np.diag(np.diag(matrix))):
             raise ValueError(
-                "inverse_mass_matrix has off-diagonal entries but the metric is diagonal; "
-                "set dense_mass=True, or give the diagonal alone."
+                "inverse_mass_matrix has off-diagonal entries but the metric is diagonal, or of "
+                "low rank, which starts as one; set dense_mass=True, or give the diagonal alone."
             )
         matrix = np.diag(matrix).copy()
     smallest = np.min(matrix if matrix.ndim == 1 else np.linalg.eigvalsh(matrix), initial=np.inf)

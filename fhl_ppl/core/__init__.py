@@ -16,6 +16,7 @@ sections 4, 6: one iteration           `transition.transition`
 section 7: warm-up                     `adaptation.warmup.tune`, `adaptation.warmup.update`
 section 7: step size                   `adaptation.dual_averaging`
 section 7: mass matrix                 `adaptation.metric`, `adaptation.welford`
+section 7: low rank                    `low_rank.LowRankMetric`, `adaptation.low_rank`
 section 7: trajectory                  `adaptation.trajectory`
 section 7: pulling strength            `adaptation.strength`
 =====================================  =============================================

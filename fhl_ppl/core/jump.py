@@ -16,7 +16,7 @@ from fhl_ppl.core.jumps import JUMPS
 from fhl_ppl.core.jumps.difference import partner_difference
 from fhl_ppl.core.jumps.rotation import rotate
 from fhl_ppl.core.leader import Leader, find_leader
-from fhl_ppl.core.metric import Metric
+from fhl_ppl.core.metric import AnyMetric
 from fhl_ppl.core.metropolis import is_finite, settle
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
@@ -41,7 +41,7 @@ class Pool(NamedTuple):
     """
 
     centre: Array
-    metric: Metric
+    metric: AnyMetric
     direction: Array
     variance: Array
 
@@ -73,7 +73,7 @@ def jump(
     tuning: JumpTuning,
     groups: Groups,
     potential_and_gradient: Callable[[Array], tuple[Array, Array]] | RandomForce,
-    metric: Metric,
+    metric: AnyMetric,
     direction: Array | None,
 ) -> tuple[State, Info]:
     """Let every particle jump once. Leaves the product of p(q) over the particles invariant.

@@ -9,7 +9,7 @@ sweep, which is not its own inverse under p -> -p.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.metric import Metric, velocity, weigh
+from fhl_ppl.core.metric import AnyMetric, velocity, weigh
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.reference import Reference, drift, restoring_force, turn_in
 
@@ -32,7 +32,7 @@ def elastic_leapfrog(
     start: PhasePoint,
     step_size: Array,
     num_steps: Array,
-    metric: Metric,
+    metric: AnyMetric,
     potential_and_gradient: Callable[[Array], tuple[Array, Array]] | RandomForce,
     pull: Callable[[Array, Array], Array] | None,
     fori_loop: Callable,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.low_rank import LowRankMetric
 
 Array = Any
 
@@ -27,6 +28,27 @@ class Metric(NamedTuple):
     inverse_mass_matrix: Array
     mass_matrix: Array
     whitener: Array
+
+    def whiten(self, displacement: Array) -> Array:
+        """W q, shape [particle, dim]."""
+        if self.whitener.ndim == 1:
+            return displacement * self.whitener
+        return displacement @ array_namespace(displacement).matrix_transpose(self.whitener)
+
+    def draw_momentum(self, noise: Array) -> Array:
+        """W' xi, shape [particle, dim]."""
+        return _apply(self.whitener, noise)
+
+    def velocity(self, momentum: Array) -> Array:
+        """M^-1 p, shape [particle, dim]."""
+        return _apply(self.inverse_mass_matrix, momentum)
+
+    def weigh(self, displacement: Array) -> Array:
+        """M q, shape [particle, dim]."""
+        return _apply(self.mass_matrix, displacement)
+
+
+AnyMetric = Metric | LowRankMetric
 
 
 def make_metric(inverse_mass_matrix: Array) -> Metric:
@@ -60,32 +82,38 @@ def power(spectrum: tuple[Array, Array], exponent: float) -> Array:
     return (vectors * values**exponent) @ array_namespace(values).matrix_transpose(vectors)
 
 
-def whiten(metric: Metric, displacement: Array) -> Array:
+def reported(metric: AnyMetric) -> Array | LowRankMetric:
+    """M^-1 as users are told: [dim] or [dim, dim], or if of low rank its parts, which are smaller.
+
+    Of those, `velocity` with the identity matrix makes the whole.
+    """
+    return metric if isinstance(metric, LowRankMetric) else metric.inverse_mass_matrix
+
+
+def whiten(metric: AnyMetric, displacement: Array) -> Array:
     """x = W q, shape [particle, dim]."""
-    if metric.whitener.ndim == 1:
-        return displacement * metric.whitener
-    return displacement @ array_namespace(displacement).matrix_transpose(metric.whitener)
+    return metric.whiten(displacement)
 
 
-def draw_momentum(metric: Metric, noise: Array) -> Array:
+def draw_momentum(metric: AnyMetric, noise: Array) -> Array:
     """p = W' xi ~ N(0, M) from standard normal `noise` [particle, dim]."""
-    return noise * metric.whitener if metric.whitener.ndim == 1 else noise @ metric.whitener
+    return metric.draw_momentum(noise)
 
 
-def velocity(metric: Metric, momentum: Array) -> Array:
+def velocity(metric: AnyMetric, momentum: Array) -> Array:
     """M^-1 p, shape [particle, dim]."""
-    return _apply(metric.inverse_mass_matrix, momentum)
+    return metric.velocity(momentum)
 
 
-def weigh(metric: Metric, displacement: Array) -> Array:
+def weigh(metric: AnyMetric, displacement: Array) -> Array:
     """M q, shape [particle, dim]: makes a pull isotropic in the whitened space."""
-    return _apply(metric.mass_matrix, displacement)
+    return metric.weigh(displacement)
 
 
-def kinetic_energy(metric: Metric, momentum: Array) -> Array:
+def kinetic_energy(metric: AnyMetric, momentum: Array) -> Array:
     """K(p) = p' M^-1 p / 2, shape [particle]."""
     return array_namespace(momentum).vecdot(momentum, velocity(metric, momentum)) / 2
 
 
-def _apply(symmetric: Array, vectors: Array) -> Array:
-    return vectors * symmetric if symmetric.ndim == 1 else vectors @ symmetric
+def _apply(matrix: Array, vectors: Array) -> Array:
+    return vectors * matrix if matrix.ndim == 1 else vectors @ matrix

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import Metric, whiten
+from fhl_ppl.core.metric import AnyMetric, whiten
 from fhl_ppl.core.state import State
 
 Array = Any
@@ -23,7 +23,7 @@ def settle(
     proposed: State,
     log_ratio: Array,
     uniform: Array,
-    metric: Metric,
+    metric: AnyMetric,
     direction: Array | None,
     adjusted: bool = True,
 ) -> tuple[State, Verdict]:

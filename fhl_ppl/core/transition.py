@@ -8,7 +8,7 @@ from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.jump import JumpTuning, jump
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
-from fhl_ppl.core.metric import Metric, draw_momentum, kinetic_energy
+from fhl_ppl.core.metric import AnyMetric, draw_momentum, kinetic_energy
 from fhl_ppl.core.metropolis import is_finite, settle
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.reference import Reference
@@ -45,7 +45,7 @@ class Tuning(NamedTuple):
     step_size: Array
     num_steps: Array
     pulling_strength: Array | None
-    metric: Metric
+    metric: AnyMetric
     reference: Reference | None = None
     direction: Array | None = None
     jump: JumpTuning | None = None

@@ -83,6 +83,8 @@ def describe(
     described = {"sampler": sampler, **asdict(options), "tuning_steps": num_warmup}
     if isinstance(options.dense_mass, list | tuple) and options.dense_mass:
         described["metric"] = "blocks"
+    elif options.is_low_rank(dim):
+        described["metric"] = "low rank"
     else:
         described["metric"] = "dense" if options.is_dense(dim) else "diagonal"
     plan = options.plan(num_warmup, dim)

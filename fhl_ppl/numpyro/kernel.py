@@ -104,7 +104,8 @@ class FHL(MCMCKernel):
         surrogate.
     inverse_mass_matrix
         Initial M^-1: array [dim] or [dim, dim] in the order of `jax.flatten_util.ravel_pytree`, or
-        a dict from tuples of site names to blocks. Default: unit scales.
+        a dict from tuples of site names to blocks. A metric of low rank starts as a diagonal.
+        Default: unit scales.
     integrator
         "split" (default): steps that are exact in the Gaussian which warm-up fits to the posterior,
         so that near it one goes as far as several leapfrog steps. "leapfrog": the paper's. With
@@ -117,8 +118,10 @@ class FHL(MCMCKernel):
     adapt_mass_matrix
         Whether to adapt it.
     dense_mass
-        True, False, or a list of tuples of sites that form dense blocks, as in NUTS. `None`
-        (default): dense up to 256 dimensions, diagonal above.
+        True, False, or a list of tuples of sites that form dense blocks, as in NUTS; or
+        "low_rank": scales and up to 16 directions across them, at a cost that grows with the
+        dimension and not with its square. `None` (default): dense up to 256 dimensions, of low rank
+        above. With `adapt_mass_matrix=False` low rank is diagonal.
     init_strategy
         Where to start, default `init_to_uniform`.
     forward_mode_differentiation
@@ -189,7 +192,7 @@ class FHL(MCMCKernel):
         adapt_mass_matrix: bool = True,
         integrator: str = "split",
         jumps: bool = True,
-        dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
+        dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable = init_to_uniform,
         forward_mode_differentiation: bool = False,
         evaluation: str = "vmap",

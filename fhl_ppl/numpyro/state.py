@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.adaptation.warmup import Adaptation
+from fhl_ppl.core.metric import reported
 from fhl_ppl.core.state import State
 from fhl_ppl.numpyro.batches import Anchor
 
@@ -10,7 +11,15 @@ Array = Any
 
 
 class AdaptState(NamedTuple):
-    """What NumPyro users look up under `adapt_state`: the tuned step size and metric."""
+    """What NumPyro users look up under `adapt_state`: the tuned step size and metric.
+
+    Attributes
+    ----------
+    step_size
+        eta, shape [chain].
+    inverse_mass_matrix
+        M^-1, shape [dim] or [dim, dim], or a `fhl_ppl.core.low_rank.LowRankMetric`.
+    """
 
     step_size: Array
     inverse_mass_matrix: Array
@@ -93,4 +102,4 @@ class FHLState(NamedTuple):
     @property
     def adapt_state(self) -> AdaptState:
         """Step size and inverse mass matrix, under the names of NumPyro's `HMCState`."""
-        return AdaptState(self.step_size, self.adaptation.metric.inverse_mass_matrix)
+        return AdaptState(self.step_size, reported(self.adaptation.metric))

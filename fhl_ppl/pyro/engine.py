@@ -13,6 +13,8 @@ from fhl_ppl.core.adaptation.settled import Settled, settled
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metric import reported
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning, iterate
@@ -118,9 +120,9 @@ class Engine:
         self.iteration += 1
         return Iteration(self.state, info, tuning)
 
-    def inverse_mass_matrix(self) -> np.ndarray:
-        """Return M^-1 as it is now, [D] or [D, D]."""
-        return on_host(self.adaptation.metric.inverse_mass_matrix)
+    def inverse_mass_matrix(self) -> np.ndarray | LowRankMetric:
+        """Return M^-1 as it is now, [D] or [D, D], or its parts if it is of low rank."""
+        return on_host(reported(self.adaptation.metric))
 
     def settled(self) -> Settled:
         """Return what warm-up has settled on, as NumPy arrays."""

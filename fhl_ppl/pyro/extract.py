@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyro
 
+from fhl_ppl.core.low_rank import LowRankMetric
 from fhl_ppl.diagnostics.arviz_lines import from_arrays
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
@@ -131,17 +132,19 @@ def _settings(mcmc: Any, options: Options, diagnostics: Mapping[str, Any]) -> di
     return describe(
         "fhl_ppl.pyro.FHL",
         options,
-        _inverse_mass_matrix(diagnostics).shape[-1],
+        _dim(diagnostics),
         mcmc.warmup_steps,
         # Under `pyro.infer.MCMC` every chain tunes on its own.
         list(tuned.values()) if isinstance(tuned, Mapping) else [tuned],
     )
 
 
-def _inverse_mass_matrix(diagnostics: Mapping[str, Any]) -> np.ndarray:
-    """Return M^-1, under `pyro.infer.MCMC` that of the first chain: [D] or [D, D]."""
+def _dim(diagnostics: Mapping[str, Any]) -> int:
+    """Return the number of unconstrained parameters, that of the metric."""
     found = diagnostics["inverse_mass_matrix"]
-    return next(iter(found.values())) if isinstance(found, Mapping) else found
+    # Under `pyro.infer.MCMC` every chain has its own.
+    metric = next(iter(found.values())) if isinstance(found, Mapping) else found
+    return len(metric.scale if isinstance(metric, LowRankMetric) else metric)
 
 
 def _by_chain(name: str, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -110,7 +110,7 @@ class FHL(MCMCKernel):
         surrogate.
     inverse_mass_matrix : Tensor or array [D] or [D, D], or dict, optional
         Initial M^-1, sites in the order of the model; or a dict from tuples of site names to
-        blocks. Default: unit scales.
+        blocks. A metric of low rank starts as a diagonal. Default: unit scales.
     integrator : {"split", "leapfrog"}, default "split"
         "split": steps that are exact in the Gaussian which warm-up fits to the posterior, so that
         near it one goes as far as several leapfrog steps. "leapfrog": the paper's. With
@@ -122,10 +122,12 @@ class FHL(MCMCKernel):
         with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.
     adapt_mass_matrix : bool, default True
         Whether to learn it: from positions and gradients, or with `gradient_fn` from positions.
-    dense_mass : bool or list of tuples of str, optional
-        True, False, or the sites that form dense blocks. Default: dense up to 256 dimensions,
-        diagonal above.
-    full_mass : bool or list of tuples of str, optional
+    dense_mass : bool, "low_rank" or list of tuples of str, optional
+        True, False, or the sites that form dense blocks; or "low_rank": scales and up to 16
+        directions across them, at a cost that grows with the dimension and not with its square.
+        Default: dense up to 256 dimensions, of low rank above. With `adapt_mass_matrix=False` low
+        rank is diagonal.
+    full_mass : bool, "low_rank" or list of tuples of str, optional
         Pyro's name for `dense_mass`.
     init_strategy : callable, default ``init_to_uniform``
         Where to start.
@@ -199,8 +201,8 @@ class FHL(MCMCKernel):
         adapt_mass_matrix: bool = True,
         integrator: str = "split",
         jumps: bool = True,
-        dense_mass: bool | Sequence[tuple[str, ...]] | None = None,
-        full_mass: bool | Sequence[tuple[str, ...]] | None = None,
+        dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
+        full_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable[..., Any] = init_to_uniform,
         transforms: Mapping[str, Any] | None = None,
         max_plate_nesting: int | None = None,
@@ -454,9 +456,10 @@ class FHL(MCMCKernel):
             "divergences", the numbers of the draws in which the proposal diverged, and "acceptance
             rate", as from Pyro's own kernels; and NumPy arrays [draw]: potential_energy, energy,
             accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, move,
-            squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], sites in the order of the
-            model, "tuned", a `fhl_ppl.core.adaptation.settled.Settled`, and with `keep_companions`
-            "companions": by site their draws [draw, companion, ...].
+            squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], or if of low rank a
+            `fhl_ppl.core.low_rank.LowRankMetric`, sites in the order of the model; "tuned", a
+            `fhl_ppl.core.adaptation.settled.Settled`; and with `keep_companions` "companions": by
+            site their draws [draw, companion, ...].
         """
         if self._chains is None:
             return {}

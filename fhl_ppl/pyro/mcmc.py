@@ -229,9 +229,10 @@ class MCMC(AbstractMCMC):
             "divergences", for each chain the numbers of the draws in which the proposal diverged,
             and "acceptance rate". And NumPy arrays [chain, draw]: potential_energy, energy,
             accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, move,
-            squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], sites in the order of the
-            model, "tuned", a `fhl_ppl.core.adaptation.settled.Settled`, and if the kernel keeps
-            companions, by site their draws [draw, companion, ...] under "companions".
+            squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], or if of low rank a
+            `fhl_ppl.core.low_rank.LowRankMetric`, sites in the order of the model; "tuned", a
+            `fhl_ppl.core.adaptation.settled.Settled`; and if the kernel keeps companions, by site
+            their draws [draw, companion, ...] under "companions".
         """
         chains = self._ran("diagnostics")
         result: dict[str, Any] = self._by_site()

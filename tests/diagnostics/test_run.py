@@ -29,7 +29,8 @@ def described(options=None, dim=2, each=(), **about_the_run):
     ("dense_mass", "dim", "metric"),
     [
         (None, DENSE_LIMIT, "dense"),
-        (None, DENSE_LIMIT + 1, "diagonal"),
+        (None, DENSE_LIMIT + 1, "low rank"),
+        ("low_rank", 2, "low rank"),
         (True, DENSE_LIMIT + 1, "dense"),
         (False, 2, "diagonal"),
         ([("mu", "tau")], 2, "blocks"),

@@ -16,8 +16,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 import fhl_ppl.core
+from fhl_ppl.core.adaptation import low_rank, warmup, welford
 from fhl_ppl.core.adaptation import metric as estimates
-from fhl_ppl.core.adaptation import warmup, welford
 from fhl_ppl.core.adaptation.settled import settled
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
@@ -25,7 +25,8 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
 from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
-from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metric import make_metric, reported
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import Tuning, iterate, transition
@@ -64,6 +65,8 @@ def make_inputs():
     inputs["noise"] = rng.normal(size=(*draws, 3))
     for name in ("role", "accept", "choice"):
         inputs[name] = rng.random(draws)
+    inputs["directions"] = np.linalg.qr(rng.normal(size=(3, 2)))[0]
+    inputs["variance"] = np.array([2.5, 0.4])
     return inputs
 
 
@@ -98,7 +101,7 @@ def leapfrog(coupling, metric, inputs, control):
         PhasePoint(state.position, inputs["momentum"], *state[1:]),
         inputs["step_size"],
         inputs["num_steps"],
-        make_metric(inputs[metric]),
+        _metric(inputs, metric),
         TARGET.potential_and_gradient,
         pull,
         control.fori_loop,
@@ -125,7 +128,7 @@ def one_transition(coupling, metric, adjusted, inputs, control, pulled=True, noi
         inputs["step_size"],
         inputs["num_steps"],
         inputs["strength"] if pulled else None,
-        make_metric(inputs[metric]),
+        _metric(inputs, metric),
     )
     state, info = transition(
         State(position, *evaluate(position)),
@@ -149,8 +152,17 @@ class WarmUp:
     given step size they die out.
     """
 
-    def __init__(self, coupling, estimate, metric, adapt_step_size, splits=False, jumps=False):
-        self.coupling, self.metric = COUPLINGS[coupling], metric
+    def __init__(
+        self,
+        coupling,
+        estimate,
+        metric,
+        adapt_step_size,
+        splits=False,
+        jumps=False,
+        is_low_rank=False,
+    ):
+        self.coupling, self.metric, self.is_low_rank = COUPLINGS[coupling], metric, is_low_rank
         self.estimate, self.adapt_step_size = estimate, adapt_step_size
         self.splits, self.jumps = splits, jumps
 
@@ -168,6 +180,7 @@ class WarmUp:
             max_num_steps=16,
             pulling_strength=None,
             estimate_centre=estimates.centre_from_scores if self.splits else None,
+            low_rank=self.is_low_rank,
             jumps=self.jumps,
             excuses_walls=self.jumps,
         )
@@ -210,6 +223,7 @@ class WarmUp:
         return {
             **state._asdict(),
             **adaptation.metric._asdict(),
+            "inverse_mass_matrix": reported(adaptation.metric),
             "weight": adaptation.mixture.weight,
             "jump": adaptation.mixture.jump,
             "covariance": welford.covariance(adaptation.positions),
@@ -233,16 +247,19 @@ for _coupling in COUPLINGS:
     SCENARIOS[f"transition {_coupling} random force"] = partial(
         one_transition, _coupling, "dense", True, noisy=True
     )
-    for _metric in ("diag", "dense"):
-        SCENARIOS[f"leapfrog {_coupling} {_metric}"] = partial(leapfrog, _coupling, _metric)
+    for _form in ("diag", "dense", "low rank"):
+        SCENARIOS[f"leapfrog {_coupling} {_form}"] = partial(leapfrog, _coupling, _form)
         for _adjusted in (True, False):
-            _name = f"transition {_coupling} {_metric} {'' if _adjusted else 'un'}adjusted"
-            SCENARIOS[_name] = partial(one_transition, _coupling, _metric, _adjusted)
+            _name = f"transition {_coupling} {_form} {'' if _adjusted else 'un'}adjusted"
+            SCENARIOS[_name] = partial(one_transition, _coupling, _form, _adjusted)
 
 STEPWISE = {
     "alternate scores": WarmUp("alternate", estimates.from_scores, "dense", True, True, True),
     "joint scores": WarmUp("joint", estimates.from_scores, "diag", True, True, True),
     "joint positions": WarmUp("joint", estimates.from_positions, "dense", True, jumps=True),
+    "alternate low rank": WarmUp(
+        "alternate", low_rank.from_scores, "diag", True, True, True, is_low_rank=True
+    ),
 }
 """Fully adapted warm-ups, of which every iteration is stored under "path"."""
 
@@ -316,6 +333,12 @@ def _public_in_core():
                 for method, function in vars(value).items():
                     if inspect.isfunction(function) and not method.startswith("_"):
                         yield f"{module.name}.{name}.{method}", function.__code__
+
+
+def _metric(inputs, form):
+    if form == "low rank":
+        return LowRankMetric(inputs["diag"], inputs["directions"], inputs["variance"])
+    return make_metric(inputs[form])
 
 
 def _draws(inputs, iteration):

@@ -15,7 +15,10 @@ import jax.numpy as jnp
 from jax import random
 from numpyro.infer import MCMC
 
+from fhl_ppl.core.adaptation.low_rank import RANK
+from fhl_ppl.core.low_rank import LowRankMetric
 from fhl_ppl.numpyro import FHL
+from fhl_ppl.options import DENSE_LIMIT
 from tests.numpyro.models import EFFECT, eight_schools
 
 FIELDS = {
@@ -234,6 +237,37 @@ def test_shape_of_the_metric(dense_mass):
         structure = np.eye(10, dtype=bool)
         structure[0, 9] = structure[9, 0] = True
         np.testing.assert_array_equal(inverse_mass_matrix != 0, structure)
+
+
+def test_above_the_limit_the_metric_is_of_low_rank():
+    # One wide direction across all coordinates, of which no scale knows.
+    dim, variance = DENSE_LIMIT + 10, 400.0
+    along = jnp.ones(dim) / dim**0.5
+
+    def potential_fn(z):
+        return (z @ z - (1 - 1 / variance) * (z @ along) ** 2) / 2
+
+    given = np.full(dim, 2.0)
+    mcmc = make(150, 100, FHL(potential_fn=potential_fn, inverse_mass_matrix=given))
+    mcmc.run(random.PRNGKey(0), init_params=random.normal(random.PRNGKey(1), (4, dim)))
+    metric = mcmc.last_state.adapt_state.inverse_mass_matrix
+    assert isinstance(metric, LowRankMetric)
+    assert metric.directions.shape == (dim, RANK)
+    widest = int(np.argmax(metric.variance))
+    assert metric.variance[widest] > variance / 4
+    assert abs(metric.directions[:, widest] @ along) > 0.9
+    # A metric that did not know it would need twenty times the steps of one that does.
+    assert mcmc.get_extra_fields()["n_steps"].mean() < 20
+
+
+@pytest.mark.parametrize("gradient_fn", [None, lambda z: jax.tree.map(jnp.zeros_like, z)])
+def test_a_metric_of_low_rank_can_be_asked_for(gradient_fn):
+    kernel = FHL(eight_schools, dense_mass="low_rank", gradient_fn=gradient_fn)
+    mcmc = make(kernel=kernel)
+    assert all(np.isfinite(values).all() for values in draws(mcmc).values())
+    metric = mcmc.last_state.adapt_state.inverse_mass_matrix
+    assert metric.directions.shape == (10, 10)
+    assert (metric.scale != 1).all()
 
 
 def test_group_size_one_with_one_step_is_lmc():

@@ -165,6 +165,10 @@ def test_gradient_of_the_wrong_shape():
             {"inverse_mass_matrix": np.eye(10) + 0.1, "dense_mass": False},
             "off-diagonal entries but the metric is diagonal",
         ),
+        (
+            {"inverse_mass_matrix": np.eye(10) + 0.1, "dense_mass": "low_rank"},
+            "or of low rank, which starts as one; set dense_mass=True, or give the diagonal",
+        ),
     ],
 )
 def test_metric_that_does_not_fit(settings, said):

@@ -12,6 +12,8 @@ import torch
 from pyro.infer import NUTS, config_enumerate
 from torch.distributions.transforms import AffineTransform
 
+from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.options import DENSE_LIMIT
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.engine import Engine
 
@@ -221,6 +223,7 @@ KERNELS = {
     "joint": {"coupling": "joint"},
     "pulled": {"pulling_strength": 0.5},
     "diagonal": {"dense_mass": False, "num_steps": 3},
+    "low rank": {"dense_mass": "low_rank"},
     "noisy": {"gradient_fn": noisy, "noisy_gradient": True},
 }
 
@@ -315,6 +318,29 @@ class TestResume:
             other.load_state_dict(state)
             with pytest.raises(ValueError, match=message):
                 other.run(*([DATA] if other.kernel.model else []))
+
+
+def test_above_the_limit_the_metric_is_of_low_rank():
+    # One wide direction across all coordinates, of which no scale knows.
+    dim, variance = DENSE_LIMIT + 10, 400.0
+    along = torch.ones(dim, dtype=torch.double) / dim**0.5
+
+    def potential_fn(sites):
+        x = sites["x"]
+        return (x @ x - (1 - 1 / variance) * (x @ along) ** 2) / 2
+
+    pyro.set_rng_seed(0)
+    starts = {"x": torch.randn(4, dim, dtype=torch.double)}
+    kernel = FHL(potential_fn=potential_fn, inverse_mass_matrix=2 * torch.ones(dim))
+    mcmc = made(kernel, 60, 150, num_chains=4, initial_params=starts)
+    mcmc.run()
+    metric = mcmc.diagnostics()["inverse_mass_matrix"]
+    assert isinstance(metric, LowRankMetric)
+    widest = int(np.argmax(metric.variance))
+    assert metric.variance[widest] > variance / 4
+    assert abs(metric.directions[:, widest] @ along.numpy()) > 0.9
+    # A metric that did not know it would need twenty times the steps of one that does.
+    assert mcmc.diagnostics()["n_steps"].mean() < 20
 
 
 def test_hook_sees_all_chains_and_every_iteration():

@@ -17,7 +17,7 @@ from array_api_compat import device
 
 from fhl_ppl.core.adaptation.welford import Welford, covariance
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import Metric, eigen, make_metric, power, velocity
+from fhl_ppl.core.metric import AnyMetric, Metric, eigen, make_metric, power, velocity
 
 Array = Any
 
@@ -27,7 +27,7 @@ RIDGE = 1e-3
 """Weight, in draws, of the prior guess that a standardised direction has unit scale."""
 
 
-def centre_from_scores(metric: Metric, positions: Welford, gradients: Welford) -> Array:
+def centre_from_scores(metric: AnyMetric, positions: Welford, gradients: Welford) -> Array:
     """c = mean(q) - M^-1 mean(g), shape [dim]: where the mean force would vanish.
 
     Together with the metric of `from_scores` it minimises the Fisher divergence to N(c, M^-1).

@@ -7,9 +7,11 @@ chains that stay stuck in a tail. So omega falls as the variance grows.
 
 from typing import Any
 
+from fhl_ppl.core.adaptation import low_rank
+from fhl_ppl.core.adaptation.low_rank import Sample
 from fhl_ppl.core.adaptation.welford import Welford, covariance
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import Metric, weigh, whiten
+from fhl_ppl.core.metric import AnyMetric, weigh, whiten
 from fhl_ppl.core.reference import FREQUENCY
 
 Array = Any
@@ -20,21 +22,25 @@ Regressions have 1.05 to 1.1, eight schools 1.3; garch11 2.3, brownian_unknown_s
 6.9, and these three gain from a lower omega."""
 
 
-def squared_distance(metric: Metric, centre: Array, position: Array) -> Array:
+def squared_distance(metric: AnyMetric, centre: Array, position: Array) -> Array:
     """|W (q - c)|^2 for positions [particle, dim], shape [particle, 1]."""
     whitened = whiten(metric, position - centre)
     return array_namespace(position).sum(whitened * whitened, axis=1)[:, None]
 
 
-def tail_weight(distances: Welford, metric: Metric, centre: Array, positions: Welford) -> Array:
+def tail_weight(distances: Welford, metric: Any, centre: Array, positions: Any) -> Array:
     """Variance of the squared distance over that in a Gaussian with the moments of `positions`.
 
     A scalar, 1 for a Gaussian. `distances` holds `squared_distance` with this metric and centre.
+    `positions` is a `Welford`, or for a `LowRankMetric` a `Sample`.
     """
     xp = array_namespace(centre)
     spread = covariance(positions)
     shift = (positions.mean - centre)[None, :]
-    if spread.ndim == 1:
+    if isinstance(positions, Sample):
+        whitened = covariance(positions.straight) / metric.scale**2
+        along = low_rank.variance_along(positions, weigh(metric, shift)[0, :])
+    elif spread.ndim == 1:
         whitened = spread * metric.whitener**2
         along = weigh(metric, shift) ** 2 * spread
     else:

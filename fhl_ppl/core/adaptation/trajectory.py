@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import Metric, whiten
+from fhl_ppl.core.metric import AnyMetric, whiten
 
 Array = Any
 
@@ -41,7 +41,7 @@ class PrincipalScale(NamedTuple):
     count: Array
 
 
-def restart(position: Array, metric: Metric) -> PrincipalScale:
+def restart(position: Array, metric: AnyMetric) -> PrincipalScale:
     """Begin with unit scale and no preferred direction."""
     xp = array_namespace(position)
     ones = xp.ones_like(position[0, :])
@@ -50,7 +50,7 @@ def restart(position: Array, metric: Metric) -> PrincipalScale:
     )
 
 
-def update(scale: PrincipalScale, position: Array, metric: Metric) -> PrincipalScale:
+def update(scale: PrincipalScale, position: Array, metric: AnyMetric) -> PrincipalScale:
     """One step of the power iteration with all particles, position [particle, dim]."""
     xp = array_namespace(position)
     count = scale.count + 1

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.adaptation import (
     dual_averaging,
+    low_rank,
     moves,
     patience,
     strength,
     tails,
     trajectory,
     welford,
+    windows,
 )
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
 from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
@@ -23,12 +25,15 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.jump import JumpTuning, Pool
-from fhl_ppl.core.metric import Metric, make_metric
+from fhl_ppl.core.low_rank import make_low_rank
+from fhl_ppl.core.metric import AnyMetric, make_metric
 from fhl_ppl.core.reference import Reference, no_reference
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning
 
 Array = Any
+Moments = Any
+"""A `Welford`, or for a low-rank metric a `low_rank.Sample`."""
 
 
 WIDER = 0.5
@@ -56,6 +61,8 @@ class Plan(NamedTuple):
         with it. None goes without: leapfrog steps.
     dense
         Whether to collect full covariances, [dim, dim], or variances, [dim].
+    low_rank
+        Whether the metric is a `LowRankMetric`, and `low_rank.Sample` is what is collected for it.
     trajectory_length
         T = eta L, in units of the whitened space.
     num_steps
@@ -81,13 +88,14 @@ class Plan(NamedTuple):
     window_ends: tuple[int, ...]
     target_accept_prob: float
     adapt_step_size: bool
-    estimate_metric: Callable[[Welford, Welford], Metric] | None
+    estimate_metric: Callable[[Any, Any], AnyMetric] | None
     dense: bool
     trajectory_length: float | None
     num_steps: int | None
     max_num_steps: int
     pulling_strength: float | None
-    estimate_centre: Callable[[Metric, Welford, Welford], Array] | None = None
+    estimate_centre: Callable[[AnyMetric, Any, Any], Array] | None = None
+    low_rank: bool = False
     jumps: bool = False
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
     jump_floor: float = moves.JUMP_FLOOR
@@ -103,10 +111,10 @@ class Adaptation(NamedTuple):
 
     step: DualAveraging
     losses: Array
-    metric: Metric
+    metric: AnyMetric
     reference: Reference
-    positions: Welford
-    gradients: Welford
+    positions: Moments
+    gradients: Moments
     distances: Welford
     scale: PrincipalScale
     mixture: StrengthMixture
@@ -117,15 +125,16 @@ class Adaptation(NamedTuple):
 def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array) -> Adaptation:
     """Begin with a step size (scalar) and M^-1 ([dim] or [dim, dim])."""
     xp = array_namespace(state.position)
-    metric = make_metric(inverse_mass_matrix)
+    metric: AnyMetric = make_metric(inverse_mass_matrix)
+    if plan.low_rank:
+        metric = make_low_rank(inverse_mass_matrix, min(low_rank.RANK, len(inverse_mass_matrix)))
     log_step_size = xp.log(xp.zeros_like(state.potential_energy[0]) + step_size)
     return Adaptation(
         dual_averaging.start(log_step_size),
         patience.start(state.potential_energy),
         metric,
         no_reference(state.position),
-        welford.empty(state.position, plan.dense),
-        welford.empty(state.position, plan.dense),
+        *_nothing_seen(plan, state),
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         strength.start(log_step_size),
@@ -250,7 +259,7 @@ def update(
             )
         )
     scale = adaptation.scale
-    if plan.num_steps is None and plan.trajectory_length is None:
+    if plan.low_rank or (plan.num_steps is None and plan.trajectory_length is None):
         scale = trajectory.update(scale, state.position, adaptation.metric)
     distances = adaptation.distances
     if plan.estimate_centre is not None:
@@ -258,9 +267,10 @@ def update(
             adaptation.metric, adaptation.reference.centre, state.position
         )
         distances = welford.update(distances, apart)
+    positions, gradients = _see(plan, adaptation, iteration, state, control)
     learnt = learnt._replace(
-        positions=welford.update(adaptation.positions, state.position),
-        gradients=welford.update(adaptation.gradients, state.gradient),
+        positions=positions,
+        gradients=gradients,
         distances=distances,
         scale=scale,
     )
@@ -276,8 +286,39 @@ def update(
     return control.cond(is_over, _freeze, _same, learnt)
 
 
-def _same(adaptation: Adaptation) -> Adaptation:
-    return adaptation
+def _same(value: Any) -> Any:
+    return value
+
+
+def _nothing_seen(plan: Plan, state: State) -> tuple[Moments, Moments]:
+    """Moments of positions and of gradients to begin a window with."""
+    if plan.low_rank:
+        return low_rank.empty(state.position), low_rank.empty(state.gradient)
+    return welford.empty(state.position, plan.dense), welford.empty(state.position, plan.dense)
+
+
+def _see(
+    plan: Plan, adaptation: Adaptation, iteration: Array, state: State, control: Control
+) -> tuple[Moments, Moments]:
+    """Moments of positions and of gradients with those of `state`."""
+    positions, gradients = adaptation.positions, adaptation.gradients
+    if not plan.low_rank:
+        return welford.update(positions, state.position), welford.update(gradients, state.gradient)
+    metric: Any = adaptation.metric
+    seen = (
+        low_rank.update(positions, state.position, metric.straighten(state.position)),
+        low_rank.update(gradients, state.gradient, metric.straighten_gradient(state.gradient)),
+    )
+    due, slot = windows.slot_due(iteration, plan.window_ends, positions.rows.shape[0])
+    return control.cond(
+        due > 0,
+        lambda value: (
+            low_rank.keep(value[0], state.position, slot),
+            low_rank.keep(value[1], state.gradient, slot),
+        ),
+        _same,
+        seen,
+    )
 
 
 def _learn_from_trajectories(
@@ -352,8 +393,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         adaptation.losses,
         metric,
         reference,
-        welford.empty(state.position, plan.dense),
-        welford.empty(state.position, plan.dense),
+        *_nothing_seen(plan, state),
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         adaptation.mixture,
@@ -373,15 +413,26 @@ def _reweigh(plan: Plan, adaptation: Adaptation, done: Array) -> Adaptation:
     return weighed._replace(moves=moves.reweigh(adaptation.moves, on_trial, *floors))
 
 
-def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric) -> Pool:
+def _end_pool(plan: Plan, adaptation: Adaptation, metric: Any) -> Pool:
     if not plan.jumps:
         return adaptation.pool
     seen = adaptation.positions
     # A Gaussian with too thin a tail would hold on to particles far out; in dim dimensions this
     # much more variance costs it an eighth of its acceptance.
     wider = 1 + WIDER / seen.mean.shape[0] ** 0.5
-    seen_metric = from_positions(seen._replace(scatter=wider * seen.scatter), adaptation.gradients)
-    direction, variance = widest_direction(metric, seen)
+    seen_metric: AnyMetric
+    if plan.low_rank:
+        found = low_rank.from_positions(seen, adaptation.gradients)
+        seen_metric = found._replace(scale=wider**0.5 * found.scale)
+        old: Any = adaptation.metric
+        direction, variance = low_rank.widest_direction(
+            old, adaptation.scale.direction, metric, seen
+        )
+    else:
+        seen_metric = from_positions(
+            seen._replace(scatter=wider * seen.scatter), adaptation.gradients
+        )
+        direction, variance = widest_direction(metric, seen)
     return Pool(seen.mean, _if_finite(seen_metric, adaptation.pool.metric), direction, variance)
 
 

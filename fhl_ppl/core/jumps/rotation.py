@@ -8,13 +8,13 @@ gradient is asked for. The proposals of elliptical slice sampling, with a Metrop
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import Metric, draw_momentum, velocity, whiten
+from fhl_ppl.core.metric import AnyMetric, draw_momentum, velocity, whiten
 
 Array = Any
 
 
 def rotate(
-    metric: Metric, centre: Array, angle: Array, position: Array, noise: Array
+    metric: AnyMetric, centre: Array, angle: Array, position: Array, noise: Array
 ) -> tuple[Array, Array]:
     """Turn every particle about its centre.
 
@@ -40,6 +40,6 @@ def rotate(
     return turned, _energy(metric, turned - centre) - _energy(metric, position - centre)
 
 
-def _energy(metric: Metric, displacement: Array) -> Array:
+def _energy(metric: AnyMetric, displacement: Array) -> Array:
     whitened = whiten(metric, displacement)
     return array_namespace(displacement).vecdot(whitened, whitened) / 2

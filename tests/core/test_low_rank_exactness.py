@@ -1,0 +1,55 @@
+"""With a low-rank metric exact draws stay exact; with directions that do not fit they do not.
+
+As in `tests.core.test_jump_exactness`: all that is fitted is wrong on purpose.
+"""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from fhl_ppl.core.adaptation import moves
+from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core.groups import first_of_group
+from fhl_ppl.core.jump import Pool
+from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.reference import Reference
+from fhl_ppl.core.transition import Tuning
+from tests.core.invariance import FALSE_ALARM_RATE, MIN_ACCEPTANCE, NUM_MOMENTS, follow
+from tests.targets import TARGETS
+
+Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * len(COUPLINGS) * len(TARGETS)) / 2))
+"""Bonferroni's threshold for |z|: a correct library fails anywhere in this file with a probability
+of at most `FALSE_ALARM_RATE`, were the seeds drawn anew."""
+
+DIRECTIONS = np.linalg.qr(np.array([[1.0, 0.3], [-0.5, 1.0], [0.4, 0.2]]))[0]
+METRIC = LowRankMetric(np.array([0.7, 1.0, 1.3]), DIRECTIONS, np.array([2.5, 0.4]))
+
+
+def run(target, coupling, seed, metric=METRIC):
+    """Trajectories and jumps in turn, all by this metric."""
+    target = TARGETS[target]
+    pool = Pool(target.mean + 0.3, metric, np.eye(3)[0], np.asarray(1.0))
+    weight = np.array([0.4] + [0.1] * 6)
+    mixture = moves.start(np.array(1.0))._replace(weight=weight)
+    reference = Reference(target.mean - 0.3, np.asarray(0.8))
+
+    def tune(iteration, draws, groups):
+        uniform = first_of_group(groups, draws.strength)
+        hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), uniform)
+        return Tuning(0.3, 3, 1.0, metric, reference, jump=hop)
+
+    return follow(target, "5 as 3+2", tune, seed, coupling, iterations=5)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_exact_draws_stay_exact(target, coupling):
+    outcome = run(target, coupling, seed=3)
+    assert outcome.acceptance > MIN_ACCEPTANCE, "nothing moved, so nothing was tested"
+    assert outcome.worst < Z_THRESHOLD, outcome
+
+
+def test_directions_that_are_not_orthonormal_are_not_exact():
+    # Then W'W is not M: the momentum is drawn from another law than the test assumes.
+    skewed = METRIC._replace(directions=DIRECTIONS @ np.array([[1.0, 0.5], [0.0, 1.0]]))
+    assert run("gaussian", "alternate", 3, skewed).worst > 2 * Z_THRESHOLD
