@@ -241,6 +241,7 @@ class FHL(MCMCKernel):
             jumps=jumps,
             dense_mass=dense_mass,
             trusts_gradient=self._problem.trusts_gradient,
+            noisy_gradient=noisy_gradient,
         )
         self._inverse_mass_matrix = inverse_mass_matrix
         self._forget()

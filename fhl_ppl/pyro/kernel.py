@@ -253,6 +253,7 @@ class FHL(MCMCKernel):
             jumps=jumps,
             dense_mass=full_mass if dense_mass is None else dense_mass,
             trusts_gradient=gradient_fn is None,
+            noisy_gradient=noisy_gradient,
         )
         # What reads the model, such as `fhl_ppl.to_arviz`, is to see all rows.
         self.model = with_all_rows(model) if minibatch and model else model

@@ -63,6 +63,7 @@ def update(
     witness: Array,
     target: float,
     largest: Array,
+    used: Array = True,
 ) -> DualAveraging:
     """One step towards an `acceptance` of `target`; without a witness nothing changes.
 
@@ -71,7 +72,7 @@ def update(
     xp = array_namespace(state.log_step_size)
     achieved = acceptance(groups, accept_prob, witness)
     stepped = _step(state, achieved, target, xp.log(largest))
-    heard = xp.any(witness)
+    heard = xp.any(witness) & used
     return DualAveraging(
         *(xp.where(heard, new, old) for new, old in zip(stepped, state, strict=True))
     )

@@ -23,6 +23,7 @@ Array = Any
 
 SHRINKAGE = 5.0
 """s in count / (count + s dim), the weight of the off-diagonals of `from_positions`."""
+PRIOR = 1.0
 RIDGE = 1e-3
 """Weight, in draws, of the prior guess that a standardised direction has unit scale."""
 
@@ -36,7 +37,7 @@ def centre_from_scores(metric: Metric, positions: Welford, gradients: Welford) -
 
 
 def from_positions(
-    positions: Welford, gradients: Welford, structure: Array | None = None
+    positions: Welford, gradients: Welford, structure: Array | None = None, draws=None
 ) -> Metric:
     """Shrunk covariance of the positions; `gradients` is not looked at.
 
@@ -55,11 +56,17 @@ def from_positions(
     variance = (count * variance + 5e-3) / (count + 5)
     if scatter.ndim == 1:
         return make_metric(variance)
-    scatter = _restrict(xp, scatter * (count / (count + SHRINKAGE * dim)), structure)
+    eye = _identity(xp, variance)
+    scale = xp.sqrt(variance)
+    corr = xp.where(eye > 0, 0 * scatter, scatter / scale[:, None] / scale)
+    total = xp.sum(corr**2)
+    known = 1 - dim * (dim - 1) / draws / xp.where(total > 0, total, 1.0 + total)
+    known = xp.maximum(known, 0 * known) * (count / (count + dim * PRIOR))
+    scatter = _restrict(xp, scatter * known, structure)
     return make_metric(xp.where(_identity(xp, variance) > 0, variance, scatter))
 
 
-def from_scores(positions: Welford, gradients: Welford, structure: Array | None = None) -> Metric:
+def from_scores(positions: Welford, gradients: Welford, structure: Array | None = None, draws=None) -> Metric:
     """Geometric mean of the positions' covariance and the gradients' inverse covariance.
 
     Directions that the draws have not explored get the scale of the diagonal estimate

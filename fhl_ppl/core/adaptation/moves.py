@@ -17,6 +17,8 @@ Array = Any
 
 TRIAL_SHARE = 0.03
 """Probability that each jump keeps in warm-up, so that its worth goes on being measured."""
+KIND_TRIAL = 0.1
+TRAJECTORY_TRIAL = 0.15
 JUMP_FLOOR = 0.005
 """The same when sampling: what looks useless may still be the one way to a mode."""
 TRAJECTORY_FLOOR = 0.5
@@ -56,12 +58,36 @@ class Moves(NamedTuple):
     cost: Array
 
 
-def start(like: Array) -> Moves:
-    """Begin with trajectories alone: there is nothing yet to jump by."""
+def start(like: Array, kinds: int = 1) -> Moves:
+    """Begin with trajectories alone, of all `kinds`: there is nothing yet to jump by."""
     xp = array_namespace(like)
-    zero = xp.stack([0 * like] * (1 + len(JUMPS)))
-    weight = xp.stack([0 * like + 1] + [0 * like] * len(JUMPS))
+    zero = xp.stack([0 * like] * (kinds + len(JUMPS)))
+    weight = xp.stack([0 * like + 1 / kinds] * kinds + [0 * like] * len(JUMPS))
     return Moves(weight, xp.stack([zero, zero], axis=1), zero)
+
+
+def kinds_of_trajectories(moves: Moves) -> int:
+    return moves.weight.shape[0] - len(JUMPS)
+
+
+def trajectory_share(moves: Moves) -> Array:
+    """Probability of a trajectory of any kind, a scalar."""
+    return array_namespace(moves.weight).sum(moves.weight[: kinds_of_trajectories(moves)])
+
+
+def kind_at(moves: Moves, iteration: Array) -> Array:
+    """Which kind of trajectory iteration number `iteration` makes, if any: one-hot [..., kind]."""
+    xp = array_namespace(moves.weight)
+    upper = xp.cumulative_sum(moves.weight[: kinds_of_trajectories(moves) - 1])
+    passed = xp.sum(1 * (_place(moves, iteration)[..., None] >= upper), axis=-1)
+    kinds = xp.cumulative_sum(xp.ones_like(moves.weight[: kinds_of_trajectories(moves)])) - 1
+    return passed[..., None] == kinds
+
+
+def _place(moves: Moves, iteration: Array) -> Array:
+    xp = array_namespace(moves.weight)
+    place = (iteration % _PERIOD + xp.zeros_like(moves.weight[0])) * _GOLDEN
+    return place - xp.floor(place)
 
 
 def jumps_at(moves: Moves, iteration: Array) -> Array:
@@ -69,15 +95,13 @@ def jumps_at(moves: Moves, iteration: Array) -> Array:
 
     Multiples of the golden section spread them evenly and look at nothing.
     """
-    xp = array_namespace(moves.weight)
-    place = (iteration % _PERIOD + xp.zeros_like(moves.weight[0])) * _GOLDEN
-    return 1 * (place - xp.floor(place) >= moves.weight[0])
+    return 1 * (_place(moves, iteration) >= trajectory_share(moves))
 
 
 def tune_jump(moves: Moves, pool: Pool, iteration: Array, uniform: Array) -> JumpTuning:
     """Settle the jumps of one iteration; `uniform` [particle] is equal within a group."""
     xp = array_namespace(uniform)
-    upper = xp.cumulative_sum(moves.weight[1:])
+    upper = xp.cumulative_sum(moves.weight[kinds_of_trajectories(moves) :])
     total = xp.where(upper[-1] > 0, upper[-1], xp.ones_like(upper[-1]))
     passed = xp.sum(xp.astype(uniform[:, None] >= upper / total, upper.dtype), axis=1)
     # Rounding may leave the last sum below 1.
@@ -89,7 +113,8 @@ def tune_jump(moves: Moves, pool: Pool, iteration: Array, uniform: Array) -> Jum
 
 def record(
     moves: Moves,
-    tuning: JumpTuning,
+    tuning: JumpTuning | None,
+    kind: Array,
     squared_jump: Array,
     principal_jump: Array,
     variance: Array,
@@ -102,9 +127,13 @@ def record(
     """
     xp = array_namespace(squared_jump)
     # An integer among the factors would make double precision of single precision in NumPy.
-    happens = xp.astype(tuning.happens, squared_jump.dtype)
-    jumped = xp.astype(tuning.chosen, squared_jump.dtype) * happens
-    stayed = xp.ones_like(squared_jump[:, None]) * (1 - happens)
+    stayed = xp.ones_like(squared_jump[:, None]) * xp.astype(kind, squared_jump.dtype)
+    if tuning is None:
+        jumped = xp.zeros_like(squared_jump[:, None]) * xp.zeros_like(moves.cost[None, -len(JUMPS):])
+    else:
+        happens = xp.astype(tuning.happens, squared_jump.dtype)
+        jumped = xp.astype(tuning.chosen, squared_jump.dtype) * happens
+        stayed = stayed * (1 - happens)
     option = xp.concat([stayed, jumped], axis=1)
     rates = xp.stack(
         [
@@ -121,7 +150,7 @@ def record(
 
 
 def reweigh(
-    moves: Moves, on_trial: bool, trajectory_floor: float, jump_floor: float = JUMP_FLOOR
+    moves: Moves, on_trial: bool, trajectory_floor: float, jump_floor: float = JUMP_FLOOR, has_jumps=True
 ) -> Moves:
     """Turn the record into weights; without one the jumps, if on trial, begin with their share."""
     xp = array_namespace(moves.weight)
@@ -131,15 +160,24 @@ def reweigh(
     together = xp.where(together > 0, together, xp.ones_like(together))
     need = (xp.min(together) / together) ** NEED
     worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
-    is_jump = xp.cumulative_sum(xp.ones_like(worth)) > 1
+    kinds = kinds_of_trajectories(moves)
+    is_jump = xp.cumulative_sum(xp.ones_like(worth)) > kinds
+    alone = xp.where(is_jump, 0.0, worth)
+    top = xp.max(alone)
+    alone = xp.where(top > 0, (alone / xp.where(top > 0, top, 1.0 + top)) ** SHARPNESS, xp.astype(~is_jump, worth.dtype))
+    alone = alone / xp.sum(alone)
+    if on_trial and kinds > 1:
+        alone = xp.where(is_jump, 0.0, KIND_TRIAL + (1 - kinds * KIND_TRIAL) * alone)
+        trajectory_floor = max(trajectory_floor, TRAJECTORY_TRIAL)
     worth = xp.where(is_jump, HANDICAP * worth, worth)
     best = xp.max(worth)
     score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
     known = xp.any(tried & is_jump)
-    weight = xp.where(known & (best > 0), score, xp.astype(~is_jump, worth.dtype))
+    score = xp.where(is_jump, score, alone * xp.sum(xp.where(is_jump, 0.0, score)))
+    weight = xp.where(known & (best > 0), score, alone)
     weight = weight / xp.sum(weight)
     share = max(TRIAL_SHARE, jump_floor) if on_trial else jump_floor
-    floor = xp.where(is_jump, xp.full_like(worth, share), trajectory_floor)
+    floor = xp.where(is_jump, xp.full_like(worth, share if has_jumps else 0.0), trajectory_floor * alone)
     if not on_trial:
         # What was never on trial has nothing to stand on.
         floor = xp.where(known, floor, xp.zeros_like(floor))

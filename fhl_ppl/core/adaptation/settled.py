@@ -39,6 +39,8 @@ def settled(plan: Plan, adaptation: Adaptation) -> Settled:
     """Read it off an adaptation whose warm-up is over."""
     step_size = warmup.longest_step_size(plan, adaptation)
     length = warmup.trajectory_length(plan, adaptation)
+    if plan.kinds:
+        step_size = step_size[0]
     capped = 0 * step_size
     if plan.num_steps is not None:
         length = plan.num_steps * step_size

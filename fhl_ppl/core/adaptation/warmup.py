@@ -4,8 +4,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
 
+from array_api_compat import device
+
 from fhl_ppl.core.adaptation import (
     dual_averaging,
+    independent,
     moves,
     patience,
     strength,
@@ -14,10 +17,12 @@ from fhl_ppl.core.adaptation import (
     welford,
 )
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
-from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
+from fhl_ppl.core.adaptation import metric as _m
+from fhl_ppl.core.adaptation.metric import widest_direction
+from_positions = lambda *a, **k: _m.from_positions(*a, **k)
 from fhl_ppl.core.adaptation.moves import Moves
 from fhl_ppl.core.adaptation.strength import StrengthMixture
-from fhl_ppl.core.adaptation.trajectory import PrincipalScale
+from fhl_ppl.core.adaptation.trajectory import Kind, PrincipalScale
 from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
@@ -95,6 +100,7 @@ class Plan(NamedTuple):
     force_cost: float = 1.0
     min_step_size: float = 0.0
     max_step_size: float = inf
+    kinds: tuple[Kind, ...] = ()
 
 
 class Adaptation(NamedTuple):
@@ -105,6 +111,7 @@ class Adaptation(NamedTuple):
     metric: Metric
     reference: Reference
     positions: Welford
+    apart: Array
     gradients: Welford
     distances: Welford
     scale: PrincipalScale
@@ -118,17 +125,20 @@ def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array
     xp = array_namespace(state.position)
     metric = make_metric(inverse_mass_matrix)
     log_step_size = xp.log(xp.zeros_like(state.potential_energy[0]) + step_size)
+    kinds = len(plan.kinds) or 1
+    each = xp.stack([log_step_size] * kinds) if plan.kinds else log_step_size
     return Adaptation(
-        dual_averaging.start(log_step_size),
+        dual_averaging.start(each),
         patience.start(state.potential_energy),
         metric,
         no_reference(state.position),
         welford.empty(state.position, plan.dense),
+        0 * state.position[0, :],
         welford.empty(state.position, plan.dense),
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         strength.start(log_step_size),
-        moves.start(log_step_size),
+        moves.start(log_step_size, kinds),
         Pool(xp.mean(state.position, axis=0), metric, state.position[0, :] * 0, log_step_size * 0),
     )
 
@@ -169,10 +179,16 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
     xp = array_namespace(adaptation.step.log_step_size)
     if plan.num_steps is not None:
         return step_size, xp.full_like(step_size, plan.num_steps)
+    cap = plan.max_num_steps
+    if plan.kinds:
+        kind = moves.kind_at(adaptation.moves, iteration)
+        caps = _of_kinds(plan, "max_num_steps", step_size)
+        step_size = xp.sum(xp.where(kind, step_size, 0 * step_size), axis=-1)
+        cap = xp.sum(xp.where(kind, caps, 0 * caps), axis=-1)
     length = trajectory_length(plan, adaptation)
     if plan.trajectory_length is None:
         length = trajectory.jittered(length, iteration)
-    cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
+    cap = trajectory.steps_cap(iteration, plan.num_warmup, cap, step_size)
     num_steps = trajectory.steps_for(length, step_size, cap)
     # Steps a little shorter than they may be reach T with a whole number of them.
     step_size = xp.minimum(step_size, length / num_steps)
@@ -230,21 +246,25 @@ def update(
     What happens rarely is written as a loop of length 0 or 1, which costs nothing when it is not
     due, under any transformation of the backend.
     """
+    kind = moves.kind_at(adaptation.moves, iteration)
     if not plan.jumps:
-        learnt = _learn_from_trajectories(plan, adaptation, groups, draws, info)
+        learnt = _learn_from_trajectories(plan, adaptation, groups, draws, info, kind)
+        tuning = None
     else:
         # Step size and pull learn nothing from jumps.
         tuning = tune_jump(adaptation, groups, iteration, draws)
         learnt = fori_loop(
             0,
             1 - tuning.happens,
-            lambda _, value: _learn_from_trajectories(plan, value, groups, draws, info),
+            lambda _, value: _learn_from_trajectories(plan, value, groups, draws, info, kind),
             adaptation,
         )
+    if plan.jumps or plan.kinds:
         learnt = learnt._replace(
             moves=moves.record(
                 adaptation.moves,
                 tuning,
+                kind,
                 info.squared_jump,
                 info.principal_jump,
                 adaptation.pool.variance,
@@ -263,6 +283,7 @@ def update(
         distances = welford.update(distances, apart)
     learnt = learnt._replace(
         positions=welford.update(adaptation.positions, state.position),
+        apart=adaptation.apart + independent.difference(state.position),
         gradients=welford.update(adaptation.gradients, state.gradient),
         distances=distances,
         scale=scale,
@@ -276,17 +297,21 @@ def update(
 
 
 def _learn_from_trajectories(
-    plan: Plan, adaptation: Adaptation, groups: Groups, draws: Draws, info: Info
+    plan: Plan, adaptation: Adaptation, groups: Groups, draws: Draws, info: Info, kind: Array
 ) -> Adaptation:
     step, mixture = adaptation.step, adaptation.mixture
     if plan.adapt_step_size:
+        target: Any = plan.target_accept_prob
+        if plan.kinds:
+            target = _of_kinds(plan, "target_accept_prob", step.log_step_size)
         step = dual_averaging.update(
             step,
             groups,
             info.accept_prob,
             _witnesses(plan, adaptation, info),
-            plan.target_accept_prob,
+            target,
             _longest_step(plan, adaptation),
+            kind if plan.kinds else True,
         )
     if plan.pulling_strength is None:
         chosen = _chosen(adaptation, groups, draws)
@@ -295,6 +320,12 @@ def _learn_from_trajectories(
         )
     losses = patience.update(adaptation.losses, info.is_lost)
     return adaptation._replace(step=step, losses=losses, mixture=mixture)
+
+
+def _of_kinds(plan: Plan, name: str, like: Array) -> Array:
+    """One field of all kinds, shape [kind]."""
+    values = [float(getattr(kind, name)) for kind in plan.kinds]
+    return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
 
 
 def _cost(plan: Plan, info: Info) -> Array:
@@ -321,7 +352,8 @@ def _longest_step(plan: Plan, adaptation: Adaptation) -> Array:
     xp = array_namespace(adaptation.step.log_step_size)
     if plan.num_steps is not None:
         return xp.full_like(adaptation.step.log_step_size, inf)
-    return trajectory.longest(trajectory_length(plan, adaptation))
+    longest = trajectory.longest(trajectory_length(plan, adaptation))
+    return longest / _of_kinds(plan, "min_num_steps", longest) if plan.kinds else longest
 
 
 def _chosen(adaptation: Adaptation, groups: Groups, draws: Draws) -> Array:
@@ -333,7 +365,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
     metric, reference = adaptation.metric, adaptation.reference
     if plan.estimate_metric is not None:
         metric = _if_finite(
-            plan.estimate_metric(adaptation.positions, adaptation.gradients), metric
+            plan.estimate_metric(adaptation.positions, adaptation.gradients, draws=_draws(adaptation, state)), metric
         )
     if plan.estimate_centre is not None:
         centre = plan.estimate_centre(metric, adaptation.positions, adaptation.gradients)
@@ -348,29 +380,36 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         metric,
         reference,
         welford.empty(state.position, plan.dense),
+        0 * state.position[0, :],
         welford.empty(state.position, plan.dense),
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         strength.reweigh(adaptation.mixture, on_trial=True),
         _reweigh_moves(plan, adaptation, on_trial=True),
-        _end_pool(plan, adaptation, metric),
+        _end_pool(plan, adaptation, metric, _draws(adaptation, state)),
     )
 
 
 def _reweigh_moves(plan: Plan, adaptation: Adaptation, on_trial: bool) -> Moves:
-    if not plan.jumps:
+    if not (plan.jumps or plan.kinds):
         return adaptation.moves
-    return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor, plan.jump_floor)
+    return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor, plan.jump_floor, plan.jumps)
 
 
-def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric) -> Pool:
+def _draws(adaptation, state):
+    return independent.independent_draws(
+        adaptation.apart, adaptation.positions, state.position.shape[0]
+    )
+
+
+def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric, draws) -> Pool:
     if not plan.jumps:
         return adaptation.pool
     seen = adaptation.positions
     # A Gaussian with too thin a tail would hold on to particles far out; in dim dimensions this
     # much more variance costs it an eighth of its acceptance.
     wider = 1 + WIDER / seen.mean.shape[0] ** 0.5
-    seen_metric = from_positions(seen._replace(scatter=wider * seen.scatter), adaptation.gradients)
+    seen_metric = from_positions(seen._replace(scatter=wider * seen.scatter), adaptation.gradients, draws=draws)
     direction, variance = widest_direction(metric, seen)
     return Pool(seen.mean, _if_finite(seen_metric, adaptation.pool.metric), direction, variance)
 
