@@ -11,9 +11,9 @@ import numpy as np
 
 from fhl_ppl.core.adaptation import metric
 from fhl_ppl.core.adaptation.moves import JUMP_FLOOR, TRAJECTORY_FLOOR
+from fhl_ppl.core.adaptation.trajectory import Kind
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
-from fhl_ppl.core.adaptation.trajectory import Kind
 from fhl_ppl.core.couplings import COUPLINGS
 
 INTEGRATORS = ("split", "leapfrog")
@@ -166,7 +166,7 @@ class Options:
         else:
             estimate = metric.from_positions
             target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
-            max_num_steps = MAX_NUM_STEPS_UNTRUSTED
+            max_num_steps = MAX_NUM_STEPS_NOISY if self.noisy_gradient else MAX_NUM_STEPS_UNTRUSTED
             trajectory_floor = TRAJECTORY_FLOOR_UNTRUSTED
             jump_floor = JUMP_FLOOR_UNTRUSTED
         adapt_metric = self.adapt_mass_matrix and dim > 0
@@ -185,7 +185,9 @@ class Options:
             trajectory_length=self.trajectory_length,
             num_steps=self.num_steps if dim > 0 else 1,
             max_num_steps=self.max_num_steps or max_num_steps,
-            kinds=self._kinds() if can_choose and not self.trusts_gradient else (),
+            kinds=self._kinds(self.max_num_steps or max_num_steps)
+            if can_choose and not self.trusts_gradient
+            else (),
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,
@@ -197,15 +199,12 @@ class Options:
             jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
         )
 
-    def _kinds(self) -> tuple[Kind, ...]:
+    def _kinds(self, most: int) -> tuple[Kind, ...]:
         """What to choose from where the gradient is not trusted; nothing if one thing is asked."""
         if self.num_steps is not None or self.trajectory_length is not None:
             return ()
         walk = self.target_accept_prob or TARGET_ACCEPT_PROB_WALK
         target = self.target_accept_prob or TARGET_ACCEPT_PROB_UNTRUSTED
-        most = self.max_num_steps or (
-            MAX_NUM_STEPS_NOISY if self.noisy_gradient else MAX_NUM_STEPS_UNTRUSTED
-        )
         if most == 1:
             return ()
         if not self.noisy_gradient or most <= MAX_NUM_STEPS_UNTRUSTED:

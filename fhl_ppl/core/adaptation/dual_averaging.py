@@ -61,13 +61,15 @@ def update(
     groups: Groups,
     accept_prob: Array,
     witness: Array,
-    target: float,
+    target: float | Array,
     largest: Array,
-    used: Array = True,
+    used: Array | bool = True,
 ) -> DualAveraging:
     """One step towards an `acceptance` of `target`; without a witness nothing changes.
 
     `accept_prob` and `witness` have shape [particle]. `largest`, a scalar, bounds the step size.
+    Several step sizes at a time are arrays [kind], and so may be what else concerns them; `used`
+    marks those that `accept_prob` is of.
     """
     xp = array_namespace(state.log_step_size)
     achieved = acceptance(groups, accept_prob, witness)
@@ -78,7 +80,9 @@ def update(
     )
 
 
-def _step(state: DualAveraging, achieved: Array, target: float, limit: Array) -> DualAveraging:
+def _step(
+    state: DualAveraging, achieved: Array, target: float | Array, limit: Array
+) -> DualAveraging:
     xp = array_namespace(state.log_step_size)
     count = state.count + 1
     weight = 1 / (count + DELAY)

@@ -18,7 +18,9 @@ Array = Any
 TRIAL_SHARE = 0.03
 """Probability that each jump keeps in warm-up, so that its worth goes on being measured."""
 KIND_TRIAL = 0.1
+"""Share of the trajectories that each kind of them keeps in warm-up."""
 TRAJECTORY_TRIAL = 0.15
+"""Probability that trajectories of several kinds keep in warm-up: each tunes a step of its own."""
 JUMP_FLOOR = 0.005
 """The same when sampling: what looks useless may still be the one way to a mode."""
 TRAJECTORY_FLOOR = 0.5
@@ -40,7 +42,7 @@ the jitter and the turns, which go by powers of two, do not repeat with it."""
 
 
 class Moves(NamedTuple):
-    """Options 0 (trajectories), 1, 2, ... (`JUMPS`) and what they have achieved.
+    """Options and what they have achieved: the kinds of trajectories, most often one, then `JUMPS`.
 
     Attributes
     ----------
@@ -66,22 +68,28 @@ def start(like: Array, kinds: int = 1) -> Moves:
     return Moves(weight, xp.stack([zero, zero], axis=1), zero)
 
 
-def kinds_of_trajectories(moves: Moves) -> int:
+def count_kinds(moves: Moves) -> int:
+    """How many kinds of trajectories there are."""
     return moves.weight.shape[0] - len(JUMPS)
 
 
 def trajectory_share(moves: Moves) -> Array:
     """Probability of a trajectory of any kind, a scalar."""
-    return array_namespace(moves.weight).sum(moves.weight[: kinds_of_trajectories(moves)])
+    return array_namespace(moves.weight).sum(moves.weight[: count_kinds(moves)])
 
 
 def kind_at(moves: Moves, iteration: Array) -> Array:
-    """Which kind of trajectory iteration number `iteration` makes, if any: one-hot [..., kind]."""
+    """Which kind of trajectory iteration number `iteration` makes, one-hot, shape [..., kind].
+
+    The last in an iteration of jumps.
+    """
     xp = array_namespace(moves.weight)
-    upper = xp.cumulative_sum(moves.weight[: kinds_of_trajectories(moves) - 1])
-    passed = xp.sum(1 * (_place(moves, iteration)[..., None] >= upper), axis=-1)
-    kinds = xp.cumulative_sum(xp.ones_like(moves.weight[: kinds_of_trajectories(moves)])) - 1
-    return passed[..., None] == kinds
+    weight = moves.weight[: count_kinds(moves)]
+    # Below the bounds of its own and of all later kinds, but of no earlier one.
+    below = _place(moves, iteration)[..., None] < xp.cumulative_sum(weight)[:-1]
+    later = xp.concat([below, xp.ones_like(below[..., :1], dtype=xp.bool)], axis=-1)
+    earlier = xp.concat([xp.zeros_like(later[..., :1]), later[..., :-1]], axis=-1)
+    return later & ~earlier
 
 
 def _place(moves: Moves, iteration: Array) -> Array:
@@ -101,7 +109,7 @@ def jumps_at(moves: Moves, iteration: Array) -> Array:
 def tune_jump(moves: Moves, pool: Pool, iteration: Array, uniform: Array) -> JumpTuning:
     """Settle the jumps of one iteration; `uniform` [particle] is equal within a group."""
     xp = array_namespace(uniform)
-    upper = xp.cumulative_sum(moves.weight[kinds_of_trajectories(moves) :])
+    upper = xp.cumulative_sum(moves.weight[count_kinds(moves) :])
     total = xp.where(upper[-1] > 0, upper[-1], xp.ones_like(upper[-1]))
     passed = xp.sum(xp.astype(uniform[:, None] >= upper / total, upper.dtype), axis=1)
     # Rounding may leave the last sum below 1.
@@ -123,13 +131,14 @@ def record(
 ) -> Moves:
     """Add the jumps [particle] of one iteration at a `cost`, scalar, for each particle.
 
-    `variance` is that of the widest direction.
+    `tuning` is None where there are no jumps, `kind` is that of the trajectory (`kind_at`), and
+    `variance` that of the widest direction.
     """
     xp = array_namespace(squared_jump)
     # An integer among the factors would make double precision of single precision in NumPy.
     stayed = xp.ones_like(squared_jump[:, None]) * xp.astype(kind, squared_jump.dtype)
     if tuning is None:
-        jumped = xp.zeros_like(squared_jump[:, None]) * xp.zeros_like(moves.cost[None, -len(JUMPS):])
+        jumped = squared_jump[:, None] * xp.zeros_like(moves.cost[None, -len(JUMPS) :])
     else:
         happens = xp.astype(tuning.happens, squared_jump.dtype)
         jumped = xp.astype(tuning.chosen, squared_jump.dtype) * happens
@@ -150,9 +159,16 @@ def record(
 
 
 def reweigh(
-    moves: Moves, on_trial: bool, trajectory_floor: float, jump_floor: float = JUMP_FLOOR, has_jumps=True
+    moves: Moves,
+    on_trial: bool,
+    trajectory_floor: float,
+    jump_floor: float = JUMP_FLOOR,
+    jumps: bool = True,
 ) -> Moves:
-    """Turn the record into weights; without one the jumps, if on trial, begin with their share."""
+    """Turn the record into weights; without one the jumps, if on trial, begin with their share.
+
+    Without `jumps` they get none, and the trajectories are weighed among themselves.
+    """
     xp = array_namespace(moves.weight)
     tried = moves.cost > 0
     rate = moves.rate / xp.where(tried, moves.cost, xp.ones_like(moves.cost))[:, None]
@@ -160,26 +176,43 @@ def reweigh(
     together = xp.where(together > 0, together, xp.ones_like(together))
     need = (xp.min(together) / together) ** NEED
     worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
-    kinds = kinds_of_trajectories(moves)
+    kinds = count_kinds(moves)
     is_jump = xp.cumulative_sum(xp.ones_like(worth)) > kinds
-    alone = xp.where(is_jump, 0.0, worth)
-    top = xp.max(alone)
-    alone = xp.where(top > 0, (alone / xp.where(top > 0, top, 1.0 + top)) ** SHARPNESS, xp.astype(~is_jump, worth.dtype))
-    alone = alone / xp.sum(alone)
-    if on_trial and kinds > 1:
-        alone = xp.where(is_jump, 0.0, KIND_TRIAL + (1 - kinds * KIND_TRIAL) * alone)
-        trajectory_floor = max(trajectory_floor, TRAJECTORY_TRIAL)
+    among_kinds = _kinds_alone(worth, is_jump, kinds, on_trial)
     worth = xp.where(is_jump, HANDICAP * worth, worth)
     best = xp.max(worth)
     score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
+    by_trajectories = xp.sum(xp.where(is_jump, xp.zeros_like(score), score))
+    score = xp.where(is_jump, score, by_trajectories * among_kinds)
     known = xp.any(tried & is_jump)
-    score = xp.where(is_jump, score, alone * xp.sum(xp.where(is_jump, 0.0, score)))
-    weight = xp.where(known & (best > 0), score, alone)
+    weight = xp.where(known & (best > 0), score, among_kinds)
     weight = weight / xp.sum(weight)
-    share = max(TRIAL_SHARE, jump_floor) if on_trial else jump_floor
-    floor = xp.where(is_jump, xp.full_like(worth, share if has_jumps else 0.0), trajectory_floor * alone)
+    if not jumps:
+        jump_floor = trial = 0.0
+    else:
+        trial = max(TRIAL_SHARE, jump_floor)
+    if on_trial and kinds > 1:
+        trajectory_floor = max(trajectory_floor, TRAJECTORY_TRIAL)
+    share = trial if on_trial else jump_floor
+    floor = xp.where(is_jump, xp.full_like(worth, share), trajectory_floor * among_kinds)
     if not on_trial:
         # What was never on trial has nothing to stand on.
         floor = xp.where(known, floor, xp.zeros_like(floor))
     weight = floor + (1 - xp.sum(floor)) * weight
     return Moves(weight, MEMORY * moves.rate, MEMORY * moves.cost)
+
+
+def _kinds_alone(worth: Array, is_jump: Array, kinds: int, on_trial: bool) -> Array:
+    """Weights of the kinds of trajectories among themselves, 0 for jumps, shape [option]."""
+    xp = array_namespace(worth)
+    none = xp.zeros_like(worth)
+    if kinds == 1:
+        return xp.where(is_jump, none, xp.ones_like(worth))
+    worth = xp.where(is_jump, none, worth)
+    best = xp.max(worth)
+    score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
+    score = xp.where(is_jump, none, xp.where(best > 0, score, xp.ones_like(score)))
+    weight = score / xp.sum(score)
+    if not on_trial:
+        return weight
+    return xp.where(is_jump, none, KIND_TRIAL + (1 - kinds * KIND_TRIAL) * weight)

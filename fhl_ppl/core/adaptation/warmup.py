@@ -17,9 +17,7 @@ from fhl_ppl.core.adaptation import (
     welford,
 )
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
-from fhl_ppl.core.adaptation import metric as _m
-from fhl_ppl.core.adaptation.metric import widest_direction
-from_positions = lambda *a, **k: _m.from_positions(*a, **k)
+from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
 from fhl_ppl.core.adaptation.moves import Moves
 from fhl_ppl.core.adaptation.strength import StrengthMixture
 from fhl_ppl.core.adaptation.trajectory import Kind, PrincipalScale
@@ -53,7 +51,7 @@ class Plan(NamedTuple):
     adapt_step_size
         Whether to adapt eta at all.
     estimate_metric
-        `metric.from_scores` or `metric.from_positions`, (positions, gradients) -> Metric; None
+        `metric.from_scores` or `metric.from_positions`, (positions, gradients, draws=...) -> Metric; None
         keeps the metric as it is.
     estimate_centre
         `metric.centre_from_scores`, (metric, positions, gradients) -> c; the reference is fitted
@@ -79,13 +77,16 @@ class Plan(NamedTuple):
         the energy of all rows is what is dear.
     min_step_size, max_step_size
         Bounds on eta.
+    kinds
+        Kinds of trajectories to choose from, in place of `target_accept_prob` and `max_num_steps`;
+        each has an eta of its own. Empty: there is one.
     """
 
     num_warmup: int
     window_ends: tuple[int, ...]
     target_accept_prob: float
     adapt_step_size: bool
-    estimate_metric: Callable[[Welford, Welford], Metric] | None
+    estimate_metric: Callable[..., Metric] | None
     dense: bool
     trajectory_length: float | None
     num_steps: int | None
@@ -363,10 +364,12 @@ def _chosen(adaptation: Adaptation, groups: Groups, draws: Draws) -> Array:
 def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
     """Renew the metric, and restart what was measured in the old one."""
     metric, reference = adaptation.metric, adaptation.reference
+    count = independent.independent_draws(
+        adaptation.apart, adaptation.positions, state.position.shape[0]
+    )
     if plan.estimate_metric is not None:
-        metric = _if_finite(
-            plan.estimate_metric(adaptation.positions, adaptation.gradients, draws=_draws(adaptation, state)), metric
-        )
+        estimate = plan.estimate_metric(adaptation.positions, adaptation.gradients, draws=count)
+        metric = _if_finite(estimate, metric)
     if plan.estimate_centre is not None:
         centre = plan.estimate_centre(metric, adaptation.positions, adaptation.gradients)
         heaviness = tails.tail_weight(
@@ -386,30 +389,27 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         trajectory.restart(state.position, metric),
         strength.reweigh(adaptation.mixture, on_trial=True),
         _reweigh_moves(plan, adaptation, on_trial=True),
-        _end_pool(plan, adaptation, metric, _draws(adaptation, state)),
+        _end_pool(plan, adaptation, metric, count),
     )
 
 
 def _reweigh_moves(plan: Plan, adaptation: Adaptation, on_trial: bool) -> Moves:
     if not (plan.jumps or plan.kinds):
         return adaptation.moves
-    return moves.reweigh(adaptation.moves, on_trial, plan.trajectory_floor, plan.jump_floor, plan.jumps)
-
-
-def _draws(adaptation, state):
-    return independent.independent_draws(
-        adaptation.apart, adaptation.positions, state.position.shape[0]
+    return moves.reweigh(
+        adaptation.moves, on_trial, plan.trajectory_floor, plan.jump_floor, plan.jumps
     )
 
 
-def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric, draws) -> Pool:
+def _end_pool(plan: Plan, adaptation: Adaptation, metric: Metric, draws: Array) -> Pool:
     if not plan.jumps:
         return adaptation.pool
     seen = adaptation.positions
     # A Gaussian with too thin a tail would hold on to particles far out; in dim dimensions this
     # much more variance costs it an eighth of its acceptance.
     wider = 1 + WIDER / seen.mean.shape[0] ** 0.5
-    seen_metric = from_positions(seen._replace(scatter=wider * seen.scatter), adaptation.gradients, draws=draws)
+    widened = seen._replace(scatter=wider * seen.scatter)
+    seen_metric = from_positions(widened, adaptation.gradients, draws=draws)
     direction, variance = widest_direction(metric, seen)
     return Pool(seen.mean, _if_finite(seen_metric, adaptation.pool.metric), direction, variance)
 
