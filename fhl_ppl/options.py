@@ -185,9 +185,7 @@ class Options:
             trajectory_length=self.trajectory_length,
             num_steps=self.num_steps if dim > 0 else 1,
             max_num_steps=self.max_num_steps or max_num_steps,
-            kinds=self._kinds(self.max_num_steps or max_num_steps)
-            if can_choose and not self.trusts_gradient
-            else (),
+            kinds=self._kinds(self.max_num_steps or max_num_steps) if can_choose else (),
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,
@@ -201,12 +199,11 @@ class Options:
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:
         """What to choose from where the gradient is not trusted; nothing if one thing is asked."""
-        if self.num_steps is not None or self.trajectory_length is not None:
+        asked = self.num_steps is not None or self.trajectory_length is not None or most == 1
+        if self.trusts_gradient or asked:
             return ()
         walk = self.target_accept_prob or TARGET_ACCEPT_PROB_WALK
         target = self.target_accept_prob or TARGET_ACCEPT_PROB_UNTRUSTED
-        if most == 1:
-            return ()
         if not self.noisy_gradient or most <= MAX_NUM_STEPS_UNTRUSTED:
             return Kind(1, walk), Kind(most, target)
         few = MAX_NUM_STEPS_UNTRUSTED

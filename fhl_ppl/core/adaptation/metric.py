@@ -22,9 +22,10 @@ from fhl_ppl.core.metric import Metric, make_metric, velocity
 
 Array = Any
 
-SHRINKAGE = 1.0
+SHRINKAGE = 5.0
 """s in count / (count + s dim): what is left of the off-diagonals of `from_positions` however
-independent the draws are."""
+independent the draws are. Less would take more off the diagonal, which has a guess mixed in, than
+off the rest, and leave no covariance."""
 RIDGE = 1e-3
 """Weight, in draws, of the prior guess that a standardised direction has unit scale."""
 

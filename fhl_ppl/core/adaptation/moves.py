@@ -122,21 +122,23 @@ def tune_jump(moves: Moves, pool: Pool, iteration: Array, uniform: Array) -> Jum
 def record(
     moves: Moves,
     tuning: JumpTuning | None,
-    kind: Array,
     squared_jump: Array,
     principal_jump: Array,
     variance: Array,
     cost: Array,
     dim: int,
+    kind: Array | None = None,
 ) -> Moves:
     """Add the jumps [particle] of one iteration at a `cost`, scalar, for each particle.
 
-    `tuning` is None where there are no jumps, `kind` is that of the trajectory (`kind_at`), and
-    `variance` that of the widest direction.
+    `tuning` is None where there are no jumps, `kind` is that of the trajectory (`kind_at`) if
+    there are several, and `variance` that of the widest direction.
     """
     xp = array_namespace(squared_jump)
     # An integer among the factors would make double precision of single precision in NumPy.
-    stayed = xp.ones_like(squared_jump[:, None]) * xp.astype(kind, squared_jump.dtype)
+    stayed = xp.ones_like(squared_jump[:, None])
+    if kind is not None:
+        stayed = stayed * xp.astype(kind, squared_jump.dtype)
     if tuning is None:
         jumped = squared_jump[:, None] * xp.zeros_like(moves.cost[None, -len(JUMPS) :])
     else:

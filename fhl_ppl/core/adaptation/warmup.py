@@ -51,8 +51,8 @@ class Plan(NamedTuple):
     adapt_step_size
         Whether to adapt eta at all.
     estimate_metric
-        `metric.from_scores` or `metric.from_positions`, (positions, gradients, draws=...) -> Metric; None
-        keeps the metric as it is.
+        `metric.from_scores` or `metric.from_positions`, (positions, gradients, draws=n) -> Metric;
+        None keeps the metric as it is.
     estimate_centre
         `metric.centre_from_scores`, (metric, positions, gradients) -> c; the reference is fitted
         with it. None goes without: leapfrog steps.
@@ -247,7 +247,7 @@ def update(
     What happens rarely is written as a loop of length 0 or 1, which costs nothing when it is not
     due, under any transformation of the backend.
     """
-    kind = moves.kind_at(adaptation.moves, iteration)
+    kind = moves.kind_at(adaptation.moves, iteration) if plan.kinds else None
     if not plan.jumps:
         learnt = _learn_from_trajectories(plan, adaptation, groups, draws, info, kind)
         tuning = None
@@ -265,12 +265,12 @@ def update(
             moves=moves.record(
                 adaptation.moves,
                 tuning,
-                kind,
                 info.squared_jump,
                 info.principal_jump,
                 adaptation.pool.variance,
                 _cost(plan, info),
                 state.position.shape[1],
+                kind,
             )
         )
     scale = adaptation.scale
@@ -298,7 +298,7 @@ def update(
 
 
 def _learn_from_trajectories(
-    plan: Plan, adaptation: Adaptation, groups: Groups, draws: Draws, info: Info, kind: Array
+    plan: Plan, adaptation: Adaptation, groups: Groups, draws: Draws, info: Info, kind: Array | None
 ) -> Adaptation:
     step, mixture = adaptation.step, adaptation.mixture
     if plan.adapt_step_size:
@@ -312,7 +312,7 @@ def _learn_from_trajectories(
             _witnesses(plan, adaptation, info),
             target,
             _longest_step(plan, adaptation),
-            kind if plan.kinds else True,
+            True if kind is None else kind,
         )
     if plan.pulling_strength is None:
         chosen = _chosen(adaptation, groups, draws)
