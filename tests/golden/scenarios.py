@@ -19,6 +19,7 @@ import fhl_ppl.core
 from fhl_ppl.core.adaptation import metric as estimates
 from fhl_ppl.core.adaptation import warmup, welford
 from fhl_ppl.core.adaptation.settled import settled
+from fhl_ppl.core.adaptation.trajectory import Kind
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
@@ -149,10 +150,12 @@ class WarmUp:
     given step size they die out.
     """
 
-    def __init__(self, coupling, estimate, metric, adapt_step_size, splits=False, jumps=False):
+    def __init__(
+        self, coupling, estimate, metric, adapt_step_size, splits=False, jumps=False, kinds=()
+    ):
         self.coupling, self.metric = COUPLINGS[coupling], metric
         self.estimate, self.adapt_step_size = estimate, adapt_step_size
-        self.splits, self.jumps = splits, jumps
+        self.splits, self.jumps, self.kinds = splits, jumps, kinds
 
     @property
     def plan(self):
@@ -170,6 +173,7 @@ class WarmUp:
             estimate_centre=estimates.centre_from_scores if self.splits else None,
             jumps=self.jumps,
             excuses_walls=self.jumps,
+            kinds=self.kinds,
         )
 
     def start(self, inputs):
@@ -223,6 +227,7 @@ class WarmUp:
         return state, warmup.start(self.plan, state, step_size, inverse)
 
 
+KINDS = (Kind(1, 0.4), Kind(2, 0.6), Kind(8, 0.4, min_num_steps=2))
 SCENARIOS = {
     "leader": leader,
     "transition without pull": partial(one_transition, "joint", "dense", True, pulled=False),
@@ -242,7 +247,9 @@ for _coupling in COUPLINGS:
 STEPWISE = {
     "alternate scores": WarmUp("alternate", estimates.from_scores, "dense", True, True, True),
     "joint scores": WarmUp("joint", estimates.from_scores, "diag", True, True, True),
-    "joint positions": WarmUp("joint", estimates.from_positions, "dense", True, jumps=True),
+    "joint positions": WarmUp(
+        "joint", estimates.from_positions, "dense", True, jumps=True, kinds=KINDS
+    ),
 }
 """Fully adapted warm-ups, of which every iteration is stored under "path"."""
 
