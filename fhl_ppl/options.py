@@ -11,6 +11,7 @@ import numpy as np
 
 from fhl_ppl.core.adaptation import low_rank, metric
 from fhl_ppl.core.adaptation.moves import JUMP_FLOOR, TRAJECTORY_FLOOR
+from fhl_ppl.core.adaptation.trajectory import Kind
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
@@ -30,12 +31,17 @@ an R-hat of 1.4, with 0.9 none."""
 MAX_NUM_STEPS_UNTRUSTED = 4
 """The same with a `gradient_fn`: the energy error of a wrong force grows with the length of the
 trajectory and not with its step, so that long ones are dear and end in rejection."""
+MAX_NUM_STEPS_NOISY = 32
+"""The same where the gradient is noisy: over a long trajectory noise averages out."""
 TRAJECTORY_FLOOR_UNTRUSTED = 0.05
 """Share of the iterations that trajectories keep beside the jumps, with a `gradient_fn`."""
 JUMP_FLOOR_UNTRUSTED = 0.05
 """The same for each of the jumps: with no gradient to find the way, a variety of them does."""
 TARGET_ACCEPT_PROB_UNTRUSTED = 0.6
 """The same with a `gradient_fn`: between what suits a true gradient and a random walk."""
+TARGET_ACCEPT_PROB_WALK = 0.3
+"""The same for single steps with a `gradient_fn`, which are a random walk in the worst case, and
+for long noisy trajectories: the energy error of either grows as the square of the step."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ class Options:
     integrator: str = "split"
     jumps: bool = True
     trusts_gradient: bool = True
+    noisy_gradient: bool = False
 
     def __post_init__(self) -> None:
         """Check every value, then every pair that could contradict."""
@@ -165,7 +172,7 @@ class Options:
         else:
             estimate = metric.from_positions
             target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
-            max_num_steps = MAX_NUM_STEPS_UNTRUSTED
+            max_num_steps = MAX_NUM_STEPS_NOISY if self.noisy_gradient else MAX_NUM_STEPS_UNTRUSTED
             trajectory_floor = TRAJECTORY_FLOOR_UNTRUSTED
             jump_floor = JUMP_FLOOR_UNTRUSTED
         adapt_metric = self.adapt_mass_matrix and dim > 0
@@ -191,6 +198,7 @@ class Options:
             trajectory_length=self.trajectory_length,
             num_steps=self.num_steps if dim > 0 else 1,
             max_num_steps=self.max_num_steps or max_num_steps,
+            kinds=self._kinds(self.max_num_steps or max_num_steps) if can_choose else (),
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,
@@ -201,6 +209,18 @@ class Options:
             # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
             jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
         )
+
+    def _kinds(self, most: int) -> tuple[Kind, ...]:
+        """What to choose from where the gradient is not trusted; nothing if one thing is asked."""
+        asked = self.num_steps is not None or self.trajectory_length is not None or most == 1
+        if self.trusts_gradient or asked:
+            return ()
+        walk = self.target_accept_prob or TARGET_ACCEPT_PROB_WALK
+        target = self.target_accept_prob or TARGET_ACCEPT_PROB_UNTRUSTED
+        if not self.noisy_gradient or most <= MAX_NUM_STEPS_UNTRUSTED:
+            return Kind(1, walk), Kind(most, target)
+        few = MAX_NUM_STEPS_UNTRUSTED
+        return Kind(1, walk), Kind(few, target), Kind(most, walk, min_num_steps=few)
 
     def is_dense(self, dim: int) -> bool:
         """Whether the metric is a matrix [dim, dim]."""

@@ -92,7 +92,8 @@ class FHL(MCMCKernel):
     adapt_step_size
         Whether to adapt it by dual averaging, on the harmonic mean of the particles' acceptance.
     target_accept_prob
-        Acceptance to aim at. Default: 0.9, and 0.6 with a `gradient_fn`.
+        Acceptance to aim at. Default: 0.9. With a `gradient_fn` 0.6, and 0.3 for
+        single steps and long noisy trajectories, which warm-up chooses among.
     trajectory_length
         T = eta L. `None` (default): learnt in warm-up from the widest direction of the whitened
         space, and jittered.
@@ -100,8 +101,7 @@ class FHL(MCMCKernel):
         L, instead of `trajectory_length`.
     max_num_steps
         Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy
-        error of a wrong force grows with the length of the trajectory; raise it for a good
-        surrogate.
+        error of a wrong force grows with the length of the trajectory; 32 if it is noisy.
     inverse_mass_matrix
         Initial M^-1: array [dim] or [dim, dim] in the order of `jax.flatten_util.ravel_pytree`, or
         a dict from tuples of site names to blocks. A metric of low rank starts as a diagonal.
@@ -244,6 +244,7 @@ class FHL(MCMCKernel):
             jumps=jumps,
             dense_mass=dense_mass,
             trusts_gradient=self._problem.trusts_gradient,
+            noisy_gradient=noisy_gradient,
         )
         self._inverse_mass_matrix = inverse_mass_matrix
         self._forget()

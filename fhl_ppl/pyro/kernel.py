@@ -98,7 +98,8 @@ class FHL(MCMCKernel):
     adapt_step_size : bool, default True
         Whether to adapt it by dual averaging, on the harmonic mean of a group's acceptance.
     target_accept_prob : float, optional
-        Acceptance to aim at. Default: 0.9, and 0.6 with a `gradient_fn`.
+        Acceptance to aim at. Default: 0.9. With a `gradient_fn` 0.6, and 0.3 for
+        single steps and long noisy trajectories, which warm-up chooses among.
     trajectory_length : float, optional
         T = eta L. Default: learnt in warm-up from the widest direction of the whitened space, and
         jittered.
@@ -106,8 +107,7 @@ class FHL(MCMCKernel):
         L, instead of `trajectory_length`.
     max_num_steps : int, optional
         Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy
-        error of a wrong force grows with the length of the trajectory; raise it for a good
-        surrogate.
+        error of a wrong force grows with the length of the trajectory; 32 if it is noisy.
     inverse_mass_matrix : Tensor or array [D] or [D, D], or dict, optional
         Initial M^-1, sites in the order of the model; or a dict from tuples of site names to
         blocks. A metric of low rank starts as a diagonal. Default: unit scales.
@@ -255,6 +255,7 @@ class FHL(MCMCKernel):
             jumps=jumps,
             dense_mass=full_mass if dense_mass is None else dense_mass,
             trusts_gradient=gradient_fn is None,
+            noisy_gradient=noisy_gradient,
         )
         # What reads the model, such as `fhl_ppl.to_arviz`, is to see all rows.
         self.model = with_all_rows(model) if minibatch and model else model

@@ -252,19 +252,35 @@ def test_scores_of_a_diagonal_are_ratios_of_scales(rng):
     np.testing.assert_allclose(metric.inverse_mass_matrix, [1e-4, 1.0, 1e4], rtol=1e-10)
 
 
+@pytest.mark.parametrize("independent", [None, 6.0, 40.0])
 @pytest.mark.parametrize("count", [2, 10, 1000])
-def test_positions_are_shrunk_towards_their_diagonal(count, rng):
+def test_positions_are_shrunk_towards_their_diagonal(count, independent, rng):
     draws = rng.standard_normal((count, 3)) @ rng.standard_normal((3, 3))
     positions = welford.update(welford.empty(draws, dense=True), draws)
-    inverse = from_positions(positions, positions).inverse_mass_matrix
+    inverse = from_positions(positions, positions, draws=independent).inverse_mass_matrix
     covariance = np.cov(draws.T)
-    weight = count / (count + SHRINKAGE * 3)
-    off = ~np.eye(3, dtype=bool)
-    np.testing.assert_allclose(inverse[off], weight * covariance[off], rtol=1e-10)
     expected = (count * np.diag(covariance) + 5e-3) / (count + 5)
+    off = ~np.eye(3, dtype=bool)
+    squares = np.sum((covariance**2 / np.outer(expected, expected))[off])
+    real = max(0, 1 - 6 / (independent or count) / squares)
+    weight = real * count / (count + SHRINKAGE * 3)
+    np.testing.assert_allclose(inverse[off], weight * covariance[off], rtol=1e-10)
     np.testing.assert_allclose(np.diag(inverse), expected, rtol=1e-10)
     flat = welford.update(welford.empty(draws, dense=False), draws)
     np.testing.assert_allclose(from_positions(flat, flat).inverse_mass_matrix, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("independent", "close"), [(25.0, True), (2000.0, False)])
+def test_correlations_of_few_draws_are_not_believed(independent, close, rng):
+    # 100 dimensions, 25 draws of which each is seen 80 times over: taken for 2000, most of the
+    # spread of the eigenvalues is noise. The right ones are 1; with 25 the off-diagonals are left
+    # out but for chance, and with noise they spread over a factor of hundreds (seeds 0 to 9: 3 to 5
+    # and 280 to 380).
+    draws = np.repeat(rng.standard_normal((25, 100)), 80, axis=0)
+    positions = welford.update(welford.empty(draws, dense=True), draws)
+    inverse = from_positions(positions, positions, draws=independent).inverse_mass_matrix
+    values = np.linalg.eigvalsh(inverse)
+    assert (values[-1] < 20 * values[0]) == close
 
 
 def test_the_momentum_does_not_depend_on_the_signs_of_eigenvectors(rng, monkeypatch):

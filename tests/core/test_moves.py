@@ -7,15 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhl_ppl.core.adaptation import independent, warmup, welford
 from fhl_ppl.core.adaptation import metric as estimates
-from fhl_ppl.core.adaptation import warmup, welford
 from fhl_ppl.core.adaptation.moves import (
     JUMP_FLOOR,
+    KIND_TRIAL,
     MEMORY,
     TRAJECTORY_FLOOR,
+    TRAJECTORY_TRIAL,
     TRIAL_SHARE,
     Moves,
     jumps_at,
+    kind_at,
     record,
     reweigh,
     start,
@@ -324,7 +327,9 @@ def test_the_pool_is_the_last_window_a_little_widened():
     empty = welford.empty(seen, dense=True)
     wider = 1 + warmup.WIDER / np.sqrt(3)
     root_wider = seen.mean(axis=0) + np.sqrt(wider) * (seen - seen.mean(axis=0))
-    expected = estimates.from_positions(welford.update(empty, root_wider), None)
+    apart = sum(independent.difference(position) for position in run.position[20:50])
+    count = independent.independent_draws(apart, welford.update(empty, seen), run.position.shape[1])
+    expected = estimates.from_positions(welford.update(empty, root_wider), None, draws=count)
     for got, wanted in zip(pool.metric, expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-10)
     whitened = seen @ run.adaptation.metric.whitener.T
@@ -472,3 +477,55 @@ def test_jumps_give_two_modes_their_weights_without_a_gradient():
 def test_without_jumps_two_modes_do_not_get_their_weights():
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         assert_modes_have_their_weights(jumps=False)
+
+
+# Kinds of trajectories.
+
+
+def with_kinds(rate, cost=100.0):
+    """Three kinds and the jumps, which achieved `rate` [option] with so many gradients each."""
+    rate = np.asarray(rate, float)
+    return Moves(start(ONE, 3).weight, np.stack([rate, rate], 1), np.full(len(rate), cost))
+
+
+@pytest.mark.parametrize("jumps", [True, False])
+def test_the_kind_that_pays_gets_the_share_of_the_trajectories(jumps):
+    rate = [1.0, 4.0, 2.0, *([0.1 * jumps] * len(JUMPS))]
+    kept = with_kinds(rate, 100.0)
+    if not jumps:
+        kept = kept._replace(cost=np.array([100.0] * 3 + [0.0] * len(JUMPS)))
+    trial = reweigh(kept, True, 0.05, 0.05, jumps).weight
+    final = reweigh(kept, False, 0.05, 0.05, jumps).weight
+    for weight in (trial, final):
+        np.testing.assert_allclose(weight.sum(), 1)
+        assert np.argmax(weight) == 1
+        assert (weight[3:] >= 0.05 * jumps - 1e-12).all()
+    assert (trial[:3] >= KIND_TRIAL * trial[:3].sum() * (1 - 1e-12)).all()
+    assert final[0] < 1e-3 * final[1]
+    if not jumps:
+        np.testing.assert_array_equal(final[3:], 0)
+
+
+def test_trajectories_that_lose_keep_enough_trials_to_tune_their_steps():
+    kept = with_kinds([0.1, 0.1, 0.1, 9.0, *([0.1] * (len(JUMPS) - 1))])
+    trial, final = (reweigh(kept, on_trial, 0.05, 0.05).weight for on_trial in (True, False))
+    np.testing.assert_allclose(trial[:3].sum(), TRAJECTORY_TRIAL, rtol=1e-6)
+    np.testing.assert_allclose(final[:3].sum(), 0.05, rtol=1e-6)
+
+
+def test_kinds_come_up_as_often_as_their_weights_say():
+    weight = np.array([0.2, 0.3, 0.1, *([0.4 / len(JUMPS)] * len(JUMPS))])
+    mixture = start(ONE, 3)._replace(weight=weight)
+    iterations = np.arange(4181)
+    kind, hops = kind_at(mixture, iterations), jumps_at(mixture, iterations)
+    np.testing.assert_array_equal(kind.sum(axis=1), 1)
+    np.testing.assert_allclose(kind[hops == 0].mean(axis=0) * 0.6, weight[:3], atol=1e-3)
+    np.testing.assert_array_equal(kind[7], kind_at(mixture, np.array(7)))
+
+
+def test_a_trajectory_is_recorded_for_its_kind():
+    squared, nothing = np.array([3.0, 6.0]), np.zeros(2)
+    kind = np.array([False, True, False])
+    after = record(start(ONE, 3), None, squared, nothing, ONE, np.array(5.0), 3, kind)
+    np.testing.assert_allclose(after.rate[:, 1], [0, 3, *([0] * (1 + len(JUMPS)))])
+    np.testing.assert_allclose(after.cost, [0, 10, *([0] * (1 + len(JUMPS)))])

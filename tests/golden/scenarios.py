@@ -19,6 +19,7 @@ import fhl_ppl.core
 from fhl_ppl.core.adaptation import low_rank, warmup, welford
 from fhl_ppl.core.adaptation import metric as estimates
 from fhl_ppl.core.adaptation.settled import settled
+from fhl_ppl.core.adaptation.trajectory import Kind
 from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
@@ -161,10 +162,11 @@ class WarmUp:
         splits=False,
         jumps=False,
         is_low_rank=False,
+        kinds=(),
     ):
         self.coupling, self.metric, self.is_low_rank = COUPLINGS[coupling], metric, is_low_rank
         self.estimate, self.adapt_step_size = estimate, adapt_step_size
-        self.splits, self.jumps = splits, jumps
+        self.splits, self.jumps, self.kinds = splits, jumps, kinds
 
     @property
     def plan(self):
@@ -183,6 +185,7 @@ class WarmUp:
             low_rank=self.is_low_rank,
             jumps=self.jumps,
             excuses_walls=self.jumps,
+            kinds=self.kinds,
         )
 
     def start(self, inputs):
@@ -237,6 +240,7 @@ class WarmUp:
         return state, warmup.start(self.plan, state, step_size, inverse)
 
 
+KINDS = (Kind(1, 0.4), Kind(2, 0.6), Kind(8, 0.4, min_num_steps=2))
 SCENARIOS = {
     "leader": leader,
     "transition without pull": partial(one_transition, "joint", "dense", True, pulled=False),
@@ -256,7 +260,9 @@ for _coupling in COUPLINGS:
 STEPWISE = {
     "alternate scores": WarmUp("alternate", estimates.from_scores, "dense", True, True, True),
     "joint scores": WarmUp("joint", estimates.from_scores, "diag", True, True, True),
-    "joint positions": WarmUp("joint", estimates.from_positions, "dense", True, jumps=True),
+    "joint positions": WarmUp(
+        "joint", estimates.from_positions, "dense", True, jumps=True, kinds=KINDS
+    ),
     "alternate low rank": WarmUp(
         "alternate", low_rank.from_scores, "diag", True, True, True, is_low_rank=True
     ),

@@ -61,23 +61,28 @@ def update(
     groups: Groups,
     accept_prob: Array,
     witness: Array,
-    target: float,
+    target: float | Array,
     largest: Array,
+    used: Array | bool = True,
 ) -> DualAveraging:
     """One step towards an `acceptance` of `target`; without a witness nothing changes.
 
     `accept_prob` and `witness` have shape [particle]. `largest`, a scalar, bounds the step size.
+    Several step sizes at a time are arrays [kind], and so may be what else concerns them; `used`
+    marks those that `accept_prob` is of.
     """
     xp = array_namespace(state.log_step_size)
     achieved = acceptance(groups, accept_prob, witness)
     stepped = _step(state, achieved, target, xp.log(largest))
-    heard = xp.any(witness)
+    heard = xp.any(witness) & used
     return DualAveraging(
         *(xp.where(heard, new, old) for new, old in zip(stepped, state, strict=True))
     )
 
 
-def _step(state: DualAveraging, achieved: Array, target: float, limit: Array) -> DualAveraging:
+def _step(
+    state: DualAveraging, achieved: Array, target: float | Array, limit: Array
+) -> DualAveraging:
     xp = array_namespace(state.log_step_size)
     count = state.count + 1
     weight = 1 / (count + DELAY)

@@ -83,8 +83,10 @@ def keep(sample: Sample, batch: Array, slot: Array) -> Sample:
     return sample._replace(rows=xp.where(here, batch[: sample.rows.shape[1], :], sample.rows))
 
 
-def from_scores(positions: Sample, gradients: Sample) -> LowRankMetric:
+def from_scores(positions: Sample, gradients: Sample, draws: Array | None = None) -> LowRankMetric:
     """Scales from variances, directions from where positions and gradients differ.
+
+    `draws` is not looked at.
 
     Safe with few draws: without directions that stand out it is the diagonal estimate. Not finite
     where that is not: if a coordinate has not moved at all.
@@ -94,22 +96,24 @@ def from_scores(positions: Sample, gradients: Sample) -> LowRankMetric:
     scale = xp.sqrt(diagonal.inverse_mass_matrix)
     # A coordinate that feels no force has nothing to say about directions.
     felt = gradients.scatter > 0
-    draws = _centred(positions) / scale
-    forces = xp.where(felt, _centred(gradients) * scale, draws)
-    scale, draws, forces = _unless_all_finite(scale, draws, forces)
+    seen = _centred(positions) / scale
+    forces = xp.where(felt, _centred(gradients) * scale, seen)
+    scale, seen, forces = _unless_all_finite(scale, seen, forces)
 
-    _, basis = _principal(draws - forces)
+    _, basis = _principal(seen - forces)
     basis = xp.where(felt[:, None], basis, xp.zeros_like(basis))
     found = _affordable(positions, basis)
-    spread, force = (_moments(rows @ basis, found) for rows in (draws, forces))
+    spread, force = (_moments(rows @ basis, found) for rows in (seen, forces))
     mean = metric.from_scores(spread, force).inverse_mass_matrix
     mean = xp.where(xp.all(xp.isfinite(mean)), mean, _identity(mean))
     variance, vectors = xp.linalg.eigh(mean)
     return _assemble(scale, basis @ vectors, variance, abs(xp.log(variance)) > log(CUTOFF))
 
 
-def from_positions(positions: Sample, gradients: Sample) -> LowRankMetric:
-    """Scales and directions of the positions alone; `gradients` is not looked at.
+def from_positions(
+    positions: Sample, gradients: Sample, draws: Array | None = None
+) -> LowRankMetric:
+    """Scales and directions of the positions alone; nothing else is looked at.
 
     An eigenvalue of the sample's correlations is inflated by noise, and its direction is off. Both
     are corrected as is best for a few spikes among many equal ones (Donoho, Gavish and Johnstone
@@ -119,15 +123,15 @@ def from_positions(positions: Sample, gradients: Sample) -> LowRankMetric:
     xp = array_namespace(positions.mean)
     diagonal = Welford(positions.count, positions.mean, positions.scatter)
     scale = xp.sqrt(metric.from_positions(diagonal, diagonal).inverse_mass_matrix)
-    scale, draws = _unless_all_finite(scale, _centred(positions) / scale)
+    scale, rows = _unless_all_finite(scale, _centred(positions) / scale)
 
-    size, basis = _principal(draws)
-    number, dim = draws.shape
+    size, basis = _principal(rows)
+    number, dim = rows.shape
     noise = metric.SHRINKAGE * dim / number
-    seen = size**2 / (number - 1)
+    found = size**2 / (number - 1)
     largest_of_noise = (1 + sqrt(noise)) ** 2
-    stands_out = (seen > largest_of_noise) & _affordable(positions, basis)
-    total = xp.clip(seen, largest_of_noise, None) + 1 - noise
+    stands_out = (found > largest_of_noise) & _affordable(positions, basis)
+    total = xp.clip(found, largest_of_noise, None) + 1 - noise
     true = (total + xp.sqrt(xp.clip(total**2 - 4 * (total - 1 + noise), 0.0, None))) / 2
     squared_cosine = (1 - noise / (true - 1) ** 2) / (1 + noise / (true - 1))
     variance = 1 + (true - 1) * xp.clip(squared_cosine, 0.0, None)

@@ -7,7 +7,8 @@ Two estimates of the same thing, M^-1 = the posterior covariance where the poste
   the covariance of the positions and the inverse covariance of the gradients (Seyboldt, Carlson
   and Carpenter 2026, arXiv:2603.18845). For a Gaussian it is exact after dim + 1 distinct draws,
   however badly they mix: so it is right long before the covariance of the positions is.
-- `from_positions` needs nothing but positions: the covariance, its off-diagonals shrunk. For
+- `from_positions` needs nothing but positions: the covariance, its off-diagonals shrunk by as much
+  as they are noise. For
   gradients that may be wrong.
 """
 
@@ -22,7 +23,9 @@ from fhl_ppl.core.metric import AnyMetric, Metric, eigen, make_metric, power, ve
 Array = Any
 
 SHRINKAGE = 5.0
-"""s in count / (count + s dim), the weight of the off-diagonals of `from_positions`."""
+"""s in count / (count + s dim): what is left of the off-diagonals of `from_positions` however
+independent the draws are. Less would take more off the diagonal, which has a guess mixed in, than
+off the rest, and leave no covariance."""
 RIDGE = 1e-3
 """Weight, in draws, of the prior guess that a standardised direction has unit scale."""
 
@@ -36,9 +39,16 @@ def centre_from_scores(metric: AnyMetric, positions: Welford, gradients: Welford
 
 
 def from_positions(
-    positions: Welford, gradients: Welford, structure: Array | None = None
+    positions: Welford,
+    gradients: Welford,
+    structure: Array | None = None,
+    draws: Array | None = None,
 ) -> Metric:
     """Shrunk covariance of the positions; `gradients` is not looked at.
+
+    Chance alone gives each correlation of n independent draws a square of 1/n. What the squares of
+    all exceed that by is real, and its share of them is the weight of the off-diagonals (Schaefer
+    and Strimmer 2005, towards their target D).
 
     Parameters
     ----------
@@ -46,6 +56,8 @@ def from_positions(
         Pooled moments with scatter [dim] (gives a diagonal metric) or [dim, dim].
     structure
         Which entries of M^-1 may differ from 0, boolean [dim, dim]; all, if None.
+    draws
+        n, how many independent draws the positions are worth, a scalar; all of them, if None.
     """
     xp = array_namespace(positions.mean)
     scatter = covariance(positions)
@@ -55,11 +67,22 @@ def from_positions(
     variance = (count * variance + 5e-3) / (count + 5)
     if scatter.ndim == 1:
         return make_metric(variance)
-    scatter = _restrict(xp, scatter * (count / (count + SHRINKAGE * dim)), structure)
-    return make_metric(xp.where(_identity(xp, variance) > 0, variance, scatter))
+    on_diagonal = _identity(xp, variance) > 0
+    correlation = scatter / xp.sqrt(variance[:, None] * variance)
+    squares = xp.sum(xp.where(on_diagonal, xp.zeros_like(scatter), correlation**2))
+    by_chance = dim * (dim - 1) / (count if draws is None else draws)
+    real = xp.maximum(squares - by_chance, xp.zeros_like(squares))
+    share = real / xp.where(squares > 0, squares, xp.ones_like(squares))
+    scatter = _restrict(xp, scatter * (share * count / (count + SHRINKAGE * dim)), structure)
+    return make_metric(xp.where(on_diagonal, variance, scatter))
 
 
-def from_scores(positions: Welford, gradients: Welford, structure: Array | None = None) -> Metric:
+def from_scores(
+    positions: Welford,
+    gradients: Welford,
+    structure: Array | None = None,
+    draws: Array | None = None,
+) -> Metric:
     """Geometric mean of the positions' covariance and the gradients' inverse covariance.
 
     Directions that the draws have not explored get the scale of the diagonal estimate
@@ -72,6 +95,8 @@ def from_scores(positions: Welford, gradients: Welford, structure: Array | None 
         Pooled moments with scatter [dim] (gives a diagonal metric) or [dim, dim].
     structure
         Which entries of M^-1 may differ from 0, boolean [dim, dim]; all, if None.
+    draws
+        Not looked at.
     """
     xp = array_namespace(positions.mean)
     spread, force = covariance(positions), covariance(gradients)

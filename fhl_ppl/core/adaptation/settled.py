@@ -2,7 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.adaptation import trajectory, warmup
+from array_api_compat import device
+
+from fhl_ppl.core.adaptation import moves, trajectory, warmup
 from fhl_ppl.core.adaptation.warmup import Adaptation, Plan
 from fhl_ppl.core.arrays import array_namespace
 
@@ -15,7 +17,8 @@ class Settled(NamedTuple):
     Attributes
     ----------
     step_size
-        eta, scalar; steps are a little shorter where a whole number of them has to make up T.
+        eta, scalar, of the most frequent kind of trajectory; steps are a little shorter where a
+        whole number of them has to make up T.
     trajectory_length
         T before the jitter, in units of the whitened space, scalar.
     capped
@@ -38,23 +41,35 @@ class Settled(NamedTuple):
 def settled(plan: Plan, adaptation: Adaptation) -> Settled:
     """Read it off an adaptation whose warm-up is over."""
     step_size = warmup.longest_step_size(plan, adaptation)
+    max_num_steps: Any = plan.max_num_steps
+    kinds = moves.count_kinds(adaptation.moves)
+    weight = adaptation.moves.weight
+    if plan.kinds:
+        xp = array_namespace(weight)
+        most_used = xp.argmax(weight[:kinds])
+        step_size = xp.take(step_size, most_used)
+        steps = [kind.max_num_steps for kind in plan.kinds]
+        max_num_steps = xp.take(
+            xp.asarray(steps, dtype=weight.dtype, device=device(weight)), most_used
+        )
     length = warmup.trajectory_length(plan, adaptation)
     capped = 0 * step_size
     if plan.num_steps is not None:
         length = plan.num_steps * step_size
     else:
-        reach = plan.max_num_steps * step_size
+        reach = max_num_steps * step_size
         if plan.trajectory_length is None:
             capped = trajectory.share_beyond(reach, length)
         else:
             capped = capped + 1 * (length > reach)
     mixture = adaptation.mixture
-    total = array_namespace(mixture.weight).sum(mixture.weight)
+    xp = array_namespace(mixture.weight)
+    total = xp.sum(mixture.weight)
     return Settled(
         step_size,
         length,
         capped,
         mixture.kappa,
         mixture.weight / total,
-        adaptation.moves.weight,
+        xp.concat([moves.trajectory_share(adaptation.moves)[None], weight[kinds:]]),
     )

@@ -23,6 +23,22 @@ EARLY_GROWTH = 0.5
 _BITS = 20
 
 
+class Kind(NamedTuple):
+    """One of several ways to choose eta and L, where the gradient is not to be trusted.
+
+    Attributes
+    ----------
+    max_num_steps, min_num_steps
+        Bounds on L. The lower one holds for the longest T, by a bound on eta.
+    target_accept_prob
+        Acceptance that eta aims at.
+    """
+
+    max_num_steps: int
+    target_accept_prob: float
+    min_num_steps: int = 1
+
+
 class PrincipalScale(NamedTuple):
     """Running power iteration for the widest direction.
 
@@ -118,4 +134,4 @@ def steps_cap(iteration: Array, num_warmup: int, max_num_steps: int, like: Array
     xp = array_namespace(like)
     young = xp.full_like(like, EARLY_STEPS) + EARLY_GROWTH * iteration
     cap = xp.where(iteration < xp.full_like(like, num_warmup), young, xp.full_like(like, xp.inf))
-    return xp.minimum(cap, xp.full_like(like, max_num_steps))
+    return xp.minimum(cap, xp.zeros_like(like) + max_num_steps)

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
 
+from array_api_compat import device
+
 from fhl_ppl.core.adaptation import (
     dual_averaging,
+    independent,
     low_rank,
     moves,
     patience,
@@ -19,7 +22,7 @@ from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
 from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
 from fhl_ppl.core.adaptation.moves import Moves
 from fhl_ppl.core.adaptation.strength import StrengthMixture
-from fhl_ppl.core.adaptation.trajectory import PrincipalScale
+from fhl_ppl.core.adaptation.trajectory import Kind, PrincipalScale
 from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
@@ -54,8 +57,8 @@ class Plan(NamedTuple):
     adapt_step_size
         Whether to adapt eta at all.
     estimate_metric
-        `metric.from_scores` or `metric.from_positions`, (positions, gradients) -> Metric; None
-        keeps the metric as it is.
+        `metric.from_scores` or `metric.from_positions`, (positions, gradients, draws=n) -> Metric;
+        None keeps the metric as it is.
     estimate_centre
         `metric.centre_from_scores`, (metric, positions, gradients) -> c; the reference is fitted
         with it. None goes without: leapfrog steps.
@@ -82,13 +85,16 @@ class Plan(NamedTuple):
         the energy of all rows is what is dear.
     min_step_size, max_step_size
         Bounds on eta.
+    kinds
+        Kinds of trajectories to choose from, in place of `target_accept_prob` and `max_num_steps`;
+        each has an eta of its own. Empty: there is one.
     """
 
     num_warmup: int
     window_ends: tuple[int, ...]
     target_accept_prob: float
     adapt_step_size: bool
-    estimate_metric: Callable[[Any, Any], AnyMetric] | None
+    estimate_metric: Callable[..., AnyMetric] | None
     dense: bool
     trajectory_length: float | None
     num_steps: int | None
@@ -104,6 +110,7 @@ class Plan(NamedTuple):
     force_cost: float = 1.0
     min_step_size: float = 0.0
     max_step_size: float = inf
+    kinds: tuple[Kind, ...] = ()
 
 
 class Adaptation(NamedTuple):
@@ -114,6 +121,7 @@ class Adaptation(NamedTuple):
     metric: AnyMetric
     reference: Reference
     positions: Moments
+    apart: Array
     gradients: Moments
     distances: Welford
     scale: PrincipalScale
@@ -129,16 +137,21 @@ def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array
     if plan.low_rank:
         metric = make_low_rank(inverse_mass_matrix, min(low_rank.RANK, len(inverse_mass_matrix)))
     log_step_size = xp.log(xp.zeros_like(state.potential_energy[0]) + step_size)
+    kinds = len(plan.kinds) or 1
+    each = xp.stack([log_step_size] * kinds) if plan.kinds else log_step_size
+    positions, gradients = _nothing_seen(plan, state)
     return Adaptation(
-        dual_averaging.start(log_step_size),
+        dual_averaging.start(each),
         patience.start(state.potential_energy),
         metric,
         no_reference(state.position),
-        *_nothing_seen(plan, state),
+        positions,
+        0 * state.position[0, :],
+        gradients,
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         strength.start(log_step_size),
-        moves.start(log_step_size),
+        moves.start(log_step_size, kinds),
         Pool(xp.mean(state.position, axis=0), metric, state.position[0, :] * 0, log_step_size * 0),
     )
 
@@ -179,10 +192,16 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
     xp = array_namespace(adaptation.step.log_step_size)
     if plan.num_steps is not None:
         return step_size, xp.full_like(step_size, plan.num_steps)
+    cap = plan.max_num_steps
+    if plan.kinds:
+        kind = moves.kind_at(adaptation.moves, iteration)
+        caps = _of_kinds(plan, "max_num_steps", step_size)
+        step_size = xp.sum(xp.where(kind, step_size, 0 * step_size), axis=-1)
+        cap = xp.sum(xp.where(kind, caps, 0 * caps), axis=-1)
     length = trajectory_length(plan, adaptation)
     if plan.trajectory_length is None:
         length = trajectory.jittered(length, iteration)
-    cap = trajectory.steps_cap(iteration, plan.num_warmup, plan.max_num_steps, step_size)
+    cap = trajectory.steps_cap(iteration, plan.num_warmup, cap, step_size)
     num_steps = trajectory.steps_for(length, step_size, cap)
     # Steps a little shorter than they may be reach T with a whole number of them.
     step_size = xp.minimum(step_size, length / num_steps)
@@ -236,17 +255,20 @@ def update(
     control: Control,
 ) -> Adaptation:
     """Learn from iteration number `iteration` (from 0), which led to `state` and `info`."""
+    kind = moves.kind_at(adaptation.moves, iteration) if plan.kinds else None
     if not plan.jumps:
-        learnt = _learn_from_trajectories(plan, adaptation, groups, draws, info)
+        learnt = _learn_from_trajectories(plan, adaptation, groups, draws, info, kind)
+        tuning = None
     else:
         # Step size and pull learn nothing from jumps.
         tuning = tune_jump(adaptation, groups, iteration, draws)
         learnt = control.cond(
             tuning.happens > 0,
             _same,
-            lambda value: _learn_from_trajectories(plan, value, groups, draws, info),
+            lambda value: _learn_from_trajectories(plan, value, groups, draws, info, kind),
             adaptation,
         )
+    if plan.jumps or plan.kinds:
         learnt = learnt._replace(
             moves=moves.record(
                 adaptation.moves,
@@ -256,6 +278,7 @@ def update(
                 adaptation.pool.variance,
                 _cost(plan, info),
                 state.position.shape[1],
+                kind,
             )
         )
     scale = adaptation.scale
@@ -270,6 +293,7 @@ def update(
     positions, gradients = _see(plan, adaptation, iteration, state, control)
     learnt = learnt._replace(
         positions=positions,
+        apart=adaptation.apart + independent.difference(state.position),
         gradients=gradients,
         distances=distances,
         scale=scale,
@@ -322,17 +346,21 @@ def _see(
 
 
 def _learn_from_trajectories(
-    plan: Plan, adaptation: Adaptation, groups: Groups, draws: Draws, info: Info
+    plan: Plan, adaptation: Adaptation, groups: Groups, draws: Draws, info: Info, kind: Array | None
 ) -> Adaptation:
     step, mixture = adaptation.step, adaptation.mixture
     if plan.adapt_step_size:
+        target: Any = plan.target_accept_prob
+        if plan.kinds:
+            target = _of_kinds(plan, "target_accept_prob", step.log_step_size)
         step = dual_averaging.update(
             step,
             groups,
             info.accept_prob,
             _witnesses(plan, adaptation, info),
-            plan.target_accept_prob,
+            target,
             _longest_step(plan, adaptation),
+            True if kind is None else kind,
         )
     if plan.pulling_strength is None:
         chosen = _chosen(adaptation, groups, draws)
@@ -341,6 +369,12 @@ def _learn_from_trajectories(
         )
     losses = patience.update(adaptation.losses, info.is_lost)
     return adaptation._replace(step=step, losses=losses, mixture=mixture)
+
+
+def _of_kinds(plan: Plan, name: str, like: Array) -> Array:
+    """One field of all kinds, shape [kind]."""
+    values = [float(getattr(kind, name)) for kind in plan.kinds]
+    return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
 
 
 def _cost(plan: Plan, info: Info) -> Array:
@@ -367,7 +401,8 @@ def _longest_step(plan: Plan, adaptation: Adaptation) -> Array:
     xp = array_namespace(adaptation.step.log_step_size)
     if plan.num_steps is not None:
         return xp.full_like(adaptation.step.log_step_size, inf)
-    return trajectory.longest(trajectory_length(plan, adaptation))
+    longest = trajectory.longest(trajectory_length(plan, adaptation))
+    return longest / _of_kinds(plan, "min_num_steps", longest) if plan.kinds else longest
 
 
 def _chosen(adaptation: Adaptation, groups: Groups, draws: Draws) -> Array:
@@ -377,10 +412,12 @@ def _chosen(adaptation: Adaptation, groups: Groups, draws: Draws) -> Array:
 def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
     """Renew the metric, and restart what was measured in the old one."""
     metric, reference = adaptation.metric, adaptation.reference
+    count = independent.independent_draws(
+        adaptation.apart, adaptation.positions, state.position.shape[0]
+    )
     if plan.estimate_metric is not None:
-        metric = _if_finite(
-            plan.estimate_metric(adaptation.positions, adaptation.gradients), metric
-        )
+        estimate = plan.estimate_metric(adaptation.positions, adaptation.gradients, draws=count)
+        metric = _if_finite(estimate, metric)
     if plan.estimate_centre is not None:
         centre = plan.estimate_centre(metric, adaptation.positions, adaptation.gradients)
         heaviness = tails.tail_weight(
@@ -388,32 +425,37 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         )
         reference = _if_finite(Reference(centre, tails.frequency(heaviness)), reference)
     step = adaptation.step
+    positions, gradients = _nothing_seen(plan, state)
     return Adaptation(
         dual_averaging.restart(step) if plan.adapt_step_size else step,
         adaptation.losses,
         metric,
         reference,
-        *_nothing_seen(plan, state),
+        positions,
+        0 * state.position[0, :],
+        gradients,
         welford.empty(state.position[:, :1], dense=False),
         trajectory.restart(state.position, metric),
         adaptation.mixture,
         adaptation.moves,
-        _end_pool(plan, adaptation, metric),
+        _end_pool(plan, adaptation, metric, count),
     )
 
 
 def _reweigh(plan: Plan, adaptation: Adaptation, done: Array) -> Adaptation:
     """Turn the records of pulls and moves into weights, after `done` iterations."""
-    xp = array_namespace(adaptation.step.log_step_size)
-    on_trial = done < xp.full_like(adaptation.step.log_step_size, plan.num_warmup)
+    xp = array_namespace(adaptation.losses)
+    on_trial = done < xp.full_like(adaptation.losses[0], plan.num_warmup)
     weighed = adaptation._replace(mixture=strength.reweigh(adaptation.mixture, on_trial))
-    if not plan.jumps:
+    if not (plan.jumps or plan.kinds):
         return weighed
     floors = plan.trajectory_floor, plan.jump_floor
-    return weighed._replace(moves=moves.reweigh(adaptation.moves, on_trial, *floors))
+    return weighed._replace(
+        moves=moves.reweigh(adaptation.moves, on_trial, *floors, jumps=plan.jumps)
+    )
 
 
-def _end_pool(plan: Plan, adaptation: Adaptation, metric: Any) -> Pool:
+def _end_pool(plan: Plan, adaptation: Adaptation, metric: Any, draws: Array) -> Pool:
     if not plan.jumps:
         return adaptation.pool
     seen = adaptation.positions
@@ -429,9 +471,8 @@ def _end_pool(plan: Plan, adaptation: Adaptation, metric: Any) -> Pool:
             old, adaptation.scale.direction, metric, seen
         )
     else:
-        seen_metric = from_positions(
-            seen._replace(scatter=wider * seen.scatter), adaptation.gradients
-        )
+        widened = seen._replace(scatter=wider * seen.scatter)
+        seen_metric = from_positions(widened, adaptation.gradients, draws=draws)
         direction, variance = widest_direction(metric, seen)
     return Pool(seen.mean, _if_finite(seen_metric, adaptation.pool.metric), direction, variance)
 
