@@ -67,8 +67,7 @@ class Turn(NamedTuple):
 
 def turn_in(reference: Reference, step_size: Array) -> Turn:
     """Work out the turn that all steps of a trajectory make."""
-    omega = reference.frequency
-    xp = array_namespace(omega)
+    omega, xp = reference.frequency, array_namespace(reference.centre)
     cosine, sine = xp.cos(omega * step_size), xp.sin(omega * step_size)
     # 1 without a turn, else 0.
     straight = 0 * omega + (omega == 0)

@@ -176,7 +176,10 @@ def expected_proposals(name, state, draws, is_scout, centre):
         angle = np.where(is_scout, angle, np.pi * TURN)
     if name == "renewal":
         angle = np.full(7, np.pi / 2)
-    root = np.linalg.cholesky(METRICS["dense"])
+    # S^(1/2) of the correlations, times the scales.
+    scale = np.sqrt(np.diag(METRICS["dense"]))
+    values, vectors = np.linalg.eigh(METRICS["dense"] / np.outer(scale, scale))
+    root = scale[:, None] * (vectors * np.sqrt(values)) @ vectors.T
     xi = np.linalg.solve(make_metric(METRICS["dense"]).whitener, draws.noise.T).T
     np.testing.assert_allclose(xi, draws.noise @ root.T, rtol=1e-10)
     turned = centre + np.cos(angle)[:, None] * (position - centre) + np.sin(angle)[:, None] * xi
@@ -451,7 +454,8 @@ def jump_on(arrays, name, iteration):
     kept = moves.record(
         fresh, tuning, info.squared_jump, info.principal_jump, pool.variance, info.num_steps, 3
     )
-    kept = moves.reweigh(kept, on_trial=True, trajectory_floor=0.5)
+    on_trial = arrays["two"] > 0
+    kept = moves.reweigh(kept, on_trial, trajectory_floor=0.5)
     return (*moved, *info, *tuning[:3], *kept)
 
 

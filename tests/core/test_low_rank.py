@@ -323,7 +323,7 @@ def test_a_warm_up_finds_the_directions_and_holds_nothing_of_size_dim_squared(rn
 
 
 def test_a_metric_that_is_no_number_is_not_taken(rng):
-    def nonsense(positions, gradients):
+    def nonsense(positions, gradients, draws):
         metric = from_scores(positions, gradients)
         return metric._replace(variance=np.nan * metric.variance)
 

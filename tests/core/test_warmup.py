@@ -180,7 +180,7 @@ def test_the_end_of_a_window_renews_the_metric_and_restarts_the_rest():
 
 
 def test_a_metric_that_is_no_number_is_not_taken():
-    def nonsense(positions, gradients):
+    def nonsense(positions, gradients, draws):
         return estimates.from_scores(positions, gradients)._replace(
             mass_matrix=np.full((3, 3), np.nan)
         )
