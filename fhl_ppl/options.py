@@ -202,7 +202,7 @@ class Options:
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,
-            excuses_walls=self.trusts_gradient,
+            trusts_gradient=self.trusts_gradient,
             # A batch is evaluated twice, at q and at the anchor; the test takes all rows.
             energy_cost=1.0 if batch_shares else 0.0,
             force_cost=2 * max(batch_shares) if batch_shares else 1.0,

@@ -20,6 +20,6 @@ def make_plan(num_warmup, **changes):
         max_num_steps=64,
         pulling_strength=None,
         jumps=True,
-        excuses_walls=True,
+        trusts_gradient=True,
     )
     return plan._replace(**changes)

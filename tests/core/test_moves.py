@@ -320,8 +320,9 @@ def test_the_first_window_has_no_jumps_and_the_last_weights_stay():
     assert last < 200
 
 
-def test_the_pool_is_the_last_window_a_little_widened():
-    run = go_on("skewed", 60, 10, window_ends=(20, 50))
+@pytest.mark.parametrize("trusts_gradient", [True, False])
+def test_the_pool_is_the_last_window_a_little_widened(trusts_gradient):
+    run = go_on("skewed", 60, 10, window_ends=(20, 50), trusts_gradient=trusts_gradient)
     pool, seen = run.adaptation.pool, run.position[20:50].reshape(-1, 3)
     np.testing.assert_allclose(pool.centre, seen.mean(axis=0), rtol=1e-10)
     empty = welford.empty(seen, dense=True)
@@ -329,6 +330,7 @@ def test_the_pool_is_the_last_window_a_little_widened():
     root_wider = seen.mean(axis=0) + np.sqrt(wider) * (seen - seen.mean(axis=0))
     apart = sum(independent.difference(position) for position in run.position[20:50])
     count = independent.independent_draws(apart, welford.update(empty, seen), run.position.shape[1])
+    count = None if trusts_gradient else count
     expected = estimates.from_positions(welford.update(empty, root_wider), None, draws=count)
     for got, wanted in zip(pool.metric, expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-10)

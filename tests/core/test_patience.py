@@ -58,7 +58,7 @@ def test_a_wall_does_not_make_steps_short():
 
 def test_without_patience_it_does():
     """Break it on purpose: as many steps as the cap allows."""
-    steps, _ = warm_up(1.0, 1.0, excuses_walls=False)
+    steps, _ = warm_up(1.0, 1.0, trusts_gradient=False)
     assert steps[100:].mean() > 20
 
 

@@ -184,7 +184,7 @@ class WarmUp:
             estimate_centre=estimates.centre_from_scores if self.splits else None,
             low_rank=self.is_low_rank,
             jumps=self.jumps,
-            excuses_walls=self.jumps,
+            trusts_gradient=self.jumps and not self.kinds,
             kinds=self.kinds,
         )
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from fhl_ppl.core.adaptation import (
+    checked_scale,
     dual_averaging,
     independent,
     low_rank,
@@ -18,6 +19,7 @@ from fhl_ppl.core.adaptation import (
     welford,
     windows,
 )
+from fhl_ppl.core.adaptation.checked_scale import CheckedScale
 from fhl_ppl.core.adaptation.dual_averaging import DualAveraging
 from fhl_ppl.core.adaptation.metric import from_positions, widest_direction
 from fhl_ppl.core.adaptation.moves import Moves
@@ -78,8 +80,9 @@ class Plan(NamedTuple):
         Whether to mix jumps with the trajectories.
     trajectory_floor, jump_floor
         Shares of the iterations that trajectories, and each of the jumps, keep.
-    excuses_walls
-        Whether `patience` decides which lost proposals count against eta; else all do.
+    trusts_gradient
+        Whether the force is the gradient of U. If not, all lost proposals count against eta
+        (`patience`), and positions count for as many as are independent (`independent`).
     energy_cost, force_cost
         What an iteration costs by itself, and for each evaluation of the force: with a minibatch
         the energy of all rows is what is dear.
@@ -105,7 +108,7 @@ class Plan(NamedTuple):
     jumps: bool = False
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
     jump_floor: float = moves.JUMP_FLOOR
-    excuses_walls: bool = False
+    trusts_gradient: bool = False
     energy_cost: float = 0.0
     force_cost: float = 1.0
     min_step_size: float = 0.0
@@ -124,7 +127,7 @@ class Adaptation(NamedTuple):
     apart: Array
     gradients: Moments
     distances: Welford
-    scale: PrincipalScale
+    scale: PrincipalScale | CheckedScale
     mixture: StrengthMixture
     moves: Moves
     pool: Pool
@@ -149,7 +152,7 @@ def start(plan: Plan, state: State, step_size: Array, inverse_mass_matrix: Array
         0 * state.position[0, :],
         gradients,
         welford.empty(state.position[:, :1], dense=False),
-        trajectory.restart(state.position, metric),
+        _scales(plan).restart(state.position, metric),
         strength.start(log_step_size),
         moves.start(log_step_size, kinds),
         Pool(xp.mean(state.position, axis=0), metric, state.position[0, :] * 0, log_step_size * 0),
@@ -222,7 +225,8 @@ def longest_step_size(plan: Plan, adaptation: Adaptation) -> Array:
 def trajectory_length(plan: Plan, adaptation: Adaptation) -> Array:
     """T before the jitter, a scalar."""
     if plan.trajectory_length is None:
-        return trajectory.LENGTH_FACTOR * trajectory.sigma_max(adaptation.scale)
+        scales = _scales(plan)
+        return scales.LENGTH_FACTOR * scales.sigma_max(adaptation.scale)
     xp = array_namespace(adaptation.step.log_step_size)
     return xp.full_like(adaptation.step.log_step_size, plan.trajectory_length)
 
@@ -283,7 +287,7 @@ def update(
         )
     scale = adaptation.scale
     if plan.low_rank or (plan.num_steps is None and plan.trajectory_length is None):
-        scale = trajectory.update(scale, state.position, adaptation.metric)
+        scale = _scales(plan).update(scale, state.position, adaptation.metric)
     distances = adaptation.distances
     if plan.estimate_centre is not None:
         apart = tails.squared_distance(
@@ -312,6 +316,11 @@ def update(
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _scales(plan: Plan) -> Any:
+    """What follows the widest direction: a module with `restart`, `update` and `sigma_max`."""
+    return checked_scale if plan.low_rank else trajectory
 
 
 def _nothing_seen(plan: Plan, state: State) -> tuple[Moments, Moments]:
@@ -391,7 +400,7 @@ def _witnesses(plan: Plan, adaptation: Adaptation, info: Info) -> Array:
     asked = info.is_free
     if plan.pulling_strength is not None:
         asked = asked | ~array_namespace(asked).any(asked)
-    if plan.excuses_walls:
+    if plan.trusts_gradient:
         asked = asked & ~patience.excused(adaptation.losses, info.is_lost)
     return asked
 
@@ -435,7 +444,7 @@ def _end_window(plan: Plan, adaptation: Adaptation, state: State) -> Adaptation:
         0 * state.position[0, :],
         gradients,
         welford.empty(state.position[:, :1], dense=False),
-        trajectory.restart(state.position, metric),
+        _scales(plan).restart(state.position, metric),
         adaptation.mixture,
         adaptation.moves,
         _end_pool(plan, adaptation, metric, count),
@@ -467,12 +476,16 @@ def _end_pool(plan: Plan, adaptation: Adaptation, metric: Any, draws: Array) -> 
         found = low_rank.from_positions(seen, adaptation.gradients)
         seen_metric = found._replace(scale=wider**0.5 * found.scale)
         old: Any = adaptation.metric
+        scale: Any = adaptation.scale
         direction, variance = low_rank.widest_direction(
-            old, adaptation.scale.direction, metric, seen
+            old, checked_scale.widest(scale), metric, seen
         )
     else:
         widened = seen._replace(scatter=wider * seen.scatter)
-        seen_metric = from_positions(widened, adaptation.gradients, draws=draws)
+        # Shrunk by fewer draws the Gaussian of a hierarchical posterior is a poor one, and with a
+        # true gradient there are draws enough.
+        count = None if plan.trusts_gradient else draws
+        seen_metric = from_positions(widened, adaptation.gradients, draws=count)
         direction, variance = widest_direction(metric, seen)
     return Pool(seen.mean, _if_finite(seen_metric, adaptation.pool.metric), direction, variance)
 
