@@ -11,8 +11,8 @@ import numpy as np
 
 from fhl_ppl.core.adaptation import low_rank, metric
 from fhl_ppl.core.adaptation.moves import JUMP_FLOOR, TRAJECTORY_FLOOR
+from fhl_ppl.core.adaptation.plan import Plan
 from fhl_ppl.core.adaptation.trajectory import Kind
-from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
 

@@ -1,7 +1,7 @@
 """The plan of a warm-up."""
 
 from fhl_ppl.core.adaptation import metric
-from fhl_ppl.core.adaptation.warmup import Plan
+from fhl_ppl.core.adaptation.plan import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 
 

@@ -13,11 +13,13 @@ section 3: elastic leapfrog            `leapfrog.elastic_leapfrog`
 section 4: couplings                   `couplings.alternate`, `couplings.joint`
 section 5: random forces               `random_force.RandomForce`
 sections 4, 6: one iteration           `transition.transition`
-section 7: warm-up                     `adaptation.warmup.tune`, `adaptation.warmup.update`
+section 7: warm-up                     `adaptation.plan.Plan`, `adaptation.warmup.update`
+section 7: settling eta, L, lambda     `adaptation.tuning.tune`
+section 7: end of a window             `adaptation.window_end.end_window`
 section 7: step size                   `adaptation.dual_averaging`
 section 7: mass matrix                 `adaptation.metric`, `adaptation.welford`
 section 7: low rank                    `low_rank.LowRankMetric`, `adaptation.low_rank`
-section 7: trajectory                  `adaptation.trajectory`
+section 7: trajectory                  `adaptation.trajectory`, `adaptation.checked_scale`
 section 7: pulling strength            `adaptation.strength`
 =====================================  =============================================
 """

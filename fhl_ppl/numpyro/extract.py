@@ -11,8 +11,8 @@ from numpyro import handlers
 from numpyro.distributions import Unit
 from numpyro.infer import MCMC, Predictive, init_to_sample
 
+from fhl_ppl.core.adaptation.plan import Adaptation
 from fhl_ppl.core.adaptation.settled import settled
-from fhl_ppl.core.adaptation.warmup import Adaptation
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.numpyro.kernel import FHL

@@ -13,6 +13,8 @@ from numpyro.infer.mcmc import MCMCKernel
 from numpyro.util import identity
 
 from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core.adaptation.plan import Adaptation, Plan
+from fhl_ppl.core.adaptation.tuning import tune
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.state import State
@@ -253,7 +255,7 @@ class FHL(MCMCKernel):
         """Drop what `init` sets."""
         # MCMC calls `init` again before it resumes if `_sample_fn` is None.
         self._sample_fn: Callable | None = None
-        self._plan: warmup.Plan | None = None
+        self._plan: Plan | None = None
 
     def __getstate__(self) -> dict:
         kernel = object.__new__(type(self))
@@ -345,7 +347,7 @@ class FHL(MCMCKernel):
 
         # One compiled function: run eagerly, it would be compiled operation by operation.
         @jax.jit
-        def begin(position: Array) -> tuple[State, warmup.Adaptation, Anchor | None]:
+        def begin(position: Array) -> tuple[State, Adaptation, Anchor | None]:
             anchor = problem.find_anchor(first, model_args, model_kwargs)
             if anchor is not None and init_params is None:
                 # Far out a batch tells so little that the way in would take most of warm-up.
@@ -413,7 +415,7 @@ class FHL(MCMCKernel):
         iteration = jnp.ravel(state.i)[0]
         rng_key, key = iteration_key(state.rng_key)
         draws = draw(key, num_particles, dim, state.particles.position.dtype)
-        tuning = warmup.tune(plan, state.adaptation, groups, iteration, draws)
+        tuning = tune(plan, state.adaptation, groups, iteration, draws)
         particles, info = iterate(
             state.particles,
             draws,
@@ -427,7 +429,7 @@ class FHL(MCMCKernel):
             self._options.adjusted,
         )
 
-        def learn(adaptation: warmup.Adaptation) -> warmup.Adaptation:
+        def learn(adaptation: Adaptation) -> Adaptation:
             return warmup.update(plan, adaptation, groups, iteration, draws, particles, info, JAX)
 
         is_warmup = iteration < plan.num_warmup

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.adaptation.warmup import Adaptation
+from fhl_ppl.core.adaptation.plan import Adaptation
 from fhl_ppl.core.metric import reported
 from fhl_ppl.core.state import State
 from fhl_ppl.numpyro.batches import Anchor

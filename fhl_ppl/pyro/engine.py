@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core.adaptation.plan import Plan
 from fhl_ppl.core.adaptation.settled import Settled, settled
+from fhl_ppl.core.adaptation.tuning import tune
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
@@ -42,7 +44,7 @@ class Engine:
     potential : BatchedPotential
     position : Tensor [N, D]
         Starting positions, all of finite potential.
-    plan : warmup.Plan
+    plan : Plan
     group_size, coupling, adjusted
         As in `fhl_ppl.pyro.FHL`.
     step_size : float
@@ -56,7 +58,7 @@ class Engine:
     iteration : int
         Iterations done.
     state : State
-    adaptation : warmup.Adaptation
+    adaptation : Adaptation
     settings : dict
         What a state has to have in common with the engine that loads it.
     """
@@ -65,7 +67,7 @@ class Engine:
         self,
         potential: BatchedPotential,
         position: Tensor,
-        plan: warmup.Plan,
+        plan: Plan,
         *,
         group_size: int,
         coupling: str,
@@ -193,7 +195,7 @@ class Engine:
 
     def _tune(self, draws: Draws) -> Tuning:
         if self.iteration < self.plan.num_warmup:
-            tuning = warmup.tune(self.plan, self.adaptation, self.groups, self.iteration, draws)
+            tuning = tune(self.plan, self.adaptation, self.groups, self.iteration, draws)
             # The numbers that the host needs, to count the steps and to know what comes.
             tuning = tuning._replace(num_steps=int(tuning.num_steps))
             if tuning.jump is not None:

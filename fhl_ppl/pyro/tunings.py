@@ -10,7 +10,9 @@ import numpy as np
 from array_api_compat import device
 from torch import Tensor
 
-from fhl_ppl.core.adaptation import moves, strength, warmup
+from fhl_ppl.core.adaptation import moves, strength
+from fhl_ppl.core.adaptation.plan import Adaptation, Plan
+from fhl_ppl.core.adaptation.tuning import tune_steps
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.jump import JumpTuning
@@ -29,8 +31,8 @@ class Tunings:
 
     Parameters
     ----------
-    plan : warmup.Plan
-    adaptation : warmup.Adaptation
+    plan : Plan
+    adaptation : Adaptation
         As the warm-up left it.
     groups : Groups
     arrays : TensorArrays
@@ -39,8 +41,8 @@ class Tunings:
 
     def __init__(
         self,
-        plan: warmup.Plan,
-        adaptation: warmup.Adaptation,
+        plan: Plan,
+        adaptation: Adaptation,
         groups: Groups,
         arrays: TensorArrays,
     ) -> None:
@@ -70,7 +72,7 @@ class Tunings:
         Those of the warm-up, whose draws may be of the same block, are not asked for.
         """
         iterations = np.maximum(0, first + np.arange(len(uniform)))
-        columns = warmup.tune_steps(self._plan, self._on_host, iterations)
+        columns = tune_steps(self._plan, self._on_host, iterations)
         step_size, num_steps = (np.full(len(iterations), column) for column in columns)
         seen = first_of_group(self._groups, self._arrays.array(uniform.T.contiguous()))
         seen = array_namespace(seen).matrix_transpose(seen)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fhl_ppl.core.adaptation import low_rank, tails, warmup, welford
+from fhl_ppl.core.adaptation import tuning as tuning_rules
 from fhl_ppl.core.adaptation.low_rank import RANK, ROWS, from_positions, from_scores
 from fhl_ppl.core.adaptation.windows import slot_due, window_ends
 from fhl_ppl.core.control import PYTHON
@@ -288,7 +289,7 @@ def warm_up(target, plan, rng, iterations, estimate=from_scores):
     for k in range(iterations):
         draws = draw(rng, 4, target.dim)
         number = np.asarray(k)
-        tuning = warmup.tune(plan, adaptation, groups, number, draws)
+        tuning = tuning_rules.tune(plan, adaptation, groups, number, draws)
         with np.errstate(over="ignore", invalid="ignore"):
             state, info = iterate(
                 state,

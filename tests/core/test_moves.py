@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhl_ppl.core.adaptation import independent, warmup, welford
+from fhl_ppl.core.adaptation import independent, warmup, welford, window_end
 from fhl_ppl.core.adaptation import metric as estimates
+from fhl_ppl.core.adaptation import tuning as tuning_rules
 from fhl_ppl.core.adaptation.moves import (
     JUMP_FLOOR,
     KIND_TRIAL,
@@ -24,6 +25,7 @@ from fhl_ppl.core.adaptation.moves import (
     start,
     tune_jump,
 )
+from fhl_ppl.core.adaptation.plan import Adaptation
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
@@ -260,7 +262,7 @@ UNTRUSTED = {
 class Run(NamedTuple):
     """What a run went through, iteration by iteration; `position` [iteration, particle, dim]."""
 
-    adaptation: warmup.Adaptation
+    adaptation: Adaptation
     tunings: list
     infos: list
     position: np.ndarray
@@ -275,7 +277,7 @@ def go(plan, evaluate, position, num_samples, seed=0, group_size=8):
     tunings, infos, visited, weights = [], [], [], []
     for iteration in map(np.asarray, range(plan.num_warmup + num_samples)):
         draws = draw(rng, *position.shape)
-        tuning = warmup.tune(plan, adaptation, groups, iteration, draws)
+        tuning = tuning_rules.tune(plan, adaptation, groups, iteration, draws)
         weights.append(adaptation.moves.weight)
         with np.errstate(all="ignore"):
             state, info = iterate(
@@ -326,7 +328,7 @@ def test_the_pool_is_the_last_window_a_little_widened(trusts_gradient):
     pool, seen = run.adaptation.pool, run.position[20:50].reshape(-1, 3)
     np.testing.assert_allclose(pool.centre, seen.mean(axis=0), rtol=1e-10)
     empty = welford.empty(seen, dense=True)
-    wider = 1 + warmup.WIDER / np.sqrt(3)
+    wider = 1 + window_end.WIDER / np.sqrt(3)
     root_wider = seen.mean(axis=0) + np.sqrt(wider) * (seen - seen.mean(axis=0))
     apart = sum(independent.difference(position) for position in run.position[20:50])
     count = independent.independent_draws(apart, welford.update(empty, seen), run.position.shape[1])
@@ -400,7 +402,7 @@ def test_a_run_keeps_its_precision(dtype):
     # Counted in plain numbers, as on a host.
     for iteration in range(60):
         draws = Draws(*(part.astype(dtype) for part in draw(rng, 8, 3)))
-        tuning = warmup.tune(plan, adaptation, groups, iteration, draws)
+        tuning = tuning_rules.tune(plan, adaptation, groups, iteration, draws)
         state, info = iterate(
             state, draws, tuning, groups, COUPLINGS["alternate"], evaluate, PYTHON
         )

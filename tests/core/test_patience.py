@@ -3,6 +3,7 @@
 import numpy as np
 
 from fhl_ppl.core.adaptation import patience, warmup
+from fhl_ppl.core.adaptation import tuning as tuning_rules
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
@@ -28,7 +29,7 @@ def warm_up(step_size, start, **changes):
     steps = []
     for number in map(np.asarray, range(NUM_WARMUP)):
         draws = draw(rng, NUM_PARTICLES, DIM)
-        tuning = warmup.tune(plan, adaptation, groups, number, draws)
+        tuning = tuning_rules.tune(plan, adaptation, groups, number, draws)
         alternate = COUPLINGS["alternate"]
         state, info = iterate(state, draws, tuning, groups, alternate, half_normal, PYTHON)
         adaptation = warmup.update(plan, adaptation, groups, number, draws, state, info, PYTHON)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fhl_ppl.core.adaptation import trajectory, warmup
+from fhl_ppl.core.adaptation import trajectory
+from fhl_ppl.core.adaptation import tuning as tuning_rules
 from fhl_ppl.core.adaptation.settled import settled
 from tests.core.test_warmup import NUM_WARMUP, Run, paper_plan
 
@@ -19,8 +20,8 @@ def learnt():
 
 def share_cut_short(plan, adaptation):
     """By what the iterations do with the cap and without."""
-    _, capped = warmup.tune_steps(plan, adaptation, LATER)
-    _, free = warmup.tune_steps(plan._replace(max_num_steps=10**6), adaptation, LATER)
+    _, capped = tuning_rules.tune_steps(plan, adaptation, LATER)
+    _, free = tuning_rules.tune_steps(plan._replace(max_num_steps=10**6), adaptation, LATER)
     return (capped < free).mean()
 
 
@@ -33,7 +34,7 @@ def check_share(adaptation, max_num_steps, **changes):
 
 def test_the_share_of_trajectories_that_the_cap_cuts_short(learnt):
     # So that T is 4 steps, and 2.4 to 5.6 with the jitter.
-    length = warmup.trajectory_length(paper_plan(), learnt)
+    length = tuning_rules.trajectory_length(paper_plan(), learnt)
     step = learnt.step._replace(log_step_size=np.log(length / 4))
     learnt = learnt._replace(step=step)
     shares = [check_share(learnt, cap) for cap in (1, 3, 4, 5, 6)]
@@ -43,7 +44,7 @@ def test_the_share_of_trajectories_that_the_cap_cuts_short(learnt):
 
 
 def test_the_check_notices_a_forgotten_jitter(learnt, monkeypatch):
-    length = warmup.trajectory_length(paper_plan(), learnt)
+    length = tuning_rules.trajectory_length(paper_plan(), learnt)
     step = learnt.step._replace(log_step_size=np.log(length / 4))
     monkeypatch.setattr(trajectory, "share_beyond", lambda bound, length: 1.0 * (length > bound))
     with pytest.raises(AssertionError):
@@ -53,7 +54,7 @@ def test_the_check_notices_a_forgotten_jitter(learnt, monkeypatch):
 def test_step_size_and_length(learnt):
     plan = paper_plan()
     found = settled(plan, learnt)
-    step_size, num_steps = warmup.tune_steps(plan, learnt, LATER)
+    step_size, num_steps = tuning_rules.tune_steps(plan, learnt, LATER)
     assert (step_size <= found.step_size * (1 + 1e-12)).all()
     # The jitter is spread evenly about 1.
     np.testing.assert_allclose((step_size * num_steps).mean(), found.trajectory_length, rtol=1e-3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fhl_ppl.core.adaptation import metric as estimates
+from fhl_ppl.core.adaptation import tuning as tuning_rules
 from fhl_ppl.core.adaptation import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
@@ -43,7 +44,7 @@ class Run:
     def go(self, iterations):
         for _ in range(iterations):
             draws, number = draw(self.rng, 8, 3), np.asarray(self.iteration)
-            tuning = warmup.tune(self.plan, self.adaptation, self.groups, number, draws)
+            tuning = tuning_rules.tune(self.plan, self.adaptation, self.groups, number, draws)
             with np.errstate(over="ignore", invalid="ignore"):
                 self.state, info = transition(
                     self.state,
@@ -146,7 +147,7 @@ def test_tuning_looks_at_no_state_and_ties_a_group_together():
     mixture = run.adaptation.mixture._replace(weight=np.full(4, 0.25))
     adaptation = run.adaptation._replace(mixture=mixture)
     draws = draw(np.random.default_rng(7), 8, 3)
-    tune = partial(warmup.tune, run.plan, adaptation, run.groups, np.asarray(31))
+    tune = partial(tuning_rules.tune, run.plan, adaptation, run.groups, np.asarray(31))
     seen = set()
     for uniform in np.linspace(0, 0.999, 50):
         strengths = draws.strength.copy()
@@ -235,8 +236,8 @@ def test_step_sizes_stay_within_their_bounds(low, high):
 def test_steps_of_many_iterations_are_those_of_each():
     run = Run(paper_plan(60)).go(60)
     numbers = np.arange(50, 90)
-    step_size, num_steps = warmup.tune_steps(run.plan, run.adaptation, numbers)
-    each = [warmup.tune_steps(run.plan, run.adaptation, np.asarray(k)) for k in numbers]
+    step_size, num_steps = tuning_rules.tune_steps(run.plan, run.adaptation, numbers)
+    each = [tuning_rules.tune_steps(run.plan, run.adaptation, np.asarray(k)) for k in numbers]
     assert len({float(steps) for _, steps in each}) > 1
     np.testing.assert_array_equal(np.stack([step_size, num_steps], 1), each)
 

@@ -18,9 +18,10 @@ from array_api_compat import array_namespace
 import fhl_ppl.core
 from fhl_ppl.core.adaptation import low_rank, warmup, welford
 from fhl_ppl.core.adaptation import metric as estimates
+from fhl_ppl.core.adaptation import tuning as tuning_rules
+from fhl_ppl.core.adaptation.plan import Plan
 from fhl_ppl.core.adaptation.settled import settled
 from fhl_ppl.core.adaptation.trajectory import Kind
-from fhl_ppl.core.adaptation.warmup import Plan
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
@@ -199,7 +200,7 @@ class WarmUp:
         draws = _draws(inputs, iteration)
         # A number in the library at hand, as the adapters have it.
         number = inputs["step_size"] * 0 + iteration
-        tuning = warmup.tune(self.plan, adaptation, groups, number, draws)
+        tuning = tuning_rules.tune(self.plan, adaptation, groups, number, draws)
         state, info = iterate(
             state,
             draws,

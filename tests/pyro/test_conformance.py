@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fhl_ppl.core.adaptation import tuning as tuning_rules
 from fhl_ppl.core.adaptation import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
@@ -58,7 +59,7 @@ def reference(recorded, options, coupling):
     adaptation = warmup.start(plan, state, options.step_size, np.eye(DIM))
     positions, num_steps = [], []
     for iteration, draws in enumerate(recorded):
-        tuning = warmup.tune(plan, adaptation, groups, iteration, draws)
+        tuning = tuning_rules.tune(plan, adaptation, groups, iteration, draws)
         state, info = iterate(
             state, draws, tuning, groups, coupling, potential_and_gradient, PYTHON
         )

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from fhl_ppl.core.adaptation import moves, trajectory, warmup
-from fhl_ppl.core.adaptation.warmup import Adaptation, Plan
+from fhl_ppl.core.adaptation import moves, trajectory, tuning
+from fhl_ppl.core.adaptation.plan import Adaptation, Plan
 from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
@@ -40,7 +40,7 @@ class Settled(NamedTuple):
 
 def settled(plan: Plan, adaptation: Adaptation) -> Settled:
     """Read it off an adaptation whose warm-up is over."""
-    step_size = warmup.longest_step_size(plan, adaptation)
+    step_size = tuning.longest_step_size(plan, adaptation)
     max_num_steps: Any = plan.max_num_steps
     kinds = moves.count_kinds(adaptation.moves)
     weight = adaptation.moves.weight
@@ -52,7 +52,7 @@ def settled(plan: Plan, adaptation: Adaptation) -> Settled:
         max_num_steps = xp.take(
             xp.asarray(steps, dtype=weight.dtype, device=device(weight)), most_used
         )
-    length = warmup.trajectory_length(plan, adaptation)
+    length = tuning.trajectory_length(plan, adaptation)
     capped = 0 * step_size
     if plan.num_steps is not None:
         length = plan.num_steps * step_size
