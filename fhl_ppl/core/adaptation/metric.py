@@ -8,8 +8,7 @@ Two estimates of the same thing, M^-1 = the posterior covariance where the poste
   and Carpenter 2026, arXiv:2603.18845). For a Gaussian it is exact after dim + 1 distinct draws,
   however badly they mix: so it is right long before the covariance of the positions is.
 - `from_positions` needs nothing but positions: the covariance, its off-diagonals shrunk by as much
-  as they are noise. For
-  gradients that may be wrong.
+  as they are noise. For gradients that may be wrong.
 """
 
 from typing import Any

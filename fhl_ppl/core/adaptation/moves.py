@@ -17,15 +17,15 @@ Array = Any
 
 TRIAL_SHARE = 0.03
 """Probability that each jump keeps in warm-up, so that its worth goes on being measured."""
-KIND_TRIAL = 0.1
-"""Share of the trajectories that each kind of them keeps in warm-up."""
-TRAJECTORY_TRIAL = 0.15
-"""Probability that trajectories of several kinds keep in warm-up: each tunes a step of its own."""
 JUMP_FLOOR = 0.005
 """The same when sampling: what looks useless may still be the one way to a mode."""
 TRAJECTORY_FLOOR = 0.5
 """Probability that trajectories keep: a particle far out in a tail refuses every jump, they free
 it."""
+KIND_TRIAL = 0.1
+"""Share of the trajectories that each kind of them keeps in warm-up."""
+TRAJECTORY_TRIAL = 0.15
+"""Probability that trajectories of several kinds keep in warm-up: each tunes a step of its own."""
 HANDICAP = 0.4
 """Factor on the worth of a jump: where it is refused it is refused many times in a row."""
 SHARPNESS = 8.0
