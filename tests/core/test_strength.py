@@ -67,29 +67,35 @@ def test_the_option_that_paid_is_preferred(best, on_trial):
 
 
 def test_worth_is_counted_by_the_gradient():
-    gradients = np.array([100.0, 1000.0, 100.0, 100.0])
-    weight = reweigh(with_record([10, 60, 1, 1], gradients), on_trial=False).weight
-    np.testing.assert_array_equal(weight, [1, 0, 0, 0])
+    gradients = np.array([100.0, 1000.0, 100.0, 100.0, 100.0])
+    weight = reweigh(with_record([10, 60, 1, 1, 1], gradients), on_trial=False).weight
+    np.testing.assert_array_equal(weight, [1, 0, 0, 0, 0])
 
 
 def test_a_pull_must_be_better_by_a_margin():
-    assert reweigh(with_record([10.0, 11, 0, 0]), on_trial=False).weight[0] > 0.8
-    assert reweigh(with_record([10.0, 20, 0, 0]), on_trial=False).weight[1] > 0.8
+    assert reweigh(with_record([10.0, 11, 0, 0, 0]), on_trial=False).weight[0] > 0.8
+    assert reweigh(with_record([10.0, 20, 0, 0, 0]), on_trial=False).weight[1] > 0.8
+
+
+def test_without_a_handicap_no_margin_is_asked():
+    record = with_record([10.0, 14, 0, 0, 0])
+    assert reweigh(record, on_trial=False).weight[0] > 0.5
+    assert reweigh(record, on_trial=False, handicap=1.0).weight[1] > 0.9
 
 
 def test_without_a_record_nobody_is_pulled():
     np.testing.assert_array_equal(
-        reweigh(with_record([0, 0, 0, 0], 0.0), on_trial=False).weight, [1, 0, 0, 0]
+        reweigh(with_record([0, 0, 0, 0, 0], 0.0), on_trial=False).weight, [1, 0, 0, 0, 0]
     )
 
 
 def test_older_records_fade():
-    mixture = reweigh(with_record([8, 8, 8, 8], 16.0), on_trial=True)
+    mixture = reweigh(with_record([8, 8, 8, 8, 8], 16.0), on_trial=True)
     np.testing.assert_allclose(mixture.jump, 8 * strength.MEMORY)
     np.testing.assert_allclose(mixture.gradients, 16 * strength.MEMORY)
 
 
-weights = st.lists(st.sampled_from([0.0, 1e-3, 0.1, 0.3, 1.0]), min_size=4, max_size=4).filter(any)
+weights = st.lists(st.sampled_from([0.0, 1e-3, 0.1, 0.3, 1.0]), min_size=5, max_size=5).filter(any)
 uniforms = st.floats(0, 1, exclude_max=True) | st.sampled_from([0.0, 1 - 2.0**-24, 1 - 2.0**-53])
 
 
@@ -129,10 +135,10 @@ def test_strength_follows_from_kappa_and_the_length():
 
 
 def test_only_pulled_particles_enter_the_record():
-    chosen = np.eye(4, dtype=bool)[[0, 2, 2, 3]]
+    chosen = np.eye(5, dtype=bool)[[0, 2, 2, 3]]
     jump = np.array([1.0, 2.0, 4.0, 8.0])
     pulled = np.array([True, True, True, False])
-    mixture = record(with_record([1, 1, 1, 1], 10.0), chosen, jump, pulled, np.array(3.0))
-    np.testing.assert_allclose(mixture.jump, [2, 1, 7, 1])
-    np.testing.assert_allclose(mixture.gradients, [13, 10, 16, 10])
+    mixture = record(with_record([1, 1, 1, 1, 1], 10.0), chosen, jump, pulled, np.array(3.0))
+    np.testing.assert_allclose(mixture.jump, [2, 1, 7, 1, 1])
+    np.testing.assert_allclose(mixture.gradients, [13, 10, 16, 10, 10])
     np.testing.assert_array_equal(mixture.weight, start(ONE).weight)

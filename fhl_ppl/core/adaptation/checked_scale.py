@@ -9,6 +9,7 @@ well (1.4 times in ten): hierarchical posteriors lose without that, and Gaussian
 
 from typing import Any, NamedTuple
 
+from fhl_ppl.core.adaptation.trajectory import recentre
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.metric import AnyMetric, whiten
 
@@ -52,11 +53,7 @@ def restart(position: Array, metric: AnyMetric) -> CheckedScale:
 def update(scale: CheckedScale, position: Array, metric: AnyMetric) -> CheckedScale:
     """One step of the power iteration with all particles, position [particle, dim]."""
     xp = array_namespace(position)
-    count = scale.count + 1
-    weight = 4 / (count + 8)
-    whitened = whiten(metric, position)
-    mean = scale.mean + 1 / (count + 1) * (xp.mean(whitened, axis=0) - scale.mean)
-    centred = whitened - mean
+    count, weight, mean, centred = recentre(scale, position, metric)
     unit = scale.direction / xp.sqrt(xp.sum(scale.direction**2, axis=1))[:, None]
     # A single particle is both halves.
     middle = (position.shape[0] + 1) // 2

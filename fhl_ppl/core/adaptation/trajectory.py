@@ -69,11 +69,7 @@ def restart(position: Array, metric: AnyMetric) -> PrincipalScale:
 def update(scale: PrincipalScale, position: Array, metric: AnyMetric) -> PrincipalScale:
     """One step of the power iteration with all particles, position [particle, dim]."""
     xp = array_namespace(position)
-    count = scale.count + 1
-    weight = 4 / (count + 8)
-    whitened = whiten(metric, position)
-    mean = scale.mean + 1 / (count + 1) * (xp.mean(whitened, axis=0) - scale.mean)
-    centred = whitened - mean
+    count, weight, mean, centred = recentre(scale, position, metric)
     unit = scale.direction / xp.sqrt(xp.sum(scale.direction**2))
     image = xp.mean(centred * (centred @ unit)[:, None], axis=0)
     direction = (1 - weight) * scale.direction + weight * image
@@ -82,6 +78,21 @@ def update(scale: PrincipalScale, position: Array, metric: AnyMetric) -> Princip
     return PrincipalScale(
         xp.where(usable, direction, scale.direction), xp.where(usable, mean, scale.mean), count
     )
+
+
+def recentre(scale: Any, position: Array, metric: AnyMetric) -> tuple[Array, Array, Array, Array]:
+    """Follow the whitened positions' mean in one more iteration.
+
+    Returns
+    -------
+    The count, how much this iteration weighs, the mean [dim], and the positions less it
+    [particle, dim].
+    """
+    xp = array_namespace(position)
+    count = scale.count + 1
+    whitened = whiten(metric, position)
+    mean = scale.mean + 1 / (count + 1) * (xp.mean(whitened, axis=0) - scale.mean)
+    return count, 4 / (count + 8), mean, whitened - mean
 
 
 def sigma_max(scale: PrincipalScale) -> Array:

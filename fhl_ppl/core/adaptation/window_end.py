@@ -71,7 +71,8 @@ def reweigh(plan: Plan, adaptation: Adaptation, done: Array) -> Adaptation:
     """Turn the records of pulls and moves into weights, after `done` iterations."""
     xp = array_namespace(adaptation.losses)
     on_trial = done < xp.full_like(adaptation.losses[0], plan.num_warmup)
-    weighed = adaptation._replace(mixture=strength.reweigh(adaptation.mixture, on_trial))
+    handicap = strength.HANDICAP if plan.trusts_gradient else 1.0
+    weighed = adaptation._replace(mixture=strength.reweigh(adaptation.mixture, on_trial, handicap))
     if not (plan.jumps or plan.kinds):
         return weighed
     floors = plan.trajectory_floor, plan.jump_floor
