@@ -144,7 +144,7 @@ def test_going_on_to_adapt_is_noticed():
 
 def test_tuning_looks_at_no_state_and_ties_a_group_together():
     run = Run(paper_plan(60)).go(30)
-    mixture = run.adaptation.mixture._replace(weight=np.full(4, 0.25))
+    mixture = run.adaptation.mixture._replace(weight=np.full(5, 0.2))
     adaptation = run.adaptation._replace(mixture=mixture)
     draws = draw(np.random.default_rng(7), 8, 3)
     tune = partial(tuning_rules.tune, run.plan, adaptation, run.groups, np.asarray(31))
