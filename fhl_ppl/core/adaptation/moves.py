@@ -31,9 +31,9 @@ HANDICAP = 0.4
 SHARPNESS = 8.0
 """Weights go as worth^SHARPNESS."""
 TILT = 0.8
-"""Probability of an approach for followers far above their leader. It cannot be 1, since a leader
-in the wrong place would hold them there: from eight modes to four .9 takes longer (42 evaluations,
-.8: 34, .65: 40, .5: 45; ten seeds)."""
+"""Probability of an approach for followers far above their leader. Below 1, since a leader in the
+wrong place would hold them there; from .5 to .97 eight modes become four as fast (38 to 40
+evaluations, twenty seeds)."""
 NEED = 3.0
 """The two kinds of direction count as (rate of all moves together)^-NEED."""
 MEMORY = 0.5
