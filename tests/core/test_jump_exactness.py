@@ -274,9 +274,12 @@ def test_exact_draws_stay_exact_where_most_followers_are_far(target):
 
 
 @pytest.mark.usefixtures("_far")
-def test_choosing_by_energy_without_correction_is_caught(monkeypatch):
-    monkeypatch.setattr(moves, "log_tilt", lambda mixture: np.zeros(len(JUMPS)))
-    assert_caught(run_jump(FAR, 1))
+@pytest.mark.parametrize("factor", [0, -1])
+def test_choosing_by_energy_with_a_wrong_correction_is_caught(factor, monkeypatch):
+    log_tilt = moves.log_tilt
+    monkeypatch.setattr(moves, "log_tilt", lambda mixture: factor * log_tilt(mixture))
+    # Without any the approach and the other jumps err in opposite ways, which takes more to see.
+    assert_caught(run_jump(FAR, 1, num_groups=60_000 if factor else 360_000))
 
 
 @pytest.mark.parametrize("move", ["difference", "leap"])
