@@ -21,7 +21,7 @@ def moves(data: Any) -> DataFrame:
     pandas.DataFrame
         A row for each move that was made, "trajectory" and the jumps of docs/algorithm.md, section
         8, and one for "all"; over all chains and draws. In an iteration of jumps the particles that
-        rest for others make a "rotation" themselves, unless the jump is a "renewal". The columns:
+        rest for others make a "rotation" themselves, unless they make a "renewal". The columns:
 
         share
             Of the draws.

@@ -13,6 +13,7 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import Groups, group_sum, spread
 from fhl_ppl.core.jumps import JUMPS
+from fhl_ppl.core.jumps.approach import approach, is_far
 from fhl_ppl.core.jumps.difference import partner_difference
 from fhl_ppl.core.jumps.rotation import rotate
 from fhl_ppl.core.leader import Leader, find_leader
@@ -54,7 +55,11 @@ class JumpTuning(NamedTuple):
     happens
         1 in an iteration of jumps, 0 in one of trajectories.
     chosen
-        One-hot in the order of `JUMPS`, shape [particle, jump], equal within a group.
+        One-hot in the order of `JUMPS`, shape [particle, jump].
+    chosen_far
+        The same for followers far above their leader (`jumps.approach.is_far`).
+    log_tilt
+        log of the probability of each jump far above the leader, over that near it, shape [jump].
     turn
         In [0, 1): how far to rotate, a scalar.
     pool
@@ -63,6 +68,8 @@ class JumpTuning(NamedTuple):
 
     happens: Array
     chosen: Array
+    chosen_far: Array
+    log_tilt: Array
     turn: Array
     pool: Pool
 
@@ -86,17 +93,22 @@ def jump(
     is_scout = choose_scouts(groups, draws.role)
     leader = find_leader(groups, position, state.potential_energy, is_scout)
 
-    def follows(name):
-        return tuning.chosen[:, JUMPS.index(name)] & ~is_scout
+    def far_above(energy):
+        return ~is_scout & is_far(energy, leader.potential_energy, dim)
 
-    about_leader, about_mean = follows("leader rotation"), follows("mean rotation")
-    centre = xp.where(about_leader[:, None], leader.position, pool.centre)
+    began_far = far_above(state.potential_energy)
+    chosen = xp.where(began_far[:, None], tuning.chosen_far, tuning.chosen)
+
+    def follows(name):
+        return chosen[:, JUMPS.index(name)] & ~is_scout
+
+    about_mean = follows("mean rotation")
     mean = _weighted_mean(groups, state, leader, is_scout)
-    centre = xp.where(about_mean[:, None], mean, centre)
-    # About a partner, where no Gaussian is centred, half turns pay: they lead to the other side.
+    centre = xp.where(about_mean[:, None], mean, pool.centre)
+    # About partners, where no Gaussian is centred, half turns pay: they lead to the other side.
     right = xp.full_like(state.potential_energy, pi / 2)
-    angle = xp.where(about_leader | about_mean, 2 * right, right) * tuning.turn
-    renewed = tuning.chosen[:, JUMPS.index("renewal")]
+    angle = xp.where(about_mean, 2 * right, right) * tuning.turn
+    renewed = chosen[:, JUMPS.index("renewal")]
     angle = xp.where(renewed, right, angle)
     proposal, correction = rotate(pool.metric, centre, angle, position, draws.noise)
 
@@ -110,9 +122,19 @@ def jump(
     proposal = xp.where(shifted[:, None], position + gamma[:, None] * apart, proposal)
     correction = xp.where(shifted, xp.zeros_like(correction), correction)
 
+    approaching = follows("approach")
+    closer, shrinkage = approach(leader.position, position, draws.noise[:, 0])
+    proposal = xp.where(approaching[:, None], closer, proposal)
+    correction = xp.where(approaching, shrinkage, correction)
+
     end = State(proposal, *potential_and_gradient(proposal))
     log_ratio = state.potential_energy - end.potential_energy + correction
     finite = is_finite(*end, log_ratio)
+    # Far above the leader other jumps are chosen than near it, also for the way back.
+    tilt = xp.sum(xp.where(chosen, tuning.log_tilt, 0 * correction[:, None]), axis=1)
+    ends_far = far_above(end.potential_energy)
+    tilted = xp.where(began_far, log_ratio - tilt, log_ratio + tilt)
+    log_ratio = xp.where(began_far == ends_far, log_ratio, tilted)
     log_ratio = xp.where(finite, log_ratio, -xp.inf)
     moved, verdict = settle(state, end, log_ratio, draws.accept, metric, direction)
     # That of a momentum W' xi, whatever the metric.
@@ -132,7 +154,7 @@ def jump(
         squared_jump=verdict.squared_jump,
         principal_jump=verdict.principal_jump,
         num_steps=xp.ones_like(nothing[0]),
-        move=_move(tuning.chosen, is_scout & ~renewed),
+        move=_move(chosen, is_scout & ~renewed),
     )
     return moved, info
 

@@ -37,7 +37,8 @@ class Draws(NamedTuple):
     accept
         Uniform on [0, 1), shape [particle]; the Metropolis test.
     strength
-        Uniform on [0, 1), shape [particle]; a group's first picks lambda from the mixture.
+        Uniform on [0, 1), shape [particle]; a group's first picks lambda from the mixture, each
+        its own jump.
     """
 
     noise: Array

@@ -117,7 +117,7 @@ class FHL(MCMCKernel):
         `adapt_mass_matrix=False` or a `gradient_fn` nothing is fitted, and both are the same.
     jumps : bool, default True
         Whether to mix jumps with the trajectories, in shares that warm-up learns: fresh draws from
-        the Gaussian fitted to the pooled positions, rotations about the leader, differences of
+        the Gaussian fitted to the pooled positions, approaches to the leader, differences of
         scouts. They cost one energy each, need no gradient and reach other modes. There are none
         with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.
     adapt_mass_matrix : bool, default True

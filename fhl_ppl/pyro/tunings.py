@@ -77,7 +77,7 @@ class Tunings:
         seen = first_of_group(self._groups, self._arrays.array(uniform.T.contiguous()))
         seen = array_namespace(seen).matrix_transpose(seen)
         pulls = self._pulls(seen, step_size, num_steps)
-        jumps = self._jumps(seen, iterations)
+        jumps = self._jumps(self._arrays.array(uniform), iterations)
         metric = self._adaptation.metric
         fitted = self._plan.estimate_centre is not None
         reference = self._adaptation.reference if fitted else None
@@ -120,11 +120,17 @@ class Tunings:
         if not happens.any():
             return [None] * len(uniform)
         xp, learnt = array_namespace(uniform), self._adaptation
-        chosen = moves.choose(learnt.moves, xp.reshape(uniform, (-1,)))
-        chosen = xp.reshape(chosen, (*uniform.shape, -1))
+        flat = xp.reshape(uniform, (-1,))
+        near, far = (
+            xp.reshape(choose(learnt.moves, flat), (*uniform.shape, -1))
+            for choose in (moves.choose, moves.choose_far)
+        )
+        log_tilt = moves.log_tilt(learnt.moves)
         turn = moves.turn_at(weights, iterations).tolist()
         return [
-            JumpTuning(1, chosen[k, :, :], turn[k], learnt.pool) if happens[k] else None
+            JumpTuning(1, near[k, :, :], far[k, :, :], log_tilt, turn[k], learnt.pool)
+            if happens[k]
+            else None
             for k in range(len(iterations))
         ]
 

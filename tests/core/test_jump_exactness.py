@@ -16,9 +16,9 @@ from fhl_ppl.core import jump as jump_module
 from fhl_ppl.core import leapfrog as leapfrog_module
 from fhl_ppl.core.adaptation import moves
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import first_of_group
 from fhl_ppl.core.jump import JumpTuning, Pool
 from fhl_ppl.core.jumps import JUMPS
+from fhl_ppl.core.jumps import approach as approach_module
 from fhl_ppl.core.metric import make_metric, velocity
 from fhl_ppl.core.reference import Reference
 from fhl_ppl.core.transition import Tuning
@@ -62,7 +62,7 @@ class SplitCase(NamedTuple):
 
 JUMP_GRID = [JumpCase(*cell) for cell in product((*JUMPS, *MIXED), GROUPINGS, METRICS, TARGETS)]
 SPLIT_GRID = [SplitCase(*cell) for cell in product(COUPLINGS, (0.0, 1.0), FORCES, METRICS, TARGETS)]
-NUM_CASES = len(JUMP_GRID) + len(SPLIT_GRID) + 1
+NUM_CASES = len(JUMP_GRID) + len(SPLIT_GRID) + 1 + len(TARGETS)
 Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * NUM_CASES) / 2))
 """Bonferroni's threshold for |z|: a correct library fails anywhere in this file, `slow` included,
 with a probability of at most `FALSE_ALARM_RATE`, were the seeds drawn anew."""
@@ -94,7 +94,7 @@ def run_jump(case, seed, **settings):
     def one_kind(iteration, draws, groups):
         chosen = np.zeros((len(draws.role), len(JUMPS)), dtype=bool)
         chosen[:, JUMPS.index(case.move)] = True
-        hop = JumpTuning(1, chosen, TURNS[iteration], pool)
+        hop = JumpTuning(1, chosen, chosen, np.zeros(len(JUMPS)), TURNS[iteration], pool)
         return Tuning(0.1, 1, None, metric, jump=hop)
 
     if case.move not in MIXED:
@@ -105,8 +105,7 @@ def run_jump(case, seed, **settings):
         mixture = moves.start(np.array(1.0))._replace(weight=weight)
 
         def mixed_kinds(iteration, draws, groups):
-            uniform = first_of_group(groups, draws.strength)
-            hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), uniform)
+            hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), draws.strength)
             return Tuning(step_size, 3, 1.0, metric, make_reference(target), jump=hop)
 
         # Iterations 1, 3 and 4 are of jumps, 2 and 5 of trajectories.
@@ -201,7 +200,6 @@ def assert_caught(outcome):
 
 rotate = jump_module.rotate
 partner_difference = jump_module.partner_difference
-find_leader = jump_module.find_leader
 weighted_mean = jump_module._weighted_mean
 
 
@@ -211,14 +209,26 @@ def uncorrected(*args):
     return turned, 0 * correction
 
 
+approach = approach_module.approach
+
+
+def without_the_volume(centre, position, noise):
+    """That the line shrinks in every dimension is left out."""
+    closer, correction = approach(centre, position, noise)
+    log_scale = approach_module.SPREAD * noise - approach_module.SHIFT
+    return closer, correction - position.shape[1] * log_scale
+
+
+def without_the_way_back(centre, position, noise):
+    """As if z and 1 / z were as likely."""
+    closer, _ = approach(centre, position, noise)
+    log_scale = approach_module.SPREAD * noise - approach_module.SHIFT
+    return closer, position.shape[1] * log_scale
+
+
 def of_moving_partners(groups, is_scout, role, position):
     """The difference of two followers."""
     return partner_difference(groups, ~is_scout, role, position)
-
-
-def best_of_all(groups, position, energy, is_scout):
-    """The leader may be a follower, which moves."""
-    return find_leader(groups, position, energy, is_scout | True)
 
 
 def mean_of_all(groups, state, leader, is_scout):
@@ -232,10 +242,11 @@ JUMP = JumpCase("rotation", "4", "dense", "skewed")
 @pytest.mark.parametrize(
     ("move", "name", "wrong"),
     [
-        *((move, "rotate", uncorrected) for move in JUMPS[:4]),
+        *((move, "rotate", uncorrected) for move in ("renewal", "rotation", "mean rotation")),
+        ("approach", "approach", without_the_volume),
+        ("approach", "approach", without_the_way_back),
         ("difference", "partner_difference", of_moving_partners),
         ("leap", "partner_difference", of_moving_partners),
-        ("leader rotation", "find_leader", best_of_all),
         ("mean rotation", "_weighted_mean", mean_of_all),
         ("mixed, alternate", "rotate", uncorrected),
         ("mixed, joint", "partner_difference", of_moving_partners),
@@ -244,6 +255,31 @@ JUMP = JumpCase("rotation", "4", "dense", "skewed")
 def test_a_wrong_jump_is_caught(move, name, wrong, monkeypatch):
     monkeypatch.setattr(jump_module, name, wrong)
     assert_caught(run_jump(JUMP._replace(move=move), 1))
+
+
+# Followers far above their leader choose otherwise. Of exact draws none are, so here most are.
+
+FAR = JumpCase("mixed, alternate", "5 as 3+2", "dense", "skewed")
+
+
+@pytest.fixture
+def _far(monkeypatch):
+    monkeypatch.setattr(approach_module, "FAR", 0.7 - 3 * approach_module.SHIFT)
+
+
+@pytest.mark.usefixtures("_far")
+@pytest.mark.parametrize("target", TARGETS)
+def test_exact_draws_stay_exact_where_most_followers_are_far(target):
+    assert_invariant(run_jump(FAR._replace(target=target), 1))
+
+
+@pytest.mark.usefixtures("_far")
+@pytest.mark.parametrize("factor", [0, -1])
+def test_choosing_by_energy_with_a_wrong_correction_is_caught(factor, monkeypatch):
+    log_tilt = moves.log_tilt
+    monkeypatch.setattr(moves, "log_tilt", lambda mixture: factor * log_tilt(mixture))
+    # Without any the approach and the other jumps err in opposite ways, which takes more to see.
+    assert_caught(run_jump(FAR, 1, num_groups=60_000 if factor else 360_000))
 
 
 @pytest.mark.parametrize("move", ["difference", "leap"])

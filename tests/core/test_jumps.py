@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from fhl_ppl.core.adaptation import moves
+from fhl_ppl.core.adaptation.moves import TILT
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import group_sizes, make_groups
 from fhl_ppl.core.jump import JumpTuning, Pool, jump
 from fhl_ppl.core.jumps import JUMPS, MOVES
+from fhl_ppl.core.jumps import approach as approach_module
+from fhl_ppl.core.jumps.approach import SHIFT, SPREAD, approach
 from fhl_ppl.core.jumps.difference import partner_difference
 from fhl_ppl.core.jumps.rotation import rotate
 from fhl_ppl.core.metric import make_metric
@@ -22,7 +25,7 @@ from tests.targets import TARGETS, Gaussian
 
 CENTRE = np.array([0.4, -1.1, 2.0])
 TURN = 0.35
-ABOUT_PARTNERS = ("leader rotation", "mean rotation")
+TOWARDS_PARTNERS = ("approach", "mean rotation")
 SHIFTS = ("difference", "leap")
 UNIT = make_metric(np.ones(3))
 
@@ -36,7 +39,7 @@ def make_tuning(name, num_particles, turn=TURN, metric="dense", centre=CENTRE):
     chosen = np.zeros((num_particles, len(JUMPS)), dtype=bool)
     chosen[:, JUMPS.index(name)] = True
     pool = Pool(centre, make_metric(METRICS[metric]), np.eye(3)[0], np.asarray(2.0))
-    return JumpTuning(np.asarray(1), chosen, np.asarray(turn), pool)
+    return JumpTuning(np.asarray(1), chosen, chosen, 0 * CENTRE[:1], np.asarray(turn), pool)
 
 
 def start_at(position, target):
@@ -132,10 +135,12 @@ def test_a_jump_is_tested_by_the_energies_and_the_correction(name, rng):
         return np.einsum("ka,ab,kb->k", q - centre, precision, q - centre) / 2
 
     log_ratio = state.potential_energy - energy
+    correction = reference(proposal) - reference(state.position)
     if name in SHIFTS:
-        correction = (reference(proposal) - reference(state.position)) * is_scout
-    else:
-        correction = reference(proposal) - reference(state.position)
+        correction = np.where(is_scout, correction, 0)
+    if name == "approach":
+        log_scale = SPREAD * draws.noise[:, 0] - SHIFT
+        correction = np.where(is_scout, correction, (3 + 2 * SHIFT / SPREAD**2) * log_scale)
     accept_prob = np.exp(np.minimum(log_ratio + correction, 0))
     np.testing.assert_allclose(info.accept_prob, accept_prob, rtol=1e-10)
     np.testing.assert_array_equal(info.accepted, draws.accept < accept_prob)
@@ -162,8 +167,6 @@ def expected_centres(name, state, is_scout):
         scouts = np.flatnonzero(is_scout[members]) + members.start
         followers = np.flatnonzero(~is_scout[members]) + members.start
         energy, position = state.potential_energy[scouts], state.position[scouts]
-        if name == "leader rotation":
-            centre[followers] = position[np.argmin(energy)]
         if name == "mean rotation":
             centre[followers] = np.average(position, weights=np.exp(-energy), axis=0)
     return centre
@@ -172,7 +175,7 @@ def expected_centres(name, state, is_scout):
 def expected_proposals(name, state, draws, is_scout, centre):
     position = state.position
     angle = np.full(7, np.pi / 2 * TURN)
-    if name in ABOUT_PARTNERS:
+    if name == "mean rotation":
         angle = np.where(is_scout, angle, np.pi * TURN)
     if name == "renewal":
         angle = np.full(7, np.pi / 2)
@@ -183,6 +186,17 @@ def expected_proposals(name, state, draws, is_scout, centre):
     xi = np.linalg.solve(make_metric(METRICS["dense"]).whitener, draws.noise.T).T
     np.testing.assert_allclose(xi, draws.noise @ root.T, rtol=1e-10)
     turned = centre + np.cos(angle)[:, None] * (position - centre) + np.sin(angle)[:, None] * xi
+    if name == "approach":
+        scale = np.exp(SPREAD * draws.noise[:, :1] - SHIFT)
+        for members in GROUPS_OF_SEVEN:
+            energy = np.where(is_scout[members], state.potential_energy[members], np.inf)
+            leader = position[members][np.argmin(energy)]
+            turned[members] = np.where(
+                is_scout[members, None],
+                turned[members],
+                leader + scale[members] * (position[members] - leader),
+            )
+        return turned
     if name not in SHIFTS:
         return turned
     gamma = 1.0 if name == "leap" else 2.38 / np.sqrt(2 * 3)
@@ -201,6 +215,49 @@ def test_a_renewal_forgets_where_it_came_from(metric, rng):
     one = propose("renewal", position, draws, metric=metric)
     other = propose("renewal", position + 3, draws, metric=metric, turn=0.9)
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
+
+
+# Approach.
+
+
+def test_an_approach_is_tested_by_the_ratio_of_the_proposal_densities(rng):
+    # On the line from c the distance r goes to z r; its density in dim dimensions is p(z) / r^dim.
+    centre, position = rng.standard_normal((2, 30, 3))
+    closer, correction = approach(centre, position, rng.standard_normal(30))
+    log_scale = np.log(np.linalg.norm(closer - centre, axis=1))
+    log_scale -= np.log(np.linalg.norm(position - centre, axis=1))
+    np.testing.assert_allclose(
+        closer - centre, np.exp(log_scale)[:, None] * (position - centre), rtol=1e-10
+    )
+    law = norm(-SHIFT, SPREAD)
+    back = law.logpdf(-log_scale) - law.logpdf(log_scale)
+    np.testing.assert_allclose(correction, back + 3 * log_scale, rtol=1e-9, atol=1e-9)
+
+
+def far_and_near(draws, energy):
+    """Of five particles in one group, what an approach that only far ones choose does."""
+    position = 5 - draws.noise
+    state = State(position, np.where(np.arange(5) == 2, 0.0, energy), position)
+    shares = np.full(len(JUMPS), 0.1)
+    shares[JUMPS.index("rotation")] = 0.5
+    mixture = moves.start(np.array(1.0))._replace(weight=np.array([0, *shares]))
+    tuning = moves.tune_jump(mixture, make_tuning("leap", 5).pool, 3, draws.strength)
+    moved, info = go(state, draws, tuning, 5, lambda q: (0 * q[:, 0], q))
+    return state, moved, info
+
+
+def test_followers_far_above_their_leader_approach_it(rng):
+    # The third is the only one right, and a scout; the last two follow.
+    role, strength = np.array([0.1, 0.2, 0.3, 0.8, 0.9]), np.full(5, 0.75)
+    draws = draw(rng, 5, 3)._replace(role=role, strength=strength, accept=np.zeros(5))
+    above = approach_module.FAR + 3 * SHIFT
+    for energy, expected in ((above + 1, "approach"), (above - 1, "mean rotation")):
+        state, moved, info = far_and_near(draws, energy)
+        assert [MOVES[code] for code in info.move] == ["rotation"] * 3 + [expected] * 2
+        scale = np.exp(SPREAD * draws.noise[3:, :1] - SHIFT)
+        closer = scale * (state.position[3:] - state.position[2])
+        reached = np.allclose(moved.position[3:] - state.position[2], closer)
+        assert reached == (expected == "approach")
 
 
 # Difference.
@@ -327,9 +384,9 @@ def test_scouts_look_at_nobody_and_followers_at_resting_scouts(name, num_particl
     looked_at = [
         assert_dependence(name, num_particles, group_size, seed, propose).any() for seed in range(5)
     ]
-    partners = name in (*ABOUT_PARTNERS, *SHIFTS)
+    partners = name in (*TOWARDS_PARTNERS, *SHIFTS)
     # Two of two particles are no pair of scouts.
-    assert all(looked_at) == (partners and (group_size > 2 or name in ABOUT_PARTNERS))
+    assert all(looked_at) == (partners and (group_size > 2 or name in TOWARDS_PARTNERS))
     assert any(looked_at) <= partners
 
 
@@ -421,18 +478,28 @@ def test_exactly_one_jump_is_chosen(weight, uniform, single):
     uniform = np.minimum(np.asarray(uniform, dtype), np.nextafter(dtype(1), dtype(0)))
     weight = np.asarray([0.5, *(0.5 * np.asarray(weight) / np.sum(weight))], dtype)
     fresh = moves.start(dtype(1))._replace(weight=weight)
-    chosen = moves.tune_jump(fresh, make_tuning("leap", 1).pool, 3, uniform).chosen
-    assert chosen.shape == (len(uniform), len(JUMPS))
-    np.testing.assert_array_equal(chosen.sum(axis=1), 1)
-    assert (weight[1:][chosen.argmax(axis=1)] > 0).all()
+    tuning = moves.tune_jump(fresh, make_tuning("leap", 1).pool, 3, uniform)
+    for chosen in (tuning.chosen, tuning.chosen_far):
+        assert chosen.shape == (len(uniform), len(JUMPS))
+        np.testing.assert_array_equal(chosen.sum(axis=1), 1)
+        possible = weight[1:] > 0
+        possible[JUMPS.index("approach")] |= chosen is tuning.chosen_far
+        assert possible[chosen.argmax(axis=1)].all()
 
 
 def test_jumps_are_chosen_as_often_as_they_weigh():
     share = np.array([0.3, 0.0, 0.2, 0.1, 0.15, 0.25])
     fresh = moves.start(np.array(1.0))._replace(weight=np.array([0.6, *(0.4 * share)]))
     uniform = (np.arange(100_000) + 0.5) / 100_000
-    chosen = moves.tune_jump(fresh, make_tuning("leap", 1).pool, 3, uniform).chosen
-    np.testing.assert_allclose(chosen.mean(axis=0), share, atol=2e-5)
+    tuning = moves.tune_jump(fresh, make_tuning("leap", 1).pool, 3, uniform)
+    np.testing.assert_allclose(tuning.chosen.mean(axis=0), share, atol=2e-5)
+    # Far above the leader an approach is likelier, and the tilt says by how much.
+    far = tuning.chosen_far.mean(axis=0)
+    is_approach = np.array(JUMPS) == "approach"
+    np.testing.assert_allclose(far, TILT * is_approach + (1 - TILT) * share, atol=2e-5)
+    possible = share > 0
+    ratio = np.exp(tuning.log_tilt[possible]) * share[possible]
+    np.testing.assert_allclose(ratio, far[possible], atol=2e-5)
 
 
 # Other libraries and precisions.
@@ -456,7 +523,7 @@ def jump_on(arrays, name, iteration):
     )
     on_trial = arrays["two"] > 0
     kept = moves.reweigh(kept, on_trial, trajectory_floor=0.5)
-    return (*moved, *info, *tuning[:3], *kept)
+    return (*moved, *info, *tuning[:5], *kept)
 
 
 @pytest.fixture

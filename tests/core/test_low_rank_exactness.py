@@ -9,7 +9,6 @@ from scipy.stats import norm
 
 from fhl_ppl.core.adaptation import moves
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import first_of_group
 from fhl_ppl.core.jump import Pool
 from fhl_ppl.core.low_rank import LowRankMetric
 from fhl_ppl.core.reference import Reference
@@ -34,8 +33,7 @@ def run(target, coupling, seed, metric=METRIC):
     reference = Reference(target.mean - 0.3, np.asarray(0.8))
 
     def tune(iteration, draws, groups):
-        uniform = first_of_group(groups, draws.strength)
-        hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), uniform)
+        hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), draws.strength)
         return Tuning(0.3, 3, 1.0, metric, reference, jump=hop)
 
     return follow(target, "5 as 3+2", tune, seed, coupling, iterations=5)

@@ -143,7 +143,8 @@ def test_older_records_fade():
 
 
 def make_hop(happens, options):
-    return JumpTuning(np.asarray(happens), np.eye(len(JUMPS), dtype=bool)[options], ONE, None)
+    chosen = np.eye(len(JUMPS), dtype=bool)[options]
+    return JumpTuning(np.asarray(happens), chosen, chosen, 0 * ONE, ONE, None)
 
 
 @pytest.mark.parametrize("happens", [0, 1])

@@ -13,7 +13,6 @@ from scipy.stats import norm
 
 from fhl_ppl.core.adaptation import moves
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import first_of_group
 from fhl_ppl.core.jump import Pool
 from fhl_ppl.core.jumps import JUMPS
 from fhl_ppl.core.metric import make_metric
@@ -89,8 +88,7 @@ def run(case, seed, num_steps=2, step_size=0.25, **settings):
     def make_tuning(iteration, draws, groups):
         hop = None
         if case.integrator == "split and jumps":
-            uniform = first_of_group(groups, draws.strength)
-            hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), uniform)
+            hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), draws.strength)
         return Tuning(step_size, num_steps, 1.0, metric, reference, jump=hop)
 
     return follow(

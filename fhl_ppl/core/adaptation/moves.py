@@ -30,6 +30,10 @@ HANDICAP = 0.4
 """Factor on the worth of a jump: where it is refused it is refused many times in a row."""
 SHARPNESS = 8.0
 """Weights go as worth^SHARPNESS."""
+TILT = 0.8
+"""Probability of an approach for followers far above their leader. Below 1, since a leader in the
+wrong place would hold them there; from .5 to .97 eight modes become four as fast (38 to 40
+evaluations, twenty seeds)."""
 NEED = 3.0
 """The two kinds of direction count as (rate of all moves together)^-NEED."""
 MEMORY = 0.5
@@ -122,10 +126,39 @@ def choose(moves: Moves, uniform: Array) -> Array:
     return picked[:, None] == xp.cumulative_sum(xp.ones_like(upper)) - 1
 
 
+def choose_far(moves: Moves, uniform: Array) -> Array:
+    """Pick for followers far above their leader: an approach, but for a share of 1 - `TILT`."""
+    xp = array_namespace(uniform)
+    rest = choose(moves, uniform / (1 - TILT))
+    return xp.where(uniform[:, None] < 1 - TILT, rest, _is_approach(rest[0, :]))
+
+
+def log_tilt(moves: Moves) -> Array:
+    """log of the probability of each jump in `choose_far` over that in `choose`, shape [jump]."""
+    xp = array_namespace(moves.weight)
+    weight = moves.weight[count_kinds(moves) :]
+    possible = weight > 0
+    # Jumps over approaches; what is not to be divided by is replaced.
+    rarity = xp.sum(weight) / xp.where(possible, weight, xp.ones_like(weight))
+    favoured = xp.where(possible, 1 - TILT + TILT * rarity, xp.inf)
+    return xp.log(xp.where(_is_approach(weight), favoured, xp.full_like(weight, 1 - TILT)))
+
+
+def _is_approach(options: Array) -> Array:
+    """Which of the jumps is an approach, boolean; `options` has shape [jump]."""
+    xp = array_namespace(options)
+    return xp.cumulative_sum(xp.ones_like(options, dtype=xp.int8)) - 1 == JUMPS.index("approach")
+
+
 def tune_jump(moves: Moves, pool: Pool, iteration: Array, uniform: Array) -> JumpTuning:
-    """Settle the jumps of one iteration; `uniform` [particle] is equal within a group."""
+    """Settle the jumps of one iteration, with uniform numbers [particle]."""
     return JumpTuning(
-        jumps_at(moves, iteration), choose(moves, uniform), turn_at(moves, iteration), pool
+        jumps_at(moves, iteration),
+        choose(moves, uniform),
+        choose_far(moves, uniform),
+        log_tilt(moves),
+        turn_at(moves, iteration),
+        pool,
     )
 
 

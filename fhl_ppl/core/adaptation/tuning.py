@@ -33,7 +33,7 @@ def tune(
     reference = None if plan.estimate_centre is None else adaptation.reference
     if not plan.jumps:
         return Tuning(step_size, num_steps, pulling_strength, adaptation.metric, reference)
-    jump = tune_jump(adaptation, groups, iteration, draws)
+    jump = tune_jump(adaptation, iteration, draws)
     return Tuning(
         step_size,
         array_namespace(num_steps).where(jump.happens > 0, 1 + 0 * num_steps, num_steps),
@@ -45,10 +45,9 @@ def tune(
     )
 
 
-def tune_jump(adaptation: Adaptation, groups: Groups, iteration: Array, draws: Draws) -> JumpTuning:
+def tune_jump(adaptation: Adaptation, iteration: Array, draws: Draws) -> JumpTuning:
     """Settle whether iteration number `iteration` is one of jumps, and of which."""
-    uniform = first_of_group(groups, draws.strength)
-    return moves.tune_jump(adaptation.moves, adaptation.pool, iteration, uniform)
+    return moves.tune_jump(adaptation.moves, adaptation.pool, iteration, draws.strength)
 
 
 def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Array, Array]:

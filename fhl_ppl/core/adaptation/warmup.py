@@ -79,7 +79,7 @@ def update(
         tuning = None
     else:
         # Step size and pull learn nothing from jumps.
-        tuning = tune_jump(adaptation, groups, iteration, draws)
+        tuning = tune_jump(adaptation, iteration, draws)
         learnt = control.cond(
             tuning.happens > 0,
             _same,
