@@ -15,6 +15,7 @@ from fhl_ppl.core.adaptation.plan import Plan
 from fhl_ppl.core.adaptation.trajectory import Kind
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
 
 INTEGRATORS = ("split", "leapfrog")
 DENSE_LIMIT = 256
@@ -184,6 +185,9 @@ class Options:
             estimate_metric = partial(estimate, structure=structure)
         # A Gaussian fitted to positions alone would bring in a force that is wrong in its own way.
         splits = self.integrator == "split" and adapt_metric and self.trusts_gradient
+        # With a dense metric narrow places lost more than the rest gained; an L that is given may be
+        # odd; and a wrong force was not tried.
+        two_stage = splits and self.is_low_rank(dim) and self.num_steps is None
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
@@ -195,6 +199,7 @@ class Options:
             estimate_centre=metric.centre_from_scores if splits else None,
             dense=self.is_dense(dim),
             low_rank=self.is_low_rank(dim),
+            splitting=TWO_STAGE if two_stage else LEAPFROG,
             trajectory_length=self.trajectory_length,
             num_steps=self.num_steps if dim > 0 else 1,
             max_num_steps=self.max_num_steps or max_num_steps,

@@ -32,7 +32,14 @@ def tune(
     pulling_strength = tune_pull(plan, adaptation, groups, draws, step_size, num_steps)
     reference = None if plan.estimate_centre is None else adaptation.reference
     if not plan.jumps:
-        return Tuning(step_size, num_steps, pulling_strength, adaptation.metric, reference)
+        return Tuning(
+            step_size,
+            num_steps,
+            pulling_strength,
+            adaptation.metric,
+            reference,
+            splitting=plan.splitting,
+        )
     jump = tune_jump(adaptation, groups, iteration, draws)
     return Tuning(
         step_size,
@@ -42,6 +49,7 @@ def tune(
         reference,
         adaptation.pool.direction,
         jump,
+        plan.splitting,
     )
 
 
@@ -70,7 +78,7 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
     if plan.trajectory_length is None:
         length = trajectory.jittered(length, iteration)
     cap = trajectory.steps_cap(iteration, plan.num_warmup, cap, step_size)
-    num_steps = trajectory.steps_for(length, step_size, cap)
+    num_steps = trajectory.steps_for(length, step_size, cap, plan.splitting.stages)
     # Steps a little shorter than they may be reach T with a whole number of them.
     step_size = xp.minimum(step_size, length / num_steps)
     if plan.min_step_size > 0:
