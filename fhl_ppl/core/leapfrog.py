@@ -88,9 +88,10 @@ def elastic_leapfrog(
             position = position + step_size * velocity(metric, momentum)
         else:
             position, momentum = drift(turn, metric, position, momentum, restoring)
-        potential_energy, gradient = evaluate(position, index + 1)
+        after = index + 1
+        potential_energy, gradient = evaluate(position, after)
         push, restoring = forces(position, potential_energy, gradient)
-        momentum = momentum - splitting.half_kick(step_size, index + 1, num_steps) * push
+        momentum = momentum - splitting.half_kick(step_size, after, num_steps) * push
         return position, momentum, potential_energy, gradient, push, restoring
 
     turn = None if reference is None else turn_in(reference, step_size)
