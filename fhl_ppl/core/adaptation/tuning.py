@@ -31,25 +31,21 @@ def tune(
     step_size, num_steps = tune_steps(plan, adaptation, iteration)
     pulling_strength = tune_pull(plan, adaptation, groups, draws, step_size, num_steps)
     reference = None if plan.estimate_centre is None else adaptation.reference
-    if not plan.jumps:
-        return Tuning(
-            step_size,
-            num_steps,
-            pulling_strength,
-            adaptation.metric,
-            reference,
-            splitting=plan.splitting,
-        )
-    jump = tune_jump(adaptation, groups, iteration, draws)
-    return Tuning(
+    tuning = Tuning(
         step_size,
-        array_namespace(num_steps).where(jump.happens > 0, 1 + 0 * num_steps, num_steps),
+        num_steps,
         pulling_strength,
         adaptation.metric,
         reference,
-        adaptation.pool.direction,
-        jump,
-        plan.splitting,
+        splitting=plan.splitting,
+    )
+    if not plan.jumps:
+        return tuning
+    jump = tune_jump(adaptation, groups, iteration, draws)
+    return tuning._replace(
+        num_steps=array_namespace(num_steps).where(jump.happens > 0, 1 + 0 * num_steps, num_steps),
+        direction=adaptation.pool.direction,
+        jump=jump,
     )
 
 
