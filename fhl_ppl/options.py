@@ -185,8 +185,7 @@ class Options:
             estimate_metric = partial(estimate, structure=structure)
         # A Gaussian fitted to positions alone would bring in a force that is wrong in its own way.
         splits = self.integrator == "split" and adapt_metric and self.trusts_gradient
-        # With a dense metric narrow places lost more than the rest gained, and an L that is given may
-        # be odd.
+        # With a dense metric narrow places lost more than the rest gained. A given L may be odd.
         two_stage = splits and self.is_low_rank(dim) and self.num_steps is None
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0

@@ -47,7 +47,7 @@ class Plan(NamedTuple):
     low_rank
         Whether the metric is a `LowRankMetric`, and `low_rank.Sample` is what is collected for it.
     splitting
-        How the force is divided among the kicks of a trajectory. A given `num_steps` has to suit it.
+        How the force is divided among the kicks; a `num_steps` that is given has to suit it.
     trajectory_length
         T = eta L, in units of the whitened space.
     num_steps
