@@ -173,3 +173,8 @@ def test_no_other_weight_has_a_smaller_worst_error():
 )
 def test_two_stages_are_for_split_steps_by_a_metric_of_low_rank(settings, dim, expected):
     assert Options(**settings).plan(100, dim).splitting == expected
+
+
+@pytest.mark.parametrize(("given", "dim", "planned"), [(1, 400, 1), (9, 400, 8), (9, 40, 9)])
+def test_the_planned_cap_is_one_that_can_be_reached(given, dim, planned):
+    assert Options(max_num_steps=given).plan(100, dim).max_num_steps == planned
