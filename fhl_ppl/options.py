@@ -15,6 +15,7 @@ from fhl_ppl.core.adaptation.plan import Plan
 from fhl_ppl.core.adaptation.trajectory import Kind
 from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
 
 INTEGRATORS = ("split", "leapfrog")
 DENSE_LIMIT = 256
@@ -184,6 +185,11 @@ class Options:
             estimate_metric = partial(estimate, structure=structure)
         # A Gaussian fitted to positions alone would bring in a force that is wrong in its own way.
         splits = self.integrator == "split" and adapt_metric and self.trusts_gradient
+        # With a dense metric narrow places lost more than the rest gained. A given L may be odd.
+        two_stage = splits and self.is_low_rank(dim) and self.num_steps is None
+        splitting = TWO_STAGE if two_stage else LEAPFROG
+        most = self.max_num_steps or max_num_steps
+        most = max(1, most - most % splitting.stages)
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
@@ -195,10 +201,11 @@ class Options:
             estimate_centre=metric.centre_from_scores if splits else None,
             dense=self.is_dense(dim),
             low_rank=self.is_low_rank(dim),
+            splitting=splitting,
             trajectory_length=self.trajectory_length,
             num_steps=self.num_steps if dim > 0 else 1,
-            max_num_steps=self.max_num_steps or max_num_steps,
-            kinds=self._kinds(self.max_num_steps or max_num_steps) if can_choose else (),
+            max_num_steps=most,
+            kinds=self._kinds(most) if can_choose else (),
             pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,

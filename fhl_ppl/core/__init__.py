@@ -10,6 +10,7 @@ equation                               function
 section 2: leader, rho                 `leader.find_leader`, `leader.pull_rate`
 section 2: pull force                  `leader.elastic_displacement`, `metric.weigh`
 section 3: elastic leapfrog            `leapfrog.elastic_leapfrog`
+section 3: two-stage steps             `splitting.Splitting`
 section 4: couplings                   `couplings.alternate`, `couplings.joint`
 section 5: random forces               `random_force.RandomForce`
 sections 4, 6: one iteration           `transition.transition`

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.metric import AnyMetric, velocity, weigh
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.reference import Reference, drift, restoring_force, turn_in
+from fhl_ppl.core.splitting import LEAPFROG, Splitting
 
 Array = Any
 
@@ -37,6 +38,7 @@ def elastic_leapfrog(
     pull: Callable[[Array, Array], Array] | None,
     fori_loop: Callable,
     reference: Reference | None = None,
+    splitting: Splitting = LEAPFROG,
 ) -> PhasePoint:
     """Take `num_steps` elastic leapfrog steps with all particles at once.
 
@@ -61,6 +63,8 @@ def elastic_leapfrog(
     reference
         A Gaussian in which the drift is exact, so that the kicks need only bring in the rest of
         the force. None for the straight drift of the leapfrog.
+    splitting
+        How the force is divided among the kicks.
     """
 
     def forces(position, potential_energy, gradient):
@@ -79,14 +83,15 @@ def elastic_leapfrog(
 
     def step(index, carry):
         position, momentum, _, _, push, restoring = carry
-        momentum = momentum - step_size / 2 * push
+        momentum = momentum - splitting.half_kick(step_size, index, num_steps) * push
         if turn is None:
             position = position + step_size * velocity(metric, momentum)
         else:
             position, momentum = drift(turn, metric, position, momentum, restoring)
-        potential_energy, gradient = evaluate(position, index + 1)
+        after = index + 1
+        potential_energy, gradient = evaluate(position, after)
         push, restoring = forces(position, potential_energy, gradient)
-        momentum = momentum - step_size / 2 * push
+        momentum = momentum - splitting.half_kick(step_size, after, num_steps) * push
         return position, momentum, potential_energy, gradient, push, restoring
 
     turn = None if reference is None else turn_in(reference, step_size)

@@ -12,6 +12,7 @@ from fhl_ppl.core.metric import AnyMetric, draw_momentum, kinetic_energy
 from fhl_ppl.core.metropolis import is_finite, settle
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.reference import Reference
+from fhl_ppl.core.splitting import LEAPFROG, Splitting
 from fhl_ppl.core.state import Draws, Info, State, zeroth_move
 
 Array = Any
@@ -40,6 +41,8 @@ class Tuning(NamedTuple):
         Where the whitened posterior is widest, a unit vector [dim], to measure jumps along; if any.
     jump
         What settles the jumps. None if there are none.
+    splitting
+        How the force is divided among the kicks; L has to be 1 or a multiple of its `stages`.
     """
 
     step_size: Array
@@ -49,6 +52,7 @@ class Tuning(NamedTuple):
     reference: Reference | None = None
     direction: Array | None = None
     jump: JumpTuning | None = None
+    splitting: Splitting = LEAPFROG
 
 
 def iterate(
@@ -153,6 +157,7 @@ def transition(
         None if tuning.pulling_strength is None else pull,
         fori_loop,
         tuning.reference,
+        tuning.splitting,
     )
     if random is not None:
         energy = random.energy_at(end.position, end.potential_energy)

@@ -113,8 +113,10 @@ class FHL(MCMCKernel):
         blocks. A metric of low rank starts as a diagonal. Default: unit scales.
     integrator : {"split", "leapfrog"}, default "split"
         "split": steps that are exact in the Gaussian which warm-up fits to the posterior, so that
-        near it one goes as far as several leapfrog steps. "leapfrog": the paper's. With
-        `adapt_mass_matrix=False` or a `gradient_fn` nothing is fitted, and both are the same.
+        near it one goes as far as several leapfrog steps; with a metric of low rank in pairs of two
+        stages, so that L is even or 1, but for a given `num_steps`, which may be odd. "leapfrog":
+        the paper's. With `adapt_mass_matrix=False` or a `gradient_fn` nothing is fitted, and both
+        are the same.
     jumps : bool, default True
         Whether to mix jumps with the trajectories, in shares that warm-up learns: fresh draws from
         the Gaussian fitted to the pooled positions, approaches to the leader, differences of

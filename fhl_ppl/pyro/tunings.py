@@ -82,7 +82,7 @@ class Tunings:
         fitted = self._plan.estimate_centre is not None
         reference = self._adaptation.reference if fitted else None
         return [
-            Tuning(eta, int(count), pull, metric, reference)
+            Tuning(eta, int(count), pull, metric, reference, splitting=self._plan.splitting)
             if jump is None
             else Tuning(eta, 1, None, metric, jump=jump)
             for eta, count, pull, jump in zip(

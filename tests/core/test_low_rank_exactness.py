@@ -12,6 +12,7 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.jump import Pool
 from fhl_ppl.core.low_rank import LowRankMetric
 from fhl_ppl.core.reference import Reference
+from fhl_ppl.core.splitting import TWO_STAGE
 from fhl_ppl.core.transition import Tuning
 from tests.core.invariance import FALSE_ALARM_RATE, MIN_ACCEPTANCE, NUM_MOMENTS, follow
 from tests.targets import TARGETS
@@ -24,8 +25,8 @@ DIRECTIONS = np.linalg.qr(np.array([[1.0, 0.3], [-0.5, 1.0], [0.4, 0.2]]))[0]
 METRIC = LowRankMetric(np.array([0.7, 1.0, 1.3]), DIRECTIONS, np.array([2.5, 0.4]))
 
 
-def run(target, coupling, seed, metric=METRIC):
-    """Trajectories and jumps in turn, all by this metric."""
+def run(target, coupling, seed, metric=METRIC, num_steps=4, step_size=0.3):
+    """Trajectories of two-stage steps and jumps in turn, all by this metric."""
     target = TARGETS[target]
     pool = Pool(target.mean + 0.3, metric, np.eye(3)[0], np.asarray(1.0))
     weight = np.array([0.4] + [0.1] * 6)
@@ -34,7 +35,7 @@ def run(target, coupling, seed, metric=METRIC):
 
     def tune(iteration, draws, groups):
         hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), draws.strength)
-        return Tuning(0.3, 3, 1.0, metric, reference, jump=hop)
+        return Tuning(step_size, num_steps, 1.0, metric, reference, jump=hop, splitting=TWO_STAGE)
 
     return follow(target, "5 as 3+2", tune, seed, coupling, iterations=5)
 
@@ -51,3 +52,9 @@ def test_directions_that_are_not_orthonormal_are_not_exact():
     # Then W'W is not M: the momentum is drawn from another law than the test assumes.
     skewed = METRIC._replace(directions=DIRECTIONS @ np.array([[1.0, 0.5], [0.0, 1.0]]))
     assert run("gaussian", "alternate", 3, skewed).worst > 2 * Z_THRESHOLD
+
+
+def test_an_odd_number_of_two_stage_steps_is_not_exact():
+    # Run backwards it would begin with the kick that it ends with.
+    outcome = run("skewed", "alternate", 3, num_steps=3, step_size=0.45)
+    assert outcome.worst > 2 * Z_THRESHOLD

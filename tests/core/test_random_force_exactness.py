@@ -18,6 +18,7 @@ from fhl_ppl.core.jumps import JUMPS
 from fhl_ppl.core.metric import make_metric
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.reference import Reference
+from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
 from fhl_ppl.core.transition import Tuning
 from tests.core.invariance import (
     FALSE_ALARM_RATE,
@@ -68,7 +69,7 @@ def minibatch(target, rng):
 
 
 NOISES = {"additive": additive, "minibatch": minibatch}
-INTEGRATORS = ("leapfrog", "split", "split and jumps")
+INTEGRATORS = ("leapfrog", "split", "split and jumps", "split, two stages")
 GRID = [Case(*cell) for cell in product(COUPLINGS, NOISES, INTEGRATORS, TARGETS)]
 Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * (len(GRID) + 1)) / 2))
 """Bonferroni's threshold for |z|: a correct library fails anywhere in this file, `slow` included,
@@ -81,6 +82,7 @@ def run(case, seed, num_steps=2, step_size=0.25, **settings):
     metric = make_metric(METRICS["diag"])
     off = np.array([0.6, -0.5, 0.4])
     reference = None if case.integrator == "leapfrog" else Reference(target.mean - off, 0.8)
+    splitting = TWO_STAGE if case.integrator == "split, two stages" else LEAPFROG
     pool = Pool(target.mean + off, make_metric(1.3 * METRICS["dense"]), off, np.asarray(1.0))
     weight = np.array([0.4] + [0.6 / len(JUMPS)] * len(JUMPS))
     mixture = moves.start(np.array(1.0))._replace(weight=weight)
@@ -89,7 +91,7 @@ def run(case, seed, num_steps=2, step_size=0.25, **settings):
         hop = None
         if case.integrator == "split and jumps":
             hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), draws.strength)
-        return Tuning(step_size, num_steps, 1.0, metric, reference, jump=hop)
+        return Tuning(step_size, num_steps, 1.0, metric, reference, jump=hop, splitting=splitting)
 
     return follow(
         target,

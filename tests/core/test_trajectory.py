@@ -109,6 +109,22 @@ def test_steps_reach_the_length_within_the_cap(length, step_size, cap):
         assert (steps - 1) * step_size < length
 
 
+@given(st.floats(1e-3, 1e3), st.floats(1e-3, 1e3), st.integers(1, 1000))
+def test_of_two_stages_steps_are_even_or_one(length, step_size, cap):
+    given = np.asarray(length), np.asarray(step_size), np.asarray(float(cap))
+    steps, plain = steps_for(*given, 2), steps_for(*given)
+    assert steps == 1 or steps % 2 == 0
+    assert steps <= cap
+    assert (steps == 1) == (plain == 1 or cap == 1)
+    assert abs(steps - plain) <= 1
+
+
+def test_steps_of_two_stages_are_rounded_up_and_their_cap_down():
+    rounded = [steps_for(np.asarray(length), ONE, 5 * ONE, 2) for length in (1, 1.5, 2.5, 4, 5, 9)]
+    np.testing.assert_array_equal(rounded, [1, 2, 4, 4, 4, 4])
+    assert steps_for(np.asarray(9.0), ONE, np.asarray(np.inf), 2) == 10
+
+
 def test_steps_are_few_while_the_metric_is_young():
     caps = [steps_cap(np.asarray(k), 100, 64, ONE) for k in (0, 10, 99, 100, 10_000)]
     expected = [EARLY_STEPS, EARLY_STEPS + 10 * EARLY_GROWTH, EARLY_STEPS + 99 * EARLY_GROWTH]

@@ -30,6 +30,7 @@ from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.low_rank import LowRankMetric
 from fhl_ppl.core.metric import make_metric, reported
 from fhl_ppl.core.random_force import RandomForce
+from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import Tuning, iterate, transition
 from tests.targets import TARGETS
@@ -184,6 +185,7 @@ class WarmUp:
             pulling_strength=None,
             estimate_centre=estimates.centre_from_scores if self.splits else None,
             low_rank=self.is_low_rank,
+            splitting=TWO_STAGE if self.is_low_rank else LEAPFROG,
             jumps=self.jumps,
             trusts_gradient=self.jumps and not self.kinds,
             kinds=self.kinds,

@@ -9,6 +9,8 @@ from fhl_ppl.core.adaptation import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.metric import reported
+from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import iterate
 from fhl_ppl.options import Options
@@ -56,8 +58,9 @@ def reference(recorded, options, coupling):
     plan = options.plan(NUM_WARMUP, DIM)
     state = State(STARTS, *potential_and_gradient(STARTS))
     groups = make_groups(NUM_PARTICLES, GROUP_SIZE, STARTS)
-    adaptation = warmup.start(plan, state, options.step_size, np.eye(DIM))
-    positions, num_steps = [], []
+    inverse_mass_matrix = np.eye(DIM) if plan.dense else np.ones(DIM)
+    adaptation = warmup.start(plan, state, options.step_size, inverse_mass_matrix)
+    positions, num_steps, splittings = [], [], set()
     for iteration, draws in enumerate(recorded):
         tuning = tuning_rules.tune(plan, adaptation, groups, iteration, draws)
         state, info = iterate(
@@ -69,13 +72,15 @@ def reference(recorded, options, coupling):
             )
         positions.append(state.position)
         num_steps.append(int(tuning.num_steps))
-    return np.array(positions), num_steps, adaptation
+        splittings.add(tuning.splitting)
+    return np.array(positions), num_steps, splittings, adaptation
 
 
+@pytest.mark.parametrize("dense_mass", [None, "low_rank"])
 @pytest.mark.parametrize("strength", [None, 0.0, 0.03])
 @pytest.mark.parametrize("arrays", [NumpyArrays, TensorArrays])
 @pytest.mark.parametrize("coupling", ["alternate", "joint"])
-def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength):
+def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength, dense_mass):
     block = Draws(*(torch.as_tensor(np.stack(rows)) for rows in zip(*recorded, strict=True)))
     monkeypatch.setattr(Randomness, "_new_block", lambda self: block)
     monkeypatch.setattr(engine, "arrays_for", lambda like: arrays())
@@ -89,6 +94,7 @@ def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength):
         "coupling": coupling,
         "pulling_strength": strength,
         "target_accept_prob": 0.95,
+        "dense_mass": dense_mass,
     }
     starts = torch.as_tensor(STARTS)
     mcmc = MCMC(
@@ -103,12 +109,18 @@ def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength):
     mcmc.run()
 
     with np.errstate(all="ignore"):
-        expected, num_steps, adaptation = reference(
+        expected, num_steps, splittings, adaptation = reference(
             recorded, Options(**settings), COUPLINGS[coupling]
         )
     assert 2 < max(num_steps) < 100
     # All moved, and the metric is no longer the one that they started with.
     assert (expected[-1] != expected[0]).all()
-    assert np.abs(adaptation.metric.inverse_mass_matrix - np.eye(DIM)).max() > 0.1
+    learnt = reported(adaptation.metric)
+    if dense_mass is None:
+        assert np.abs(learnt - np.eye(DIM)).max() > 0.1
+        assert splittings == {LEAPFROG}
+    else:
+        assert np.abs(learnt.scale - 1).max() > 0.05
+        assert splittings == {TWO_STAGE}
     np.testing.assert_allclose(torch.stack(positions), expected, rtol=0, atol=TOLERANCE)
     np.testing.assert_array_equal(mcmc.diagnostics()["n_steps"][0], num_steps[NUM_WARMUP:])

@@ -16,6 +16,7 @@ from fhl_ppl.core.adaptation.welford import Welford
 from fhl_ppl.core.jump import Pool
 from fhl_ppl.core.metric import AnyMetric
 from fhl_ppl.core.reference import Reference
+from fhl_ppl.core.splitting import LEAPFROG, Splitting
 
 Array = Any
 Moments = Any
@@ -45,6 +46,8 @@ class Plan(NamedTuple):
         Whether to collect full covariances, [dim, dim], or variances, [dim].
     low_rank
         Whether the metric is a `LowRankMetric`, and `low_rank.Sample` is what is collected for it.
+    splitting
+        How the force is divided among the kicks; a `num_steps` that is given has to suit it.
     trajectory_length
         T = eta L, in units of the whitened space.
     num_steps
@@ -82,6 +85,7 @@ class Plan(NamedTuple):
     pulling_strength: float | None
     estimate_centre: Callable[[AnyMetric, Any, Any], Array] | None = None
     low_rank: bool = False
+    splitting: Splitting = LEAPFROG
     jumps: bool = False
     trajectory_floor: float = moves.TRAJECTORY_FLOOR
     jump_floor: float = moves.JUMP_FLOOR

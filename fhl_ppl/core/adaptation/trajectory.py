@@ -118,10 +118,16 @@ def jittered(length: Array, iteration: Array) -> Array:
     return (1 - JITTER + 2 * JITTER * van_der_corput(iteration, length)) * length
 
 
-def steps_for(length: Array, step_size: Array, cap: Array) -> Array:
-    """L = ceil(T / eta), at least 1 and at most `cap`, as a floating-point scalar."""
+def steps_for(length: Array, step_size: Array, cap: Array, stages: int = 1) -> Array:
+    """L = ceil(T / eta), at least 1 and at most `cap`, as a floating-point scalar.
+
+    Above 1 it is rounded up to a multiple of `stages`, and the cap down.
+    """
     xp = array_namespace(length)
     steps = xp.ceil(length / step_size)
+    if stages > 1:
+        cap = stages * xp.floor(cap / stages)
+        steps = xp.where(steps > 1, stages * xp.ceil(steps / stages), steps)
     return xp.maximum(xp.minimum(steps, cap), xp.ones_like(steps))
 
 

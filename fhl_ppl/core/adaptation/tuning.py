@@ -31,17 +31,21 @@ def tune(
     step_size, num_steps = tune_steps(plan, adaptation, iteration)
     pulling_strength = tune_pull(plan, adaptation, groups, draws, step_size, num_steps)
     reference = None if plan.estimate_centre is None else adaptation.reference
-    if not plan.jumps:
-        return Tuning(step_size, num_steps, pulling_strength, adaptation.metric, reference)
-    jump = tune_jump(adaptation, iteration, draws)
-    return Tuning(
+    tuning = Tuning(
         step_size,
-        array_namespace(num_steps).where(jump.happens > 0, 1 + 0 * num_steps, num_steps),
+        num_steps,
         pulling_strength,
         adaptation.metric,
         reference,
-        adaptation.pool.direction,
-        jump,
+        splitting=plan.splitting,
+    )
+    if not plan.jumps:
+        return tuning
+    jump = tune_jump(adaptation, iteration, draws)
+    return tuning._replace(
+        num_steps=array_namespace(num_steps).where(jump.happens > 0, 1 + 0 * num_steps, num_steps),
+        direction=adaptation.pool.direction,
+        jump=jump,
     )
 
 
@@ -69,7 +73,7 @@ def tune_steps(plan: Plan, adaptation: Adaptation, iteration: Array) -> tuple[Ar
     if plan.trajectory_length is None:
         length = trajectory.jittered(length, iteration)
     cap = trajectory.steps_cap(iteration, plan.num_warmup, cap, step_size)
-    num_steps = trajectory.steps_for(length, step_size, cap)
+    num_steps = trajectory.steps_for(length, step_size, cap, plan.splitting.stages)
     # Steps a little shorter than they may be reach T with a whole number of them.
     step_size = xp.minimum(step_size, length / num_steps)
     if plan.min_step_size > 0:
