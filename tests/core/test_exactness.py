@@ -140,7 +140,7 @@ def particle_by_particle(state, draws, tuning, groups, *rest, **more):
     width = groups.present.shape[1]
     turns = [(groups.seat % width == seat)[:, None] for seat in range(width)]
 
-    def sweep(start, step_size, num_steps, metric, potential_and_gradient, pull, fori_loop, _):
+    def sweep(start, step_size, num_steps, metric, potential_and_gradient, pull, fori_loop, *_):
         q, p, energy, gradient = start
         for _ in range(num_steps):
             for mine in turns:
