@@ -7,7 +7,7 @@ import jax
 from jax.flatten_util import ravel_pytree
 from numpyro.util import identity
 
-from fhl_ppl.core.random_force import RandomForce
+from fhl_ppl.core.target import Target
 from fhl_ppl.numpyro import batches, potential, starts
 from fhl_ppl.options import check_random_force
 
@@ -140,8 +140,8 @@ class Problem:
 
     def force(
         self, model_args: tuple, model_kwargs: dict, keys: Array, anchor: batches.Anchor | None
-    ) -> Callable | RandomForce:
-        """What `core` takes for `potential_and_gradient`; noise comes from `keys` [particle]."""
+    ) -> Target:
+        """What `core` moves particles by; noise comes from `keys` [particle]."""
         unravel = self.unravel
         assert unravel is not None, "`start` comes first."
         potential_fn = self._potential(model_args, model_kwargs)

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.adaptation.plan import Adaptation
-from fhl_ppl.core.metric import reported
+from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.metrics import reported
 from fhl_ppl.core.state import State
 from fhl_ppl.numpyro.batches import Anchor
 
@@ -18,7 +18,7 @@ class AdaptState(NamedTuple):
     step_size
         eta, shape [chain].
     inverse_mass_matrix
-        M^-1, shape [dim] or [dim, dim], or a `fhl_ppl.core.low_rank.LowRankMetric`.
+        M^-1, shape [dim] or [dim, dim], or a `fhl_ppl.core.metrics.LowRankMetric`.
     """
 
     step_size: Array
@@ -67,7 +67,7 @@ class FHLState(NamedTuple):
         Index of the particle's group, shape [chain].
     particles
         All particles, those of private companions too.
-    adaptation
+    learnt
         What warm-up has learnt, pooled over the particles.
     rng_key
         Random keys, one for each chain.
@@ -90,7 +90,7 @@ class FHLState(NamedTuple):
     squared_jump: Array
     group: Array
     particles: State
-    adaptation: Adaptation
+    learnt: Learnt
     rng_key: Array
     anchor: Anchor | None = None
 
@@ -102,4 +102,4 @@ class FHLState(NamedTuple):
     @property
     def adapt_state(self) -> AdaptState:
         """Step size and inverse mass matrix, under the names of NumPyro's `HMCState`."""
-        return AdaptState(self.step_size, reported(self.adaptation.metric))
+        return AdaptState(self.step_size, reported(self.learnt["metric"]))

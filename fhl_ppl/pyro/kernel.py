@@ -438,7 +438,7 @@ class FHL(MCMCKernel):
         Parameters
         ----------
         params : mapping of str to Tensor
-            What the last call returned. The companions and the adaptation have to stay in step, so
+            What the last call returned. The companions and what is learnt have to stay in step, so
             the position cannot be changed from outside.
         """
         with pyro.validation_enabled(False):
@@ -460,8 +460,8 @@ class FHL(MCMCKernel):
             rate", as from Pyro's own kernels; and NumPy arrays [draw]: potential_energy, energy,
             accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, move,
             squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], or if of low rank a
-            `fhl_ppl.core.low_rank.LowRankMetric`, sites in the order of the model; "tuned", a
-            `fhl_ppl.core.adaptation.settled.Settled`; and with `keep_companions` "companions": by
+            `fhl_ppl.core.metrics.LowRankMetric`, sites in the order of the model; "tuned", a
+            `fhl_ppl.core.report.Report`; and with `keep_companions` "companions": by
             site their draws [draw, companion, ...].
         """
         if self._chains is None:
@@ -471,7 +471,7 @@ class FHL(MCMCKernel):
             "divergences": np.flatnonzero(statistics.get("diverging", [])).tolist(),
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
             "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
-            "tuned": self._chains.engine.settled(),
+            "tuned": self._chains.engine.report(),
             **statistics,
         }
         companions = self._chains.companions()

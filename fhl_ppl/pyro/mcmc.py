@@ -231,7 +231,7 @@ class MCMC(AbstractMCMC):
             accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, move,
             squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], or if of low rank a
             `fhl_ppl.core.low_rank.LowRankMetric`, sites in the order of the model; "tuned", a
-            `fhl_ppl.core.adaptation.settled.Settled`; and if the kernel keeps companions, by site
+            `fhl_ppl.core.report.Report`; and if the kernel keeps companions, by site
             their draws [draw, companion, ...] under "companions".
         """
         chains = self._ran("diagnostics")
@@ -247,7 +247,7 @@ class MCMC(AbstractMCMC):
         rates = chains.acceptance_rate().tolist()
         result["acceptance rate"] = dict(zip(names, rates, strict=True))
         result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
-        result["tuned"] = chains.engine.settled()
+        result["tuned"] = chains.engine.report()
         result.update(statistics)
         companions = chains.companions()
         if companions is not None:
