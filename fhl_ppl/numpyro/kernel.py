@@ -19,10 +19,10 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.state import State
 from fhl_ppl.core.transition import iterate
-from fhl_ppl.numpyro import potential, starts
-from fhl_ppl.numpyro.batches import Anchor
 from fhl_ppl.numpyro.control import JAX
-from fhl_ppl.numpyro.problem import Problem
+from fhl_ppl.numpyro.model import potential, starts
+from fhl_ppl.numpyro.model.minibatch import Anchor
+from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.randomness import draw, force_keys, is_batch, iteration_key, particle_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options, block_structure, initial_inverse_mass_matrix

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.adaptation.plan import Adaptation
 from fhl_ppl.core.metric import reported
 from fhl_ppl.core.state import State
-from fhl_ppl.numpyro.batches import Anchor
+from fhl_ppl.numpyro.model.minibatch import Anchor
 
 Array = Any
 

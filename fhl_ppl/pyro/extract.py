@@ -11,7 +11,7 @@ from fhl_ppl.diagnostics.arviz_lines import from_arrays
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.options import Options
-from fhl_ppl.pyro.observations import Observations, to_numpy
+from fhl_ppl.pyro.model.observations import Observations, to_numpy
 
 Array = Any
 

@@ -19,18 +19,18 @@ from fhl_ppl.options import (
     check_random_force,
     initial_inverse_mass_matrix,
 )
-from fhl_ppl.pyro.batches import (
+from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.model.minibatch import (
     Minibatch,
     Plates,
     find_minibatch,
     subsampled_plates,
     with_all_rows,
 )
-from fhl_ppl.pyro.chains import Chains
-from fhl_ppl.pyro.engine import Engine
-from fhl_ppl.pyro.potential import BatchedPotential
-from fhl_ppl.pyro.problem import Problem, problem_from_model, problem_from_potential
-from fhl_ppl.pyro.starts import tried
+from fhl_ppl.pyro.model.problem import Problem, problem_from_model, problem_from_potential
+from fhl_ppl.pyro.model.starts import tried
+from fhl_ppl.pyro.run.chains import Chains
+from fhl_ppl.pyro.run.engine import Engine
 
 
 class FHL(MCMCKernel):

@@ -13,9 +13,9 @@ from pyro.infer.mcmc.util import diagnostics, print_summary, select_samples
 from pyro.util import optional
 from torch import Tensor
 
-from fhl_ppl.pyro.chains import Chains, constrained
 from fhl_ppl.pyro.kernel import FHL
-from fhl_ppl.pyro.progress import Progress
+from fhl_ppl.pyro.run.chains import Chains, constrained
+from fhl_ppl.pyro.run.progress import Progress
 
 _FEWEST_DRAWS = 4  # that R-hat of split chains can be computed from
 

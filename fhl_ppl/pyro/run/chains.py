@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fhl_ppl.pyro.engine import Engine, Iteration
-from fhl_ppl.pyro.problem import Problem
-from fhl_ppl.pyro.record import Record
+from fhl_ppl.pyro.model.problem import Problem
+from fhl_ppl.pyro.run.engine import Engine, Iteration
+from fhl_ppl.pyro.run.record import Record
 
 
 class Chains:

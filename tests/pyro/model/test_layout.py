@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fhl_ppl.pyro.layout import SiteLayout
+from fhl_ppl.pyro.model.layout import SiteLayout
 
 PROTOTYPE = {"b": torch.zeros(2, 3), "a": torch.tensor(0.0), "c": torch.zeros(1)}
 

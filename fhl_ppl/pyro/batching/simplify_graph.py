@@ -39,7 +39,7 @@ _NEUTRAL = {
 _COMMUTATIVE = {_aten.add.Tensor, _aten.mul.Tensor}
 
 
-def lean(module: fx.GraphModule, position: Tensor) -> fx.GraphModule:
+def simplify_graph(module: fx.GraphModule, position: Tensor) -> fx.GraphModule:
     """Simplify a recorded function in place.
 
     What is written to in place, and all that it is made from, is left as it is.
@@ -66,7 +66,7 @@ def lean(module: fx.GraphModule, position: Tensor) -> fx.GraphModule:
     >>> position = torch.ones(3)
     >>> module = make_fx(function)(position)
     >>> before = len(module.graph.nodes)
-    >>> before > len(lean(module, position).graph.nodes)
+    >>> before > len(simplify_graph(module, position).graph.nodes)
     True
     >>> [node.name for node in module.graph.nodes if node.op == "call_function"]
     ['add']

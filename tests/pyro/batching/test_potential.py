@@ -11,10 +11,10 @@ import pytest
 import torch
 from pyro.ops import special
 
-from fhl_ppl.pyro import batchable, ladder
-from fhl_ppl.pyro.layout import SiteLayout
-from fhl_ppl.pyro.potential import BatchedPotential
-from fhl_ppl.pyro.problem import problem_from_model
+from fhl_ppl.pyro.batching import batchable, ladder
+from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.problem import problem_from_model
 from tests.pyro.models import MODELS, lkj_mvn
 
 
@@ -236,7 +236,7 @@ def test_the_loop_is_announced_once_with_its_reason():
     assert len(caught) == 1
     message = str(caught[0].message)
     assert "data-dependent control flow" in message
-    assert "test_batched_potential.py, line" in message
+    assert f"{__file__}, line" in message
     assert caught[0].filename == __file__
 
 
@@ -385,7 +385,7 @@ class TestSelfCheckBites:
             return lambda q: SimpleNamespace(forward=lambda _: function(q))
 
         monkeypatch.setattr(ladder, "make_fx", freezing)
-        monkeypatch.setattr(ladder, "lean", lambda module, _: module)
+        monkeypatch.setattr(ladder, "simplify_graph", lambda module, _: module)
         monkeypatch.setattr(ladder, "_script", lambda module, _: module.forward)
         potential = BatchedPotential(quadratic, LAYOUT)
         potential.energy_and_gradient(POINTS)

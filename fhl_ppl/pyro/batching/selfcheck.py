@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fhl_ppl.pyro.quantity import Outputs, Quantity
+from fhl_ppl.pyro.model.one_particle import Outputs, Quantity
 
 # Rounding differs between a batch and a loop, and long sums in float32 cancel. What the check is
 # there to catch (a sum over particles, a frozen branch) is wrong by far more.

@@ -8,7 +8,8 @@ from jax.flatten_util import ravel_pytree
 from numpyro.util import identity
 
 from fhl_ppl.core.random_force import RandomForce
-from fhl_ppl.numpyro import batches, potential, starts
+from fhl_ppl.numpyro.model import minibatch as batches
+from fhl_ppl.numpyro.model import potential, starts
 from fhl_ppl.options import check_random_force
 
 Array = Any

@@ -17,8 +17,8 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.jump import JumpTuning
 from fhl_ppl.core.transition import Tuning
-from fhl_ppl.pyro.arrays import TensorArrays, on_host
-from fhl_ppl.pyro.randomness import Randomness
+from fhl_ppl.pyro.run.arrays import TensorArrays, on_host
+from fhl_ppl.pyro.run.randomness import Randomness
 
 Array = Any
 

@@ -20,10 +20,10 @@ from fhl_ppl.core.metric import reported
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.transition import Tuning, iterate
-from fhl_ppl.pyro.arrays import TensorArrays, arrays_for, on_host
-from fhl_ppl.pyro.potential import BatchedPotential
-from fhl_ppl.pyro.randomness import Randomness
-from fhl_ppl.pyro.tunings import Tunings, unless_zero
+from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.run.arrays import TensorArrays, arrays_for, on_host
+from fhl_ppl.pyro.run.randomness import Randomness
+from fhl_ppl.pyro.run.tunings import Tunings, unless_zero
 
 Array = Any
 

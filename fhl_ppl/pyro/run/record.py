@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from fhl_ppl.pyro.arrays import TensorArrays, on_host
-from fhl_ppl.pyro.engine import Iteration
+from fhl_ppl.pyro.run.arrays import TensorArrays, on_host
+from fhl_ppl.pyro.run.engine import Iteration
 
 Array = Any
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fhl_ppl.pyro.arrays import TensorArrays
-from fhl_ppl.pyro.randomness import Randomness
+from fhl_ppl.pyro.run.arrays import TensorArrays
+from fhl_ppl.pyro.run.randomness import Randomness
 
 LIKE = torch.zeros(8, 100)  # Blocks of 158 iterations.
 

@@ -14,7 +14,7 @@ import torch
 from pyro.ops.integrator import _EXCEPTION_HANDLERS
 from torch import Tensor
 
-from fhl_ppl.pyro.layout import SiteLayout
+from fhl_ppl.pyro.model.layout import SiteLayout
 
 Sites = dict[str, Tensor]
 PotentialFn = Callable[[Sites], Tensor]

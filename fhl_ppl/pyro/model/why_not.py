@@ -11,11 +11,12 @@ import torch
 from pyro import poutine
 from pyro.poutine.subsample_messenger import _Subsample
 
-from fhl_ppl.pyro.quantity import Sites, is_rejection
+from fhl_ppl.pyro.model.one_particle import Sites, is_rejection
 
 # Code that is not the user's.
 _LIBRARIES = (
-    *(str(Path(file).parent) for file in (torch.__file__, pyro.__file__, __file__)),
+    *(str(Path(file).parent) for file in (torch.__file__, pyro.__file__)),
+    str(Path(__file__).parents[1]),
     contextlib.__file__,
 )
 
@@ -68,7 +69,7 @@ def refuse_unsupported(trace: Any) -> None:
             )
 
 
-class SiteBlame:
+class WhyNot:
     """Finds the sites that are to blame for a non-finite potential or gradient.
 
     Parameters

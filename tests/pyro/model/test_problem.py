@@ -8,7 +8,7 @@ import torch
 from pyro.infer.autoguide.initialization import init_to_sample, init_to_value
 from torch.distributions.transforms import AffineTransform
 
-from fhl_ppl.pyro.problem import problem_from_model, problem_from_potential
+from fhl_ppl.pyro.model.problem import problem_from_model, problem_from_potential
 from tests.pyro.models import MODELS
 
 

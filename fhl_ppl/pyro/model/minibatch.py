@@ -19,8 +19,14 @@ from pyro import poutine
 from pyro.poutine.subsample_messenger import SubsampleMessenger, _Subsample
 from torch import Tensor
 
-from fhl_ppl.pyro.layout import SiteLayout
-from fhl_ppl.pyro.quantity import Outputs, PotentialFn, Quantity, Sites, energy_and_gradient
+from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.one_particle import (
+    Outputs,
+    PotentialFn,
+    Quantity,
+    Sites,
+    energy_and_gradient,
+)
 
 Plates = dict[str, tuple[int, int]]
 """By name, size and subsample_size."""

@@ -12,10 +12,10 @@ from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 from torch.distributions import biject_to
 
-from fhl_ppl.pyro.blame import SiteBlame, latent_sites, refuse_unsupported
-from fhl_ppl.pyro.layout import SiteLayout
-from fhl_ppl.pyro.quantity import PotentialFn, Sites, energy, energy_and_gradient
-from fhl_ppl.pyro.starts import found_starts, given_starts, tried
+from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.one_particle import PotentialFn, Sites, energy, energy_and_gradient
+from fhl_ppl.pyro.model.starts import found_starts, given_starts, tried
+from fhl_ppl.pyro.model.why_not import WhyNot, latent_sites, refuse_unsupported
 
 
 class _ContinuousInit(InitMessenger):
@@ -146,13 +146,13 @@ def problem_from_model(
 
         layout = SiteLayout(unconstrained(first))
         quantity = (energy_and_gradient if differentiable else energy)(potential_fn, layout)
-        blame = SiteBlame(model, args, kwargs, chosen)
+        why_not = WhyNot(model, args, kwargs, chosen)
         if initial_params is None:
             position = found_starts(
-                quantity, layout, num_particles, lambda: unconstrained(run()), blame
+                quantity, layout, num_particles, lambda: unconstrained(run()), why_not
             )
         else:
-            position = given_starts(quantity, layout, num_particles, initial_params, blame)
+            position = given_starts(quantity, layout, num_particles, initial_params, why_not)
     return Problem(potential_fn, layout, chosen, position, trace)
 
 

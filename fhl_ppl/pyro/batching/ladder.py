@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from fhl_ppl.pyro.batchable import FillableFactories, batchable_operations
-from fhl_ppl.pyro.blame import explain_failure
-from fhl_ppl.pyro.lean import lean
-from fhl_ppl.pyro.quantity import Outputs, Quantity
-from fhl_ppl.pyro.selfcheck import Reference, disagreement, references
+from fhl_ppl.pyro.batching.batchable import FillableFactories, batchable_operations
+from fhl_ppl.pyro.batching.selfcheck import Reference, disagreement, references
+from fhl_ppl.pyro.batching.simplify_graph import simplify_graph
+from fhl_ppl.pyro.model.one_particle import Outputs, Quantity
+from fhl_ppl.pyro.model.why_not import explain_failure
 
 Batched = Callable[[Tensor], Outputs]
 Builder = Callable[[Batched], Batched]
@@ -75,8 +75,8 @@ class Ladder:
     Examples
     --------
     >>> import torch
-    >>> from fhl_ppl.pyro.layout import SiteLayout
-    >>> from fhl_ppl.pyro.quantity import energy_and_gradient
+    >>> from fhl_ppl.pyro.model.layout import SiteLayout
+    >>> from fhl_ppl.pyro.model.one_particle import energy_and_gradient
     >>> layout = SiteLayout({"x": torch.zeros(2)})
     >>> ladder = Ladder(energy_and_gradient(lambda sites: (sites["x"] ** 2).sum() / 2, layout))
     >>> energies, gradients = ladder(torch.tensor([[3.0, 4.0], [0.0, 2.0]]))
@@ -180,8 +180,10 @@ class Ladder:
                 (
                     "fx",
                     [
-                        lambda below: _script(lean(_record(below, position), position), position),
-                        lambda below: lean(_record(below, position), position).forward,
+                        lambda below: _script(
+                            simplify_graph(_record(below, position), position), position
+                        ),
+                        lambda below: simplify_graph(_record(below, position), position).forward,
                         lambda below: _record(below, position).forward,
                     ],
                 )

@@ -4,10 +4,10 @@ from typing import Any
 
 from torch import Tensor
 
-from fhl_ppl.pyro.batches import Minibatch, controlled
-from fhl_ppl.pyro.ladder import Ladder
-from fhl_ppl.pyro.layout import SiteLayout
-from fhl_ppl.pyro.quantity import (
+from fhl_ppl.pyro.batching.ladder import Ladder
+from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.minibatch import Minibatch, controlled
+from fhl_ppl.pyro.model.one_particle import (
     GradientFn,
     PotentialFn,
     energy,
@@ -20,7 +20,7 @@ class BatchedPotential:
     """Potential energies and gradients of N particles from a potential of one.
 
     Models are written for one particle. How N of them are evaluated together is found out at the
-    first call (see `fhl_ppl.pyro.ladder`) and can be read from `rung` and `reason`.
+    first call (see `fhl_ppl.pyro.batching.ladder`) and can be read from `rung` and `reason`.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class BatchedPotential:
         every call and for every particle. Draw them with Torch: numbers from elsewhere may be
         shared by all particles of a call.
     minibatch : Minibatch, optional
-        Of a potential from a model under `fhl_ppl.pyro.batches.with_all_rows`: `draw` then
+        Of a potential from a model under `fhl_ppl.pyro.model.minibatch.with_all_rows`: `draw` then
         evaluates batches.
     jit_compile : bool, default False
         Compile with ``torch.compile``. Takes many seconds, and again for each number of particles.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fhl_ppl.core.state import Draws
-from fhl_ppl.pyro.arrays import TensorArrays
+from fhl_ppl.pyro.run.arrays import TensorArrays
 
 _LONGEST_BLOCK = 256
 _MOST_NUMBERS = 2**17

@@ -4,7 +4,7 @@ import time
 
 from pyro.infer.mcmc.logger import ProgressBar
 
-from fhl_ppl.pyro.chains import Chains
+from fhl_ppl.pyro.run.chains import Chains
 
 SECONDS_BETWEEN_MESSAGES = 0.1
 """How often the bar looks at the particles, which on a GPU makes the host wait."""

@@ -6,13 +6,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from fhl_ppl.pyro.layout import SiteLayout
-from fhl_ppl.pyro.quantity import Quantity, Sites, is_rejection
+from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.one_particle import Quantity, Sites, is_rejection
+from fhl_ppl.pyro.model.why_not import WhyNot
 
 Result = TypeVar("Result")
-
-# What is wrong with one particle's sites, in words.
-Blame = Callable[[Sites], str]
 
 # Draws per particle, as in Pyro's own search.
 _TRIES = 100
@@ -55,7 +53,7 @@ def found_starts(
     layout: SiteLayout,
     num_particles: int,
     draw: Callable[[], Sites],
-    blame: Blame,
+    why_not: WhyNot,
 ) -> Tensor:
     """Draw until every particle has a valid start of its own.
 
@@ -67,7 +65,7 @@ def found_starts(
     num_particles : int
     draw : callable
         Draws one particle's unconstrained sites.
-    blame : callable
+    why_not : callable
         Says what is wrong with a draw.
 
     Returns
@@ -90,7 +88,7 @@ def found_starts(
             return torch.stack(starts)
     raise ValueError(
         f"only {len(starts)} of {num_particles} particles found a start with finite "
-        f"{_needs(quantity)} in {tries} draws. The last draw: {blame(sites)}. Check the "
+        f"{_needs(quantity)} in {tries} draws. The last draw: {why_not(sites)}. Check the "
         "data against the support of the sites named, or pass initial_params or "
         "init_strategy=pyro.infer.autoguide.init_to_value(values=...)"
     )
@@ -101,7 +99,7 @@ def given_starts(
     layout: SiteLayout,
     num_particles: int,
     initial_params: Mapping[str, Tensor],
-    blame: Blame | None,
+    why_not: WhyNot | None,
 ) -> Tensor:
     """Check the starts a user gave.
 
@@ -113,7 +111,7 @@ def given_starts(
     num_particles : int
     initial_params : mapping of str to Tensor
         Unconstrained, ``[N, *site shape]`` or ``[*site shape]``.
-    blame : callable or None
+    why_not : callable or None
         Says what is wrong with a start.
 
     Returns
@@ -136,7 +134,7 @@ def given_starts(
     for index, row in enumerate(position):
         if not _is_valid(quantity, row):
             sites = layout.unflatten(row)
-            fault = blame(sites) if blame else f"sites {sites}"
+            fault = why_not(sites) if why_not else f"sites {sites}"
             raise ValueError(
                 f"initial_params of particle {index} must have finite {_needs(quantity)}: {fault}"
             )

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from fhl_ppl.pyro import ladder
-from fhl_ppl.pyro.potential import BatchedPotential
-from fhl_ppl.pyro.problem import problem_from_model
+from fhl_ppl.pyro.batching import ladder
+from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.model.problem import problem_from_model
 from tests.pyro.models import LOOP, MODELS
 
 

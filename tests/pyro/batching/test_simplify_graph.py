@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from fhl_ppl.pyro.batchable import batchable_operations
-from fhl_ppl.pyro.lean import lean
-from fhl_ppl.pyro.problem import problem_from_model
-from fhl_ppl.pyro.quantity import energy_and_gradient
+from fhl_ppl.pyro.batching.batchable import batchable_operations
+from fhl_ppl.pyro.batching.simplify_graph import simplify_graph
+from fhl_ppl.pyro.model.one_particle import energy_and_gradient
+from fhl_ppl.pyro.model.problem import problem_from_model
 from tests.pyro.models import LOOP, MODELS
 
 
@@ -77,7 +77,7 @@ def flatten(result):
     ],
 )
 def test_same_results_at_every_call(function):
-    module = lean(make_fx(function)(POINT), POINT)
+    module = simplify_graph(make_fx(function)(POINT), POINT)
     for q in (POINT, POINT, -POINT, POINT + 1):
         argument = q.clone()
         for actual, wanted in zip(
@@ -92,8 +92,8 @@ def test_same_results_at_every_call(function):
 
 
 def test_neutral_operations_and_repetitions_are_gone():
-    assert len(lean(make_fx(neutral)(POINT), POINT).graph.nodes) == 2
-    code = lean(make_fx(repeated)(POINT), POINT).code
+    assert len(simplify_graph(make_fx(neutral)(POINT), POINT).graph.nodes) == 2
+    code = simplify_graph(make_fx(repeated)(POINT), POINT).code
     assert code.count("aten.exp") == code.count("aten.add") == 1
 
 
@@ -104,11 +104,11 @@ def test_no_progress_bar_is_made(monkeypatch):
         raise TimeoutError
 
     monkeypatch.setattr("torch.fx.interpreter.tqdm", locked)
-    lean(make_fx(neutral)(POINT), POINT)
+    simplify_graph(make_fx(neutral)(POINT), POINT)
 
 
 def test_random_draws_stay():
-    module = lean(make_fx(draws)(POINT), POINT)
+    module = simplify_graph(make_fx(draws)(POINT), POINT)
     assert not torch.isclose(module(POINT), module(POINT)).any()
 
 
@@ -117,14 +117,14 @@ def test_checks_that_raise_stay():
         torch.linalg.cholesky(torch.diag(q))
         return q * 2
 
-    module = lean(make_fx(function)(POINT.abs()), POINT.abs())
+    module = simplify_graph(make_fx(function)(POINT.abs()), POINT.abs())
     with pytest.raises(torch.linalg.LinAlgError):
         module(POINT)
 
 
 def test_folding_what_is_written_to_would_be_seen(monkeypatch):
-    monkeypatch.setattr("fhl_ppl.pyro.lean._written_to", lambda graph: set())
-    module = lean(make_fx(accumulates)(POINT), POINT)
+    monkeypatch.setattr("fhl_ppl.pyro.batching.simplify_graph._written_to", lambda graph: set())
+    module = simplify_graph(make_fx(accumulates)(POINT), POINT)
     module(POINT)
     with pytest.raises(AssertionError):
         np.testing.assert_array_equal(module(POINT), accumulates(POINT))
@@ -139,7 +139,7 @@ def test_models(name):
     points = problem.position + 0.1
     expected = module(points)
     before = len(module.graph.nodes)
-    lean(module, problem.position)
+    simplify_graph(module, problem.position)
     for _ in range(2):
         for actual, wanted in zip(module(points), expected, strict=True):
             np.testing.assert_array_equal(actual, wanted)
