@@ -4,8 +4,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fhl_ppl._docs import filled
 from fhl_ppl._extras import require
 from fhl_ppl._version import __version__
+from fhl_ppl.core.statistics import ARVIZ_NAMES, MEANINGS
 
 if TYPE_CHECKING:
     from fhl_ppl.diagnostics.run import Run
@@ -18,6 +20,7 @@ FEWEST_DRAWS = 4
 """ArviZ needs as many to split a chain."""
 
 
+@filled(statistics={name: MEANINGS[ours] for ours, name in ARVIZ_NAMES.items()})
 def to_arviz(
     mcmc: Any,
     *,
@@ -84,12 +87,11 @@ def to_arviz(
 
     Notes
     -----
-    The statistics of each draw, which ArviZ's own converter has as well, are `lp`, `energy`,
-    `acceptance_rate`, `diverging`, `n_steps` and `step_size` as with other kernels; of this one,
-    `pulling_strength`, lambda of the group; `is_leader`; `move`, what the particle did, as an index
-    into `moves`: 0 for a trajectory, from 1 on the jumps of `fhl_ppl.core.jumps`; and
-    `squared_jump`, the squared distance of the proposal in the whitened space, times the
-    probability that it was accepted. `fhl_ppl.moves` makes a table of them.
+    The statistics of each draw, which ArviZ's own converter has as well:
+
+    {statistics}
+
+    The jumps are those of `fhl_ppl.core.jumps`. `fhl_ppl.moves` makes a table of what they did.
 
     Chains are particles. Never string the particles of a group together into one chain: ESS and
     R-hat then come out wrong by factors. `fhl_ppl.summary` has the diagnostics that respect groups.

@@ -7,10 +7,10 @@ import jax
 from jax.flatten_util import ravel_pytree
 from numpyro.util import identity
 
+from fhl_ppl.arguments import check_random_force
 from fhl_ppl.core.random_force import RandomForce
 from fhl_ppl.numpyro.model import minibatch as batches
 from fhl_ppl.numpyro.model import potential, starts
-from fhl_ppl.options import check_random_force
 
 Array = Any
 

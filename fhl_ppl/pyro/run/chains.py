@@ -1,15 +1,18 @@
 """A run of N particles, of which the first are reported as chains."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fhl_ppl.pyro.model.problem import Problem
 from fhl_ppl.pyro.run.engine import Engine, Iteration
-from fhl_ppl.pyro.run.record import Record
+from fhl_ppl.pyro.run.record import Record, Rows
+
+STATE_VERSION = 1
+"""Of what `Chains.state_dict` returns; a state of another cannot be read."""
 
 
 class Chains:
@@ -23,16 +26,23 @@ class Chains:
         The first so many particles are chains; the others are private companions.
     keep_companions : bool
         Whether to keep the draws of the companions too.
+    room : int
+        Number of draws to make room for at the start.
     """
 
     def __init__(
-        self, problem: Problem, engine: Engine, num_reported: int, keep_companions: bool
+        self,
+        problem: Problem,
+        engine: Engine,
+        num_reported: int,
+        keep_companions: bool,
+        room: int,
     ) -> None:
         self.problem = problem
         self.engine = engine
         self.num_reported = num_reported
-        self._record = Record(engine.arrays, engine.groups.group, num_reported)
-        self._companions: list[Tensor] | None = [] if keep_companions else None
+        self._record = Record(engine.groups.group, num_reported, room)
+        self._companions = Rows(room) if keep_companions else None
         self._last: Iteration | None = None
         self._accept_sum = 0.0 * engine.state.potential_energy
         self._accept_count = 0
@@ -60,9 +70,7 @@ class Chains:
         if is_sample:
             self._record.add(self._last)
             if self._companions is not None:
-                self._companions.append(
-                    engine.arrays.tensor(engine.state.position)[self.num_reported :]
-                )
+                self._companions.add(engine.state.position[self.num_reported :])
 
     def logging(self) -> "OrderedDict[str, str]":
         """Return what a progress bar shows: eta, mean acceptance of the phase, mean lambda."""
@@ -89,7 +97,8 @@ class Chains:
         """Return the companions' draws in the model's own space, [draw, companion, ...]."""
         if not self._companions:
             return None
-        sites = self.problem.layout.unflatten(torch.stack(self._companions))
+        draws = self.engine.arrays.tensor(self._companions.all())
+        sites = self.problem.layout.unflatten(draws)
         return {
             name: value.cpu().numpy()
             for name, value in constrained(sites, self.problem.transforms).items()
@@ -97,7 +106,11 @@ class Chains:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on."""
-        return {"settings": self._settings(), **self.engine.state_dict()}
+        return {
+            "version": STATE_VERSION,
+            "settings": self._settings(),
+            **self.engine.state_dict(),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken.
@@ -105,8 +118,15 @@ class Chains:
         Raises
         ------
         ValueError
-            If it was taken from a run with other settings, naming the first that differs.
+            If it was taken from a run with other settings, naming the first that differs, or by
+            another version.
         """
+        check_state(state_dict)
+        missing = self.state_dict().keys() - state_dict.keys()
+        if missing:
+            raise ValueError(
+                f"the state lacks {sorted(missing)}; load what MCMC.state_dict() returned, whole"
+            )
         settings = self._settings()
         for name, value in settings.items():
             got = state_dict["settings"].get(name)
@@ -134,3 +154,25 @@ def constrained(sites: dict[str, Tensor], transforms: dict[str, Any]) -> dict[st
         name: transforms[name].inv(value) if name in transforms else value
         for name, value in sites.items()
     }
+
+
+def check_state(state_dict: Any) -> None:
+    """Insist on a state that this version has saved.
+
+    Raises
+    ------
+    TypeError
+        If it is no dict.
+    ValueError
+        If it has another version, or none.
+    """
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(
+            f"state_dict must be what MCMC.state_dict() returned, got {state_dict!r:.50}"
+        )
+    version = state_dict.get("version")
+    if version != STATE_VERSION:
+        raise ValueError(
+            f"state_dict has version {version!r}, and only {STATE_VERSION} can be read; load what "
+            "MCMC.state_dict() returned, with the fhl_ppl that saved it"
+        )

@@ -3,12 +3,60 @@
 from typing import Any
 
 import numpy as np
-import torch
+from array_api_compat import device
 
-from fhl_ppl.pyro.run.arrays import TensorArrays, on_host
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.statistics import GROUP, STATISTICS, read
+from fhl_ppl.pyro.run.arrays import on_host
 from fhl_ppl.pyro.run.engine import Iteration
 
 Array = Any
+
+
+class Rows:
+    """Rows of one shape and dtype, one beneath another, in an array that doubles when it is full.
+
+    Parameters
+    ----------
+    room : int
+        Number of rows to make room for at the start.
+
+    Examples
+    --------
+    >>> rows = Rows(1)
+    >>> for k in range(3):
+    ...     rows.add(np.full(2, k))
+    >>> rows.all().tolist()
+    [[0, 0], [1, 1], [2, 2]]
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = max(1, room)
+        self._array: Array = None
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, row: Array) -> None:
+        """Copy `row` below the last one."""
+        if self._array is None:
+            self._array = self._empty(self._room, row)
+        elif self._count == len(self._array):
+            longer = self._empty(2 * self._count, row)
+            longer[: self._count] = self._array
+            self._array = longer
+        self._array[self._count] = row
+        self._count += 1
+
+    def all(self) -> Array:
+        """Return a view of all rows, [row, ...]; None if there never was one."""
+        return None if self._array is None else self._array[: self._count]
+
+    @staticmethod
+    def _empty(count: int, like: Array) -> Array:
+        xp = array_namespace(like)
+        return xp.empty((count, *like.shape), dtype=like.dtype, device=device(like))
 
 
 class Record:
@@ -18,70 +66,48 @@ class Record:
 
     Parameters
     ----------
-    arrays : TensorArrays
-        What the iterations are computed on.
     group : array [N]
         Group of each particle.
     num_reported : int
         The first so many particles are reported.
+    room : int
+        Number of draws to make room for at the start.
     """
 
-    def __init__(self, arrays: TensorArrays, group: Array, num_reported: int) -> None:
-        self._arrays = arrays
-        self._reported = slice(0, num_reported)
-        self._group = group
-        self._per_particle: list[dict[str, Array]] = []
-        self._per_iteration: list[tuple[int, Array]] = []
-        self._accepted: list[Array] = []
+    def __init__(self, group: Array, num_reported: int, room: int) -> None:
+        self._group = group[:num_reported]
+        self._num_reported = num_reported
+        self._rows = {each.name: Rows(room) for each in STATISTICS}
+        self._accepted: Array = 0
+        self._count = 0
 
     def add(self, iteration: Iteration) -> None:
         """Keep the statistics of `iteration`."""
-        state, info, tuning = iteration
-        self._per_particle.append(
-            {
-                "potential_energy": state.potential_energy,
-                "energy": info.energy,
-                "accept_prob": info.accept_prob,
-                "diverging": info.diverging,
-                "pulling_strength": info.pulling_strength,
-                "is_leader": info.is_leader,
-                "move": info.move,
-                "squared_jump": info.squared_jump,
-            }
-        )
-        self._per_iteration.append((info.num_steps, tuning.step_size))
-        self._accepted.append(info.accepted)
-
-    def __len__(self) -> int:
-        return len(self._accepted)
+        values = read(*iteration)
+        for each in STATISTICS:
+            value = values[each.name]
+            if each.per == "particle":
+                value = value[: self._num_reported]
+            else:
+                # These the host knows already.
+                value = np.asarray(value, dtype=each.dtype or float)
+            self._rows[each.name].add(value)
+        self._accepted = self._accepted + iteration.info.accepted[: self._num_reported]
+        self._count += 1
 
     def statistics(self) -> dict[str, np.ndarray]:
-        """Return the statistics of the reported particles, each [particle, draw].
-
-        Under the names of the fields of NumPyro's state: potential_energy, energy, accept_prob,
-        diverging, n_steps, step_size, pulling_strength, is_leader, move, squared_jump, group.
-        """
-        shape = (self._reported.stop, len(self))
-        if not len(self):
+        """Return the statistics of the reported particles by name, each [particle, draw]."""
+        if not self._count:
             return {}
-        result = {
-            name: self._stacked([row[name] for row in self._per_particle])
-            for name in self._per_particle[0]
+        columns = {name: on_host(rows.all()) for name, rows in self._rows.items()}
+        columns[GROUP] = np.broadcast_to(on_host(self._group), (self._count, self._num_reported))
+        return {
+            name: np.array(column.T if column.ndim == 2 else [column] * self._num_reported)
+            for name, column in columns.items()
         }
-        num_steps = np.array([int(num_steps) for num_steps, _ in self._per_iteration])
-        step_size = np.array([float(step_size) for _, step_size in self._per_iteration])
-        group = on_host(self._group)[self._reported, None]
-        result["n_steps"] = np.broadcast_to(num_steps, shape).copy()
-        result["step_size"] = np.broadcast_to(step_size, shape).copy()
-        result["group"] = np.broadcast_to(group, shape).copy()
-        return result
 
     def acceptance_rate(self) -> np.ndarray:
         """Return the share of accepted proposals, for each reported particle."""
-        if not len(self):
-            return np.full(self._reported.stop, np.nan)
-        return self._stacked(self._accepted).mean(axis=1)
-
-    def _stacked(self, rows: list[Array]) -> np.ndarray:
-        columns = [self._arrays.tensor(row)[self._reported] for row in rows]
-        return torch.stack(columns, dim=1).cpu().numpy()
+        if not self._count:
+            return np.full(self._num_reported, np.nan)
+        return on_host(self._accepted) / self._count
