@@ -138,7 +138,7 @@ def iterate(
         return control.cond(jumps > 0, of_jumps, of_trajectories, state)
 
     roles, momentum, jump = either(
-        lambda state: _before_jumps(names, state, draws, choice, groups),
+        lambda state: _before_jumps(names, state, draws, tuning, groups),
         lambda state: _before_trajectories(names, state, draws, tuning, groups, coupling),
     )
     strength = array_namespace(state.position).zeros_like(state.potential_energy)
@@ -193,10 +193,11 @@ def iterate(
 
 
 def _before_jumps(
-    names: tuple[str, ...], state: State, draws: Draws, choice: Choice, groups: Groups
+    names: tuple[str, ...], state: State, draws: Draws, tuning: Tuning, groups: Groups
 ) -> _Setting:
     roles = roles_in_jumps(groups, state, draws)
-    jump = offer_jumps(names, state, draws, choice, groups, roles)
+    assert tuning.jump is not None
+    jump = offer_jumps(names, state, draws, tuning.jump, groups, roles)
     return _Setting(roles, array_namespace(draws.noise).zeros_like(draws.noise), jump)
 
 

@@ -15,8 +15,8 @@ from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.transition import iterate
 from fhl_ppl.options import Options
 from fhl_ppl.pyro import FHL, MCMC, engine
-from fhl_ppl.pyro.arrays import NumpyArrays, TensorArrays
-from fhl_ppl.pyro.randomness import Randomness
+from fhl_ppl.pyro.run.arrays import NumpyArrays, TensorArrays
+from fhl_ppl.pyro.run.randomness import Randomness
 from tests.loops import draw
 
 NUM_PARTICLES, DIM, GROUP_SIZE = 10, 4, 4

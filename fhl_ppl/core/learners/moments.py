@@ -9,7 +9,6 @@ from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.metrics import LowRankMetric, low_rank_fit
 from fhl_ppl.core.metrics.low_rank_fit import Sample
 from fhl_ppl.core.moments import independent, welford
-from fhl_ppl.core.moments.welford import Welford
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
 
@@ -63,6 +62,8 @@ class Moments(Steady):
     def observe(self, own: PooledMoments, seen: Seen, learnt: Learnt) -> PooledMoments:
         """Add where the particles are."""
         state = seen.state
+        positions: Any
+        gradients: Any
         if self.window_ends is None:
             positions = welford.update(own.positions, state.position)
             gradients = welford.update(own.gradients, state.gradient)
