@@ -51,9 +51,9 @@ def named(revision: str | None, repository: Path = ROOT) -> str:
     return _git(repository, "rev-parse", "--short", f"{revision}^{{commit}}")
 
 
-def run(root: Path, script: Path, *arguments: object) -> str:
+def run(root: Path, script: Path, *arguments: object, **environment: str) -> str:
     """What a script prints that imports the packages in `root`, wherever itself may lie."""
-    environment = {**ONE_THREAD, **os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, **ONE_THREAD, **environment, "PYTHONPATH": str(root)}
     # -P keeps the script's own directory off the path, -B the checkout clean.
     command = [sys.executable, "-P", "-B", str(script), *map(str, arguments)]
     done = subprocess.run(

@@ -1,6 +1,5 @@
-"""Settings of the Pyro kernel: SETTINGS[name]() gives every iteration's draws, and what it sums up.
-
-What `diagnostics` says of the frozen part is one iteration's worth.
+"""Settings of the Pyro kernel: SETTINGS[name]() gives every iteration's unconstrained sites, and
+the draws as they are reported.
 """
 
 from functools import partial
@@ -58,7 +57,7 @@ def noisy(z):
 
 
 def record(model, chains=8, dtype=torch.float64, **settings):
-    """Every iteration's unconstrained sites, and the diagnostics."""
+    """Every iteration, warm-up included, and what a user gets."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     pyro.clear_param_store()
@@ -70,14 +69,19 @@ def record(model, chains=8, dtype=torch.float64, **settings):
 
     try:
         mcmc = MCMC(
-            FHL(model, **settings), DRAWS, WARMUP, num_chains=chains, hook_fn=keep,
+            FHL(model, **settings),
+            DRAWS,
+            WARMUP,
+            num_chains=chains,
+            hook_fn=keep,
             disable_progbar=True,
         )
         mcmc.run()
     finally:
         torch.set_default_dtype(before)
     draws = {f"z {name}": torch.stack([sites[name] for sites in kept]).numpy() for name in kept[0]}
-    return draws | {name: x.movedim(1, 0).numpy() for name, x in mcmc.get_samples(True).items()}
+    constrained = mcmc.get_samples(group_by_chain=True)
+    return draws | {name: value.movedim(1, 0).numpy() for name, value in constrained.items()}
 
 
 SETTINGS = {

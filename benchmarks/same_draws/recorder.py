@@ -3,7 +3,7 @@
     python benchmarks/same_draws/recorder.py BACKEND DIRECTORY [PART ...]
 
 Run by path: the commit under study need not have this file. A setting that fails, as a commit may
-not know of it yet, leaves a text.
+not know of it yet, leaves a text; one that is there already is left as it is.
 """
 
 import runpy
@@ -21,12 +21,16 @@ def main(backend, directory, *parts):
     settings = runpy.run_path(str(Path(__file__).with_name(f"{backend}_settings.py")))["SETTINGS"]
     warnings.simplefilter("ignore")
     for name, record in settings.items():
-        if parts and not any(part in f"{backend} {name}" for part in parts):
+        if parts and not any(part in name for part in parts):
+            continue
+        file, failure = (Path(directory, f"{name}.{end}") for end in ("npz", "txt"))
+        failure.unlink(missing_ok=True)
+        if file.exists():
             continue
         try:
-            np.savez(Path(directory, f"{name}.npz"), **record())
+            np.savez(file, **record())
         except Exception as error:
-            Path(directory, f"{name}.txt").write_text(f"{type(error).__name__}: {error}")
+            failure.write_text(f"{type(error).__name__}: {str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":
