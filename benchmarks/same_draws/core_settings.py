@@ -2,13 +2,4 @@
 
 from tests.golden.generate import generate
 
-COMPUTED: dict = {}
-for _key, _value in generate().items():
-    _scenario, _, _name = _key.partition("/")
-    COMPUTED.setdefault(_scenario, {})[_name.replace("/", " ")] = _value
-
-SETTINGS = {
-    scenario: lambda arrays=arrays: arrays
-    for scenario, arrays in COMPUTED.items()
-    if scenario != "inputs"
-}
+SETTINGS = {scenario: lambda arrays=arrays: arrays for scenario, arrays in generate().items()}

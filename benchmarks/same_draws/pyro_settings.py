@@ -1,6 +1,4 @@
-"""Settings of the Pyro kernel: SETTINGS[name]() gives every iteration's unconstrained sites, and
-the draws as they are reported.
-"""
+"""Settings of the Pyro kernel: SETTINGS[name]() gives every iteration's sites, and the draws."""
 
 from functools import partial
 
