@@ -8,23 +8,24 @@ from functools import partial
 
 from array_api_compat import array_namespace
 
-from fhl_ppl.core.adaptation import low_rank, warmup, welford
-from fhl_ppl.core.adaptation import metric as estimates
-from fhl_ppl.core.adaptation import tuning as tuning_rules
-from fhl_ppl.core.adaptation.plan import Plan
-from fhl_ppl.core.adaptation.settled import settled
-from fhl_ppl.core.adaptation.trajectory import Kind
-from fhl_ppl.core.adaptation.windows import window_ends
+from fhl_ppl.core import tuning as tuning_rules
+from fhl_ppl.core import warmup
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
-from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
-from fhl_ppl.core.low_rank import LowRankMetric
-from fhl_ppl.core.metric import make_metric, reported
-from fhl_ppl.core.random_force import RandomForce
-from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
+from fhl_ppl.core.learners.windows import window_ends
+from fhl_ppl.core.metrics import dense_fit as estimates
+from fhl_ppl.core.metrics import low_rank_fit as low_rank
+from fhl_ppl.core.metrics import reported
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.metrics.low_rank import LowRankMetric
+from fhl_ppl.core.moments import welford
+from fhl_ppl.core.plan import Kind, Plan
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import Tuning, iterate, transition
+from fhl_ppl.core.target import RandomForce
+from fhl_ppl.core.trajectory.leapfrog import PhasePoint, elastic_leapfrog
+from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 from tests.targets import TARGETS
 
 NUM_WARMUP = 50

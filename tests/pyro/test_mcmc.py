@@ -12,7 +12,7 @@ import torch
 from pyro.infer import NUTS, config_enumerate
 from torch.distributions.transforms import AffineTransform
 
-from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.options import DENSE_LIMIT
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.run.engine import Engine
