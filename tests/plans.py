@@ -2,6 +2,7 @@
 
 from fhl_ppl.core.learners.windows import window_ends
 from fhl_ppl.core.metrics import dense_fit as metric
+from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Plan
 
 
@@ -19,7 +20,7 @@ def make_plan(num_warmup, **changes):
         num_steps=None,
         max_num_steps=64,
         pulling_strength=None,
-        jumps=True,
+        jumps=tuple(JUMPS),
         trusts_gradient=True,
     )
     return plan._replace(**changes)
