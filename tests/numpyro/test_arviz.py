@@ -125,12 +125,13 @@ def test_settings_are_attributes(mcmc, data):
         assert attributes["tuning_steps"] == 40
         assert attributes["chain_method"] == "vectorized"
         assert attributes["inference_library"] == "numpyro"
-        tuned = np.exp(mcmc.last_state.adaptation.step.log_step_size)
+        tuned = np.exp(mcmc.last_state.learnt["step_size"].log_step_size)
         np.testing.assert_allclose(attributes["tuned_step_size"], tuned)
         assert (data["sample_stats"]["step_size"] <= tuned * (1 + 1e-6)).all()
-        moves, mixture = mcmc.last_state.adaptation.moves, mcmc.last_state.adaptation.mixture
+        shares, mixture = (mcmc.last_state.learnt[name] for name in ("move_shares", "pull"))
         assert attributes["moves"].split(", ")[0] == "trajectory"
-        np.testing.assert_allclose(attributes["move_probabilities"], moves.weight, rtol=1e-6)
+        weight = np.concatenate([shares.kinds, shares.jumps])
+        np.testing.assert_allclose(attributes["move_probabilities"], weight, rtol=1e-6)
         np.testing.assert_allclose(attributes["pull_probabilities"], mixture.weight, rtol=1e-6)
         assert attributes["steps_cap"] == 1024
         assert attributes["capped_trajectories"] == 0
