@@ -17,8 +17,9 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.metrics.dense import make_metric
-from fhl_ppl.core.state import State
-from tests.loops import draw, fori_loop
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.target import Plain, state_at
+from tests.loops import draw
 from tests.targets import FORCES, TARGETS, Target, with_force
 
 ITERATIONS = 3
@@ -144,13 +145,13 @@ def run(
     seed: int,
     *,
     coupling: Any = None,
-    step: Callable = transition,
+    step: Callable = iterate,
     adjusted: bool = True,
 ) -> Outcome:
     """Carry out the check; `coupling` and `step` stand in for the real ones."""
     real = COUPLINGS[case.coupling]
     step_size = LARGEST_STEP_SIZE
-    while _run(case, 1000, 0, step_size, real, transition, True).acceptance < MIN_ACCEPTANCE:
+    while _run(case, 1000, 0, step_size, real, iterate, True).acceptance < MIN_ACCEPTANCE:
         step_size *= 0.7
     return _run(case, num_groups, seed, step_size, coupling or real, step, adjusted)
 
@@ -159,11 +160,11 @@ def _run(case, num_groups, seed, step_size, coupling, step, adjusted) -> Outcome
     rng = np.random.default_rng(seed)
     target = TARGETS[case.target]
     groups = make_runs(case.grouping, num_groups)
-    potential_and_gradient = with_force(target, FORCES[case.force])
+    plain = Plain(with_force(target, FORCES[case.force]))
     tuning = Tuning(step_size, NUM_STEPS, case.strength, make_metric(METRICS[case.metric]))
 
     start = target.sample(rng, len(groups.group))
-    state = State(start, *potential_and_gradient(start))
+    state = state_at(plain, start)
     accepted = []
     # Far out energies overflow, which is the algorithm's business, not a reason to warn.
     with np.errstate(all="ignore"):
@@ -174,8 +175,8 @@ def _run(case, num_groups, seed, step_size, coupling, step, adjusted) -> Outcome
                 tuning,
                 groups,
                 coupling,
-                potential_and_gradient,
-                fori_loop,
+                plain,
+                PYTHON,
                 adjusted=adjusted,
             )
             accepted.append(np.mean(info.accepted))
@@ -189,7 +190,8 @@ def follow(
     seed: int,
     coupling: str = "alternate",
     *,
-    evaluate: Callable | None = None,
+    force: Any = None,
+    step: Callable = iterate,
     iterations: int = ITERATIONS,
     num_groups: int = 60_000,
 ) -> Outcome:
@@ -199,22 +201,31 @@ def follow(
     ----------
     make_tuning
         (iteration, draws, groups) -> Tuning.
-    evaluate
-        Stands in for the target's energy and gradient.
+    force
+        A target of core, by default with the energy and the gradient of `target`.
+    step
+        Stands in for `iterate`.
     """
-    evaluate = target.potential_and_gradient if evaluate is None else evaluate
+    force = Plain(target.potential_and_gradient) if force is None else force
     rng = np.random.default_rng(seed)
     groups = make_runs(grouping, num_groups)
     start = target.sample(rng, len(groups.group))
-    state = State(start, *evaluate(start))
+    state = state_at(force, start)
     accepted = []
     # Far out energies overflow, which is the algorithm's business, not a reason to warn.
     with np.errstate(all="ignore"):
         for iteration in range(iterations):
             draws = draw(rng, *start.shape)
             tuning = make_tuning(iteration, draws, groups)
-            state, info = iterate(
-                state, draws, tuning, groups, COUPLINGS[coupling], evaluate, PYTHON
+            state, info = step(
+                state,
+                draws,
+                tuning,
+                groups,
+                COUPLINGS[coupling],
+                force,
+                PYTHON,
+                names=tuple(JUMPS),
             )
             accepted.append(np.mean(info.accepted))
     return compare(target, groups, start, state.position, float(np.min(accepted)))
