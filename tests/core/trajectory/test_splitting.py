@@ -12,7 +12,7 @@ from fhl_ppl.core.trajectory.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.trajectory.reference import Reference
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE, XI, Splitting
 from fhl_ppl.options import DENSE_LIMIT, Options
-from tests.core.test_leapfrog import ALL_FORCES, assert_keeps_volume, assert_reversible
+from tests.core.trajectory.test_leapfrog import ALL_FORCES, assert_keeps_volume, assert_reversible
 from tests.targets import TARGETS, with_force
 
 DIRECTIONS = np.linalg.qr(np.array([[1.0, 0.3], [-0.5, 1.0], [0.4, 0.2]]))[0]

@@ -14,10 +14,22 @@ from fhl_ppl.core.leader import find_leader, pull_rate
 from fhl_ppl.core.metrics import velocity, weigh
 from fhl_ppl.core.target import Plain
 from fhl_ppl.core.trajectory.leapfrog import PhasePoint
-from tests.core.invariance import GRID, GROUPINGS, MIN_ACCEPTANCE, Z_THRESHOLD, Case, run, tile
+from tests.invariance.exact_draws import (
+    GRID,
+    GROUPINGS,
+    Case,
+    assert_caught,
+    assert_invariant,
+    marked,
+    run,
+    tile,
+    z_threshold,
+)
 
 NUM_GROUPS = 100_000
 """Groups in each case."""
+Z_THRESHOLD = z_threshold(len(GRID))
+"""5.4"""
 
 
 def pairs_of(case):
@@ -41,22 +53,9 @@ def pairwise_cover(grid):
 COVER = pairwise_cover(GRID)
 
 
-def assert_invariant(outcome):
-    assert outcome.acceptance > MIN_ACCEPTANCE / 2, "nothing moved, so nothing was tested"
-    assert outcome.worst < Z_THRESHOLD, outcome
-
-
-@pytest.mark.parametrize(
-    ("seed", "case"),
-    [
-        pytest.param(
-            seed, case, id="-".join(map(str, case)), marks=() if case in COVER else pytest.mark.slow
-        )
-        for seed, case in enumerate(GRID)
-    ],
-)
+@pytest.mark.parametrize(("seed", "case"), marked(GRID, COVER.__contains__))
 def test_exact_draws_stay_exact(seed, case):
-    assert_invariant(run(case, NUM_GROUPS, seed))
+    assert_invariant(run(case, NUM_GROUPS, seed), Z_THRESHOLD)
 
 
 class EachAlone(Joint):
@@ -185,15 +184,13 @@ ALTERNATE = JOINT._replace(coupling="alternate")
     ],
 )
 def test_a_wrong_variant_is_caught(case, replaced):
-    outcome = run(case, NUM_GROUPS, 1, **replaced)
-    with pytest.raises(AssertionError, match=r"Outcome\("):
-        assert_invariant(outcome)
+    assert_caught(run(case, NUM_GROUPS, 1, **replaced), Z_THRESHOLD)
 
 
 def test_noise_in_the_choice_of_the_leader_is_harmless():
     # Its law is the same along the trajectory and back, and the test knows nothing of it.
     case = Case("joint", "4", 1.0, "right", "dense", "skewed")
-    assert_invariant(run(case, NUM_GROUPS, 1, coupling=NoisyChoice()))
+    assert_invariant(run(case, NUM_GROUPS, 1, coupling=NoisyChoice()), Z_THRESHOLD)
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)

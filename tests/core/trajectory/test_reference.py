@@ -21,7 +21,7 @@ from fhl_ppl.core.trajectory.reference import (
     turn_in,
 )
 from tests.conftest import importorskip
-from tests.core.invariance import METRICS
+from tests.invariance.exact_draws import METRICS
 from tests.loops import draw
 from tests.targets import FORCES, TARGETS, with_force
 

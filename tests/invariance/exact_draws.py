@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from scipy.stats import norm
 
 from fhl_ppl.core.control import PYTHON
@@ -66,8 +67,15 @@ NUM_MOMENTS = 35
 """Moments compared in each case."""
 FALSE_ALARM_RATE = 1e-3
 """Probability that a correct library fails anywhere in the grid, were its seeds drawn anew."""
-Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * len(GRID)) / 2))
-"""Bonferroni's threshold for |z|, 5.4."""
+
+
+def z_threshold(num_cases):
+    """Bonferroni's threshold for |z|.
+
+    A correct library then fails in any of the cases with a probability of at most
+    `FALSE_ALARM_RATE`, were the seeds drawn anew.
+    """
+    return float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * num_cases) / 2))
 
 
 class Outcome(NamedTuple):
@@ -79,6 +87,36 @@ class Outcome(NamedTuple):
     @property
     def worst(self) -> float:
         return max(abs(z) for z in self.z.values())
+
+
+def assert_invariant(outcome: Outcome, threshold: float) -> None:
+    """Nothing has changed that was looked at."""
+    assert outcome.acceptance > MIN_ACCEPTANCE / 2, "nothing moved, so nothing was tested"
+    assert outcome.worst < threshold, outcome
+
+
+def assert_caught(outcome: Outcome, threshold: float) -> None:
+    """`assert_invariant` fails, and not because nothing has moved."""
+    with pytest.raises(AssertionError, match=r"Outcome\("):
+        assert_invariant(outcome, threshold)
+
+
+def marked(grid: list, is_quick: Callable) -> list:
+    """(seed, case) of all cells of a grid; those that are not quick are `slow`."""
+    return [
+        pytest.param(
+            seed,
+            case,
+            id="-".join(map(str, case)),
+            marks=() if is_quick(case) else pytest.mark.slow,
+        )
+        for seed, case in enumerate(grid)
+    ]
+
+
+def place(values: Any, value: Any) -> int:
+    """Number of a value among others, from 0."""
+    return list(values).index(value)
 
 
 def tile(groups: Groups, copies: int) -> Groups:
