@@ -133,7 +133,9 @@ def check_finite(story, name):
     for value in (np.nan, np.inf, 1e30):
         bad, *rest = story.lessons
         state = State(*(spoilt(part, value) for part in bad.state))
-        bad = bad._replace(state=state, info=bad.info._replace(energy=spoilt(bad.info.energy, value)))
+        bad = bad._replace(
+            state=state, info=bad.info._replace(energy=spoilt(bad.info.energy, value))
+        )
         with np.errstate(all="ignore"):
             # Everybody has seen it: what is fitted by others comes from the same moments.
             known = warmup.observe(story.sampler.learners, bad.known, seen_in(bad))
