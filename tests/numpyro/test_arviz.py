@@ -9,6 +9,7 @@ from jax import random
 from numpyro.infer import MCMC, NUTS, Predictive
 
 from fhl_ppl import mode_changes, moves, summary, to_arviz
+from fhl_ppl.core.statistics import ARVIZ_NAMES
 from fhl_ppl.diagnostics.arviz_lines import datasets
 from fhl_ppl.numpyro import FHL
 from tests.conftest import importorskip
@@ -16,18 +17,7 @@ from tests.conftest import importorskip
 arviz = importorskip("arviz")
 
 Y = jnp.array([[1.0, 2.0, 0.5], [2.5, 1.0, 1.5]])
-STATISTICS = {
-    "lp",
-    "energy",
-    "acceptance_rate",
-    "diverging",
-    "n_steps",
-    "step_size",
-    "pulling_strength",
-    "is_leader",
-    "move",
-    "squared_jump",
-}
+STATISTICS = set(ARVIZ_NAMES.values())
 
 
 def model(y, plate="school"):

@@ -14,13 +14,11 @@ from pyro.infer.autoguide.initialization import init_to_value
 from pyro.infer.mcmc.api import StreamingMCMC
 from torch.distributions.transforms import AffineTransform
 
+from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.pyro import FHL
 
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
-FIELDS = {
-    *("potential_energy", "energy", "accept_prob", "diverging", "n_steps", "step_size"),
-    *("pulling_strength", "is_leader", "move", "squared_jump", "group"),
-}
+FIELDS = set(MEANINGS)
 
 
 def model(y):

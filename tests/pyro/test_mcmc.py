@@ -13,16 +13,14 @@ from pyro.infer import NUTS, config_enumerate
 from torch.distributions.transforms import AffineTransform
 
 from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.options import DENSE_LIMIT
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.run.engine import Engine
 
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
 CHAINS = 6
-STATISTICS = {
-    *("potential_energy", "energy", "accept_prob", "diverging", "n_steps", "step_size"),
-    *("pulling_strength", "is_leader", "move", "squared_jump", "group"),
-}
+STATISTICS = set(MEANINGS)
 
 
 def model(y):
@@ -318,6 +316,27 @@ class TestResume:
             other.load_state_dict(state)
             with pytest.raises(ValueError, match=message):
                 other.run(*([DATA] if other.kernel.model else []))
+
+    @pytest.mark.parametrize(
+        ("state", "error", "message"),
+        [
+            (None, TypeError, "state_dict must be what .* returned, got None"),
+            ("run.pt", TypeError, "state_dict must be what .* returned, got 'run.pt'"),
+            ({}, ValueError, "state_dict has version None, and only 1 can be read"),
+            ({"version": 2}, ValueError, "state_dict has version 2, and only 1 can be read"),
+        ],
+    )
+    def test_what_is_no_state_is_refused_at_once(self, state, error, message):
+        with pytest.raises(error, match=message):
+            made().load_state_dict(state)
+
+    def test_half_a_state_is_refused(self):
+        state = ran(num_samples=2).state_dict()
+        del state["adaptation"], state["generator"]
+        other = made()
+        other.load_state_dict(state)
+        with pytest.raises(ValueError, match=r"lacks \['adaptation', 'generator'\]"):
+            other.run(DATA)
 
 
 def test_above_the_limit_the_metric_is_of_low_rank():
