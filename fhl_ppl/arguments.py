@@ -58,18 +58,9 @@ METRIC = (
 
 
 def argument(default: Any, check: Check, text: str, kind: str | None = None) -> Any:
-    """Make a field of `Options`.
+    """Make a field of `Options`, with its check, its text and, if not the annotation, its type.
 
-    Parameters
-    ----------
-    default
-        None stands for a choice that the text explains, and is not checked.
-    check
-        What to ask of a value.
-    text
-        For the docstrings.
-    kind
-        The type in words; by default that of the annotation.
+    A default of None stands for a choice that the text explains, and is not checked.
     """
     return field(default=default, metadata={"check": check, "text": text, "kind": kind})
 

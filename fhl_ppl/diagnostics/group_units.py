@@ -62,19 +62,8 @@ def group_series(draws: Array, group: Array) -> tuple[Array, Array]:
 def variance_inflation(draws: Array, group: Array) -> Array:
     """How many times the variance of independent particles a group mean has: var(y) / var(z).
 
-    1 for independent particles, n for n particles that always agree.
-
-    Parameters
-    ----------
-    draws
-        Shape [chain, draw, ...].
-    group
-        Group of each chain, shape [chain].
-
-    Returns
-    -------
-    Array
-        Shape [...]; nan for a quantity that does not vary.
+    1 for independent particles, n for n particles that always agree; nan for a quantity that does
+    not vary. Of draws [chain, draw, ...] and the group of each chain, an array [...].
     """
     z, y = group_series(draws, group)
     with np.errstate(invalid="ignore"):

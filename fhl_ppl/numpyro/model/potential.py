@@ -25,18 +25,9 @@ def potential_and_gradient(
 ) -> Callable[[Array], tuple[Array, Array]]:
     """Evaluate all particles: q [particle, dim] -> (U [particle], g [particle, dim]).
 
-    Parameters
-    ----------
-    potential_fn
-        Potential of one particle's pytree.
-    gradient_fn
-        Stand-in for its gradient, pytree to pytree; None for automatic differentiation.
-    unravel
-        Flat position [dim] to pytree.
-    forward_mode
-        Whether to differentiate forward.
-    evaluation
-        "vmap" for all at once, "map" for one after the other.
+    Of one particle, `potential_fn` and `gradient_fn` take the pytree that `unravel` makes of its
+    position [dim]. Without a `gradient_fn` there is automatic differentiation, forward or reverse;
+    `evaluation` is "vmap" for all at once or "map" for one after the other.
     """
 
     def energy(position: Array) -> Array:

@@ -52,14 +52,8 @@ def from_model(
 ) -> tuple[Any, Callable, Callable]:
     """Find a start for every key [particle], or take `init_params` [particle, ...] if given.
 
-    Returns
-    -------
-    z
-        Unconstrained sites, leaves [particle, ...].
-    potential_fn_generator
-        (*model_args, **model_kwargs) -> potential of the unconstrained sites.
-    postprocess_fn_generator
-        (*model_args, **model_kwargs) -> map from unconstrained to constrained sites.
+    Returns the start, leaves [particle, ...]; and, each to be called with the model's arguments,
+    what makes the potential of unconstrained sites and the map from these to constrained ones.
 
     Raises
     ------
@@ -108,16 +102,8 @@ def as_anchor(given: Any, start: Any) -> Any:
 def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient: bool) -> None:
     """Refuse to start where U is not finite, or its gradient if that is what drives the particles.
 
-    Does nothing under a JAX transformation, where the values are not known yet.
-
-    Parameters
-    ----------
-    z, gradient
-        Pytrees with leaves [particle, ...].
-    potential_energy
-        Shape [particle].
-    wants_gradient
-        Whether `gradient` is the gradient of the potential.
+    `z` and `gradient` have leaves [particle, ...], `potential_energy` is [particle]. Does nothing
+    under a JAX transformation, where the values are not known yet.
 
     Raises
     ------

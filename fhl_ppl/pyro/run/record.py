@@ -16,14 +16,9 @@ Array = Any
 class Rows:
     """Rows of one shape and dtype, one beneath another, in an array that doubles when it is full.
 
-    Parameters
-    ----------
-    room : int
-        Number of rows to make room for at the start.
-
     Examples
     --------
-    >>> rows = Rows(1)
+    >>> rows = Rows(room=1)
     >>> for k in range(3):
     ...     rows.add(np.full(2, k))
     >>> rows.all().tolist()
@@ -60,18 +55,10 @@ class Rows:
 
 
 class Record:
-    """Statistics of every draw.
+    """Statistics of every draw of the first `num_reported` particles.
 
-    Nothing is moved to the host before it is asked for.
-
-    Parameters
-    ----------
-    group : array [N]
-        Group of each particle.
-    num_reported : int
-        The first so many particles are reported.
-    room : int
-        Number of draws to make room for at the start.
+    Nothing is moved to the host before it is asked for. `group` [N] is the group of each particle;
+    there is `room` for so many draws at the start.
     """
 
     def __init__(self, group: Array, num_reported: int, room: int) -> None:
