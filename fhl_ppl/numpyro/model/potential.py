@@ -97,7 +97,7 @@ def _force(gradient: Any, position: Array) -> Array:
     return jnp.asarray(jnp.where(jnp.isfinite(flat), flat, 0.0), position.dtype)
 
 
-def _each(one: Callable, evaluation: str) -> Callable:
+def _each(one: Callable[..., Any], evaluation: str) -> Callable[..., Any]:
     if evaluation == "map":
         return lambda *arrays: lax.map(lambda row: one(*row), arrays)
     return jax.vmap(one)
@@ -115,7 +115,7 @@ def slices(z: Any) -> dict[str, slice]:
     return slices
 
 
-def check_potential(potential_fn: Callable, z: Any) -> None:
+def check_potential(potential_fn: Callable[[Any], Array], z: Any) -> None:
     """Refuse parameters that cannot move and a potential that is no scalar.
 
     `z` is one particle's pytree.
@@ -139,7 +139,7 @@ def check_potential(potential_fn: Callable, z: Any) -> None:
         )
 
 
-def check_gradient_fn(gradient_fn: Callable, z: Any, *noise: Array) -> None:
+def check_gradient_fn(gradient_fn: Callable[..., Any], z: Any, *noise: Array) -> None:
     """Refuse a `gradient_fn` that cannot be called, or whose result is not shaped as `z`.
 
     `noise` is the key that a noisy one takes.
