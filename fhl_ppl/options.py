@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from fhl_ppl.arguments import LOW_RANK, argument, arguments_of, blocks, one_of, real, truth, whole
-from fhl_ppl.core.adaptation import low_rank, metric
-from fhl_ppl.core.adaptation.moves import JUMP_FLOOR, TRAJECTORY_FLOOR
-from fhl_ppl.core.adaptation.plan import Plan
-from fhl_ppl.core.adaptation.trajectory import Kind
-from fhl_ppl.core.adaptation.windows import window_ends
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
+from fhl_ppl.core.learners.move_shares import JUMP_FLOOR, TRAJECTORY_FLOOR
+from fhl_ppl.core.learners.windows import window_ends
+from fhl_ppl.core.metrics import dense_fit, low_rank_fit
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.plan import Kind, Plan
+from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 
 INTEGRATORS = ("split", "leapfrog")
 DENSE_LIMIT = 256
@@ -193,11 +193,11 @@ class Options:
         `batch_shares` are the shares of their rows that plates draw as a minibatch.
         """
         if self.trusts_gradient:
-            estimate = metric.from_scores
+            estimate = dense_fit.from_scores
             target_accept_prob, max_num_steps = TARGET_ACCEPT_PROB, MAX_NUM_STEPS
             trajectory_floor, jump_floor = TRAJECTORY_FLOOR, JUMP_FLOOR
         else:
-            estimate = metric.from_positions
+            estimate = dense_fit.from_positions
             target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
             max_num_steps = MAX_NUM_STEPS_NOISY if self.noisy_gradient else MAX_NUM_STEPS_UNTRUSTED
             trajectory_floor = TRAJECTORY_FLOOR_UNTRUSTED
@@ -205,7 +205,7 @@ class Options:
         adapt_metric = self.adapt_mass_matrix and dim > 0
         if self.is_low_rank(dim):
             estimate_metric: Any = (
-                low_rank.from_scores if self.trusts_gradient else low_rank.from_positions
+                low_rank_fit.from_scores if self.trusts_gradient else low_rank_fit.from_positions
             )
         else:
             estimate_metric = partial(estimate, structure=structure)
@@ -216,6 +216,8 @@ class Options:
         splitting = TWO_STAGE if two_stage else LEAPFROG
         most = self.max_num_steps or max_num_steps
         most = max(1, most - most % splitting.stages)
+        # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
+        jumps = self.jumps and adapt_metric and self.adjusted and self.group_size > 1
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
@@ -224,7 +226,7 @@ class Options:
             target_accept_prob=self.target_accept_prob or target_accept_prob,
             adapt_step_size=self.adapt_step_size and dim > 0,
             estimate_metric=estimate_metric if adapt_metric else None,
-            estimate_centre=metric.centre_from_scores if splits else None,
+            estimate_centre=dense_fit.centre_from_scores if splits else None,
             dense=self.is_dense(dim),
             low_rank=self.is_low_rank(dim),
             splitting=splitting,
@@ -239,8 +241,7 @@ class Options:
             # A batch is evaluated twice, at q and at the anchor; the test takes all rows.
             energy_cost=1.0 if batch_shares else 0.0,
             force_cost=2 * max(batch_shares) if batch_shares else 1.0,
-            # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
-            jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
+            jumps=tuple(JUMPS) if jumps else (),
         )
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:

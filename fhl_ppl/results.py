@@ -91,7 +91,7 @@ def to_arviz(
 
     {statistics}
 
-    The jumps are those of `fhl_ppl.core.jumps`. `fhl_ppl.moves` makes a table of what they did.
+    The jumps are those of `fhl_ppl.core.moves`. `fhl_ppl.moves` makes a table of what they did.
 
     Chains are particles. Never string the particles of a group together into one chain: ESS and
     R-hat then come out wrong by factors. `fhl_ppl.summary` has the diagnostics that respect groups.

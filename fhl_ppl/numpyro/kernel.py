@@ -14,14 +14,13 @@ from numpyro.util import identity
 
 from fhl_ppl._docs import filled
 from fhl_ppl.arguments import parameters
-from fhl_ppl.core.adaptation import warmup
-from fhl_ppl.core.adaptation.plan import Adaptation, Plan
-from fhl_ppl.core.adaptation.tuning import tune
-from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core import warmup
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.sampler import Sampler, make_sampler, step
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS, STATISTICS, read
-from fhl_ppl.core.transition import iterate
+from fhl_ppl.core.target import state_at
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.model import potential, starts
@@ -190,7 +189,7 @@ class FHL(MCMCKernel):
         """Drop what `init` sets."""
         # MCMC calls `init` again before it resumes if `_sample_fn` is None.
         self._sample_fn: Callable[..., Any] | None = None
-        self._plan: Plan | None = None
+        self._sampler: Sampler | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         kernel = object.__new__(type(self))
@@ -263,24 +262,25 @@ class FHL(MCMCKernel):
         sites = potential.slices(first)
         structure = block_structure(self._options.dense_mass, sites, dim)
         plan = self._options.plan(num_warmup, dim, structure, problem.batch_shares)
+        sampler = make_sampler(plan, self._options.coupling, self._options.adjusted)
         inverse_mass_matrix = initial_inverse_mass_matrix(
             self._inverse_mass_matrix, sites, dim, plan.dense
         )
 
         # One compiled function: run eagerly, it would be compiled operation by operation.
         @jax.jit
-        def begin(position: Array) -> tuple[State, Adaptation, Anchor | None]:
+        def begin(position: Array) -> tuple[State, Learnt, Anchor | None]:
             anchor = problem.find_anchor(first, model_args, model_kwargs)
             if anchor is not None and init_params is None:
                 # Far out a batch tells so little that the way in would take most of warm-up.
                 position = jnp.broadcast_to(anchor.position, position.shape)
-            force = problem.force(model_args, model_kwargs, keys, anchor)
-            particles = State(position, *force(position))
+            target = problem.force(model_args, model_kwargs, keys, anchor)
+            particles = state_at(target, position)
             metric = jnp.asarray(inverse_mass_matrix, position.dtype)
-            adaptation = warmup.start(plan, particles, self._options.step_size, metric)
-            return particles, adaptation, anchor
+            learnt = warmup.start(sampler, particles, self._options.step_size, metric)
+            return particles, learnt, anchor
 
-        particles, adaptation, anchor = begin(position)
+        particles, learnt, anchor = begin(position)
         if anchor is not None:
             z = jax.vmap(problem.unravel)(particles.position)
         starts.check_finite(
@@ -289,7 +289,7 @@ class FHL(MCMCKernel):
             jax.vmap(problem.unravel)(particles.gradient),
             problem.trusts_gradient,
         )
-        self._plan = plan
+        self._sampler = sampler
         # NumPy, not JAX arrays: `init` may run under a transformation whose tracers must not stay.
         self._groups = make_groups(num_particles, self._options.group_size, np.zeros(num_particles))
         energy = particles.potential_energy
@@ -309,7 +309,7 @@ class FHL(MCMCKernel):
             mean_accept_prob=nothing(energy.dtype),
             group=self._report(jnp.asarray(self._groups.group)),
             particles=particles,
-            adaptation=adaptation,
+            learnt=learnt,
             rng_key=rng_key,
             anchor=anchor,
             **{each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS} | known,
@@ -327,34 +327,26 @@ class FHL(MCMCKernel):
         )
 
     def _sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs) -> FHLState:
-        plan, groups = self._plan, self._groups
-        assert plan is not None
+        sampler = self._sampler
+        assert sampler is not None
         num_particles, dim = state.particles.position.shape
         iteration = jnp.ravel(state.i)[0]
         rng_key, key = iteration_key(state.rng_key)
-        draws = draw(key, num_particles, dim, state.particles.position.dtype)
-        tuning = tune(plan, state.adaptation, groups, iteration, draws)
-        particles, info = iterate(
+        particles, learnt, info, tuning = step(
+            sampler,
+            self._groups,
             state.particles,
-            draws,
-            tuning,
-            groups,
-            COUPLINGS[self._options.coupling],
+            state.learnt,
+            iteration,
+            draw(key, num_particles, dim, state.particles.position.dtype),
             self._problem.force(
                 model_args, model_kwargs, force_keys(key, num_particles), state.anchor
             ),
             JAX,
-            self._options.adjusted,
         )
 
-        def learn(adaptation: Adaptation) -> Adaptation:
-            return warmup.update(plan, adaptation, groups, iteration, draws, particles, info, JAX)
-
-        is_warmup = iteration < plan.num_warmup
-        adaptation = JAX.cond(is_warmup, learn, identity, state.adaptation)
-
         done = iteration + 1
-        in_phase = jnp.where(done <= plan.num_warmup, done, done - plan.num_warmup)
+        in_phase = jnp.where(done <= sampler.num_warmup, done, done - sampler.num_warmup)
         told = self._told(read(particles, info, tuning))
         return FHLState(
             i=state.i + 1,
@@ -363,7 +355,7 @@ class FHL(MCMCKernel):
             + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
             group=state.group,
             particles=particles,
-            adaptation=adaptation,
+            learnt=learnt,
             rng_key=rng_key,
             anchor=state.anchor,
             **told,

@@ -4,7 +4,8 @@ from collections import namedtuple
 from typing import Any, NamedTuple
 
 from fhl_ppl._docs import filled
-from fhl_ppl.core.metric import reported
+from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.metrics import reported
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.numpyro.model.minibatch import Anchor
@@ -20,7 +21,7 @@ class AdaptState(NamedTuple):
     step_size
         eta, shape [chain].
     inverse_mass_matrix
-        M^-1, shape [dim] or [dim, dim], or a `fhl_ppl.core.low_rank.LowRankMetric`.
+        M^-1, shape [dim] or [dim, dim], or a `fhl_ppl.core.metrics.LowRankMetric`.
     """
 
     step_size: Array
@@ -29,7 +30,7 @@ class AdaptState(NamedTuple):
 
 _FIELDS = (
     *("i", "z", "mean_accept_prob", *MEANINGS),
-    *("particles", "adaptation", "rng_key", "anchor"),
+    *("particles", "learnt", "rng_key", "anchor"),
 )
 
 
@@ -61,7 +62,7 @@ class FHLState(_Fields):
     {statistics}
     particles
         All particles, those of private companions too.
-    adaptation
+    learnt
         What warm-up has learnt, pooled over the particles.
     rng_key
         Random keys, one for each chain.
@@ -72,6 +73,7 @@ class FHLState(_Fields):
     __slots__ = ()
 
     particles: State
+    learnt: Learnt
     anchor: Anchor | None
 
     @property
@@ -82,4 +84,4 @@ class FHLState(_Fields):
     @property
     def adapt_state(self) -> AdaptState:
         """Step size and inverse mass matrix, under the names of NumPyro's `HMCState`."""
-        return AdaptState(self.step_size, reported(self.adaptation.metric))
+        return AdaptState(self.step_size, reported(self.learnt["metric"]))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyro
 
-from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metrics import LowRankMetric
 from fhl_ppl.core.statistics import ARVIZ_NAMES
 from fhl_ppl.diagnostics.arviz_lines import from_arrays
 from fhl_ppl.diagnostics.dims import check_dims

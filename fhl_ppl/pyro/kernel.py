@@ -363,7 +363,7 @@ class FHL(MCMCKernel):
         Parameters
         ----------
         params : mapping of str to Tensor
-            What the last call returned. The companions and the adaptation have to stay in step, so
+            What the last call returned. The companions and what is learnt have to stay in step, so
             the position cannot be changed from outside.
         """
         with pyro.validation_enabled(False):
@@ -391,7 +391,7 @@ class FHL(MCMCKernel):
             "divergences": np.flatnonzero(statistics.get("diverging", [])).tolist(),
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
             "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
-            "tuned": self._chains.engine.settled(),
+            "tuned": self._chains.engine.report(),
             **statistics,
         }
         companions = self._chains.companions()

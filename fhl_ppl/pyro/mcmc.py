@@ -230,8 +230,8 @@ class MCMC(AbstractMCMC):
             By site "n_eff" and "r_hat" as from ``pyro.infer.MCMC``, NaN for less than four draws.
             "divergences", for each chain the numbers of the draws in which the proposal diverged,
             and "acceptance rate". "inverse_mass_matrix" [D] or [D, D], or if of low rank a
-            `fhl_ppl.core.low_rank.LowRankMetric`, sites in the order of the model; "tuned", a
-            `fhl_ppl.core.adaptation.settled.Settled`; and if the kernel keeps companions, by site
+            `fhl_ppl.core.metrics.LowRankMetric`, sites in the order of the model; "tuned", a
+            `fhl_ppl.core.report.Report`; and if the kernel keeps companions, by site
             their draws [draw, companion, ...] under "companions". And NumPy arrays [chain, draw]:
 
             {statistics}
@@ -249,7 +249,7 @@ class MCMC(AbstractMCMC):
         rates = chains.acceptance_rate().tolist()
         result["acceptance rate"] = dict(zip(names, rates, strict=True))
         result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
-        result["tuned"] = chains.engine.settled()
+        result["tuned"] = chains.engine.report()
         result.update(statistics)
         companions = chains.companions()
         if companions is not None:

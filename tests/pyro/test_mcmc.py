@@ -12,7 +12,7 @@ import torch
 from pyro.infer import NUTS, config_enumerate
 from torch.distributions.transforms import AffineTransform
 
-from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.options import DENSE_LIMIT
 from fhl_ppl.pyro import FHL, MCMC
@@ -332,10 +332,10 @@ class TestResume:
 
     def test_half_a_state_is_refused(self):
         state = ran(num_samples=2).state_dict()
-        del state["adaptation"], state["generator"]
+        del state["learnt"], state["generator"]
         other = made()
         other.load_state_dict(state)
-        with pytest.raises(ValueError, match=r"lacks \['adaptation', 'generator'\]"):
+        with pytest.raises(ValueError, match=r"lacks \['generator', 'learnt'\]"):
             other.run(DATA)
 
 

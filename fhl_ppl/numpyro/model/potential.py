@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax, random
 from jax.flatten_util import ravel_pytree
 
-from fhl_ppl.core.random_force import RandomForce
+from fhl_ppl.core.target import Plain, RandomForce
 
 Array = Any
 
@@ -22,8 +22,8 @@ def potential_and_gradient(
     unravel: Callable[[Array], Any],
     forward_mode: bool,
     evaluation: str,
-) -> Callable[[Array], tuple[Array, Array]]:
-    """Evaluate all particles: q [particle, dim] -> (U [particle], g [particle, dim]).
+) -> Plain:
+    """Energy and force of all particles at once, [particle] and [particle, dim].
 
     Of one particle, `potential_fn` and `gradient_fn` take the pytree that `unravel` makes of its
     position [dim]. Without a `gradient_fn` there is automatic differentiation, forward or reverse;
@@ -44,7 +44,7 @@ def potential_and_gradient(
         return energy(position), _force(gradient_fn(unravel(position)), position)
 
     one = given if gradient_fn is not None else forward if forward_mode else reverse
-    return _each(one, evaluation)
+    return Plain(_each(one, evaluation))
 
 
 def noisy_force(
@@ -62,8 +62,8 @@ def noisy_force(
     def force(position: Array, key: Array) -> Array:
         return _force(gradient_fn(unravel(position), key), position)
 
-    def draw(position: Array, number: Array, known: Array | None) -> tuple[Array, Array]:
-        energies = _each(energy, evaluation)(position) if known is None else known
+    def draw(position: Array, number: Array, known: Array, is_start: Array) -> tuple[Array, Array]:
+        energies = lax.cond(is_start, lambda _: known, _each(energy, evaluation), position)
         return energies, _each(force, evaluation)(position, _fold_in(keys, number))
 
     return RandomForce(draw)
@@ -81,7 +81,7 @@ def batch_force(
     def energy(position: Array) -> Array:
         return jnp.reshape(potential_fn(unravel(position)), ())
 
-    def draw(position: Array, number: Array, known: Array | None) -> tuple[Array, Array]:
+    def draw(position: Array, number: Array, known: Array, is_start: Array) -> tuple[Array, Array]:
         return _each(of_batch, evaluation)(position, _fold_in(keys, number))
 
     return RandomForce(draw, _each(energy, evaluation))

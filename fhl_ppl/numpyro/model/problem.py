@@ -8,7 +8,7 @@ from jax.flatten_util import ravel_pytree
 from numpyro.util import identity
 
 from fhl_ppl.arguments import check_target
-from fhl_ppl.core.random_force import RandomForce
+from fhl_ppl.core.target import Target
 from fhl_ppl.numpyro.model import minibatch as batches
 from fhl_ppl.numpyro.model import potential, starts
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
@@ -130,8 +130,8 @@ class Problem:
 
     def force(
         self, model_args: Args, model_kwargs: Kwargs, keys: Array, anchor: batches.Anchor | None
-    ) -> Callable[..., Any] | RandomForce:
-        """What `core` takes for `potential_and_gradient`; noise comes from `keys` [particle]."""
+    ) -> Target:
+        """What `core` moves particles by; noise comes from `keys` [particle]."""
         unravel = self.unravel
         assert unravel is not None, "`start` comes first."
         potential_fn = self._potential(model_args, model_kwargs)

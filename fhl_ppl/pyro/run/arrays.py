@@ -58,13 +58,15 @@ class NumpyArrays(TensorArrays):
 
 
 def on_host(values: Any) -> Any:
-    """Return an array, or a named tuple of arrays, with tensors as NumPy arrays.
+    """Return an array, or named tuples and dicts of arrays, with tensors as NumPy arrays.
 
     Examples
     --------
     >>> on_host(torch.ones(2))
     array([1., 1.], dtype=float32)
     """
+    if isinstance(values, dict):
+        return {name: on_host(value) for name, value in values.items()}
     if isinstance(values, tuple):
         return type(values)(*map(on_host, values))
     return values.cpu().numpy() if isinstance(values, Tensor) else values

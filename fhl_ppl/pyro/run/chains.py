@@ -42,7 +42,7 @@ class Chains:
     @property
     def is_warming_up(self) -> bool:
         """Whether the next iteration still belongs to the warm-up."""
-        return self.engine.iteration < self.engine.plan.num_warmup
+        return self.engine.iteration < self.engine.sampler.num_warmup
 
     @property
     def position(self) -> Tensor:
@@ -53,7 +53,7 @@ class Chains:
         """Run one iteration; record it if the warm-up is over."""
         engine = self.engine
         is_sample = not self.is_warming_up
-        if engine.iteration == engine.plan.num_warmup:
+        if engine.iteration == engine.sampler.num_warmup:
             self._accept_sum = 0.0 * self._accept_sum
             self._accept_count = 0
         self._last = engine.advance()
@@ -135,7 +135,7 @@ class Chains:
             "num_particles": len(self.problem.position),
             "sites": {name: list(shape) for name, shape in layout.shapes.items()},
             "dtype": str(layout.dtype),
-            "warmup_steps": self.engine.plan.num_warmup,
+            "warmup_steps": self.engine.sampler.num_warmup,
             **self.engine.settings,
         }
 

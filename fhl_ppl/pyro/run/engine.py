@@ -8,22 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fhl_ppl.core.adaptation import warmup
-from fhl_ppl.core.adaptation.plan import Plan
-from fhl_ppl.core.adaptation.settled import Settled, settled
-from fhl_ppl.core.adaptation.tuning import tune
+from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.low_rank import LowRankMetric
-from fhl_ppl.core.metric import reported
-from fhl_ppl.core.random_force import RandomForce
-from fhl_ppl.core.state import Draws, Info, State
-from fhl_ppl.core.transition import Tuning, iterate
+from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.metrics import LowRankMetric, reported
+from fhl_ppl.core.plan import Plan
+from fhl_ppl.core.report import Report, report
+from fhl_ppl.core.sampler import make_sampler, step
+from fhl_ppl.core.state import Info, State
+from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.run.arrays import TensorArrays, arrays_for, on_host
 from fhl_ppl.pyro.run.randomness import Randomness
-from fhl_ppl.pyro.run.tunings import Tunings, unless_zero
+from fhl_ppl.pyro.run.tunings import Tunings
 
 Array = Any
 
@@ -58,7 +56,8 @@ class Engine:
     iteration : int
         Iterations done.
     state : State
-    adaptation : Adaptation
+    learnt : dict
+        What warm-up has learnt.
     settings : dict
         What a state has to have in common with the engine that loads it.
     """
@@ -78,57 +77,43 @@ class Engine:
     ) -> None:
         self.potential = potential
         self.arrays = arrays_for(position) if arrays is None else arrays
-        self.plan = plan
+        self.sampler = make_sampler(plan, coupling, adjusted)
         self.iteration = 0
         self.settings = {"group_size": group_size, "coupling": coupling, "adjusted": adjusted}
-        self._coupling = COUPLINGS[coupling]
-        self._adjusted = adjusted
         self._draw = Randomness(position, self.arrays)
+        self._tune = Tunings(self._draw, self.arrays)
+        self._target = self._random_force() if potential.is_random else Plain(self._evaluate)
         array = self.arrays.array
-        self._force = self._random_force() if potential.is_random else self._evaluate
-        self.state = State(array(position), *self._force(array(position)))
+        self.state = state_at(self._target, array(position))
         self.groups = make_groups(len(position), group_size, self.state.position)
         metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
-        self.adaptation = warmup.start(self.plan, self.state, step_size, array(metric))
-        self._tunings: Tunings | None = None
+        self.learnt = warmup.start(self.sampler, self.state, step_size, array(metric))
 
     def advance(self) -> Iteration:
         """Run one iteration."""
         # Particles far out overflow, which is what their rejection is made of.
         with torch.no_grad(), np.errstate(all="ignore"):
-            draws = self._draw()
-            tuning = self._tune(draws)
-            self.state, info = iterate(
-                self.state,
-                draws,
-                tuning,
+            self.state, self.learnt, info, tuning = step(
+                self.sampler,
                 self.groups,
-                self._coupling,
-                self._force,
+                self.state,
+                self.learnt,
+                self.iteration,
+                self._draw(),
+                self._target,
                 PYTHON,
-                self._adjusted,
+                self._tune,
             )
-            if self.iteration < self.plan.num_warmup:
-                self.adaptation = warmup.update(
-                    self.plan,
-                    self.adaptation,
-                    self.groups,
-                    self.iteration,
-                    draws,
-                    self.state,
-                    info,
-                    PYTHON,
-                )
         self.iteration += 1
         return Iteration(self.state, info, tuning)
 
     def inverse_mass_matrix(self) -> np.ndarray | LowRankMetric:
         """Return M^-1 as it is now, [D] or [D, D], or its parts if it is of low rank."""
-        return on_host(reported(self.adaptation.metric))
+        return on_host(reported(self.learnt["metric"]))
 
-    def settled(self) -> Settled:
+    def report(self) -> Report:
         """Return what warm-up has settled on, as NumPy arrays."""
-        return Settled(*map(np.asarray, on_host(settled(self.plan, self.adaptation))))
+        return Report(*map(np.asarray, on_host(report(self.sampler, self.learnt))))
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on, as plain values and tensors."""
@@ -136,7 +121,7 @@ class Engine:
         result = {
             "iteration": self.iteration,
             "particles": _to_dict(self.state, saved),
-            "adaptation": _to_dict(self.adaptation, saved),
+            "learnt": _to_dict(self.learnt, saved),
             **self._draw.state_dict(),
         }
         if self.potential.is_random:
@@ -158,12 +143,12 @@ class Engine:
         """
         self.iteration = state_dict["iteration"]
         self.state = _from_dict(self.state, state_dict["particles"], self.arrays)
-        self.adaptation = _from_dict(self.adaptation, state_dict["adaptation"], self.arrays)
+        self.learnt = _from_dict(self.learnt, state_dict["learnt"], self.arrays)
         self._draw.load_state_dict(state_dict)
         if self.potential.is_random:
             for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
                 put(state)
-        self._tunings = None
+        self._tune.forget()
 
     def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
         """Return how to read and set the global generators that a random force may draw from."""
@@ -183,9 +168,9 @@ class Engine:
     def _random_force(self) -> RandomForce:
         tensor, array = self.arrays.tensor, self.arrays.array
 
-        def draw(position: Array, _: int, energy: Array | None) -> tuple[Array, Array]:
-            known = None if energy is None else tensor(energy)
-            values, gradients = self.potential.draw(tensor(position), known)
+        def draw(position: Array, number: int, known: Array, is_start: bool) -> tuple[Array, Array]:
+            energy = tensor(known) if is_start else None
+            values, gradients = self.potential.draw(tensor(position), energy)
             return array(values), array(gradients)
 
         def energies(position: Array) -> Array:
@@ -193,36 +178,22 @@ class Engine:
 
         return RandomForce(draw, None if self.potential.noisy_gradient else energies)
 
-    def _tune(self, draws: Draws) -> Tuning:
-        if self.iteration < self.plan.num_warmup:
-            tuning = tune(self.plan, self.adaptation, self.groups, self.iteration, draws)
-            # The numbers that the host needs, to count the steps and to know what comes.
-            tuning = tuning._replace(num_steps=int(tuning.num_steps))
-            if tuning.jump is not None:
-                jump = tuning.jump._replace(happens=int(tuning.jump.happens))
-                tuning = tuning._replace(jump=jump)
-            if tuning.pulling_strength is not None:
-                tuning = tuning._replace(pulling_strength=unless_zero(tuning.pulling_strength))
-            return tuning
-        if self._tunings is None:
-            self._tunings = Tunings(self.plan, self.adaptation, self.groups, self.arrays)
-        return self._tunings.of(self.iteration, self._draw)
-
 
 def _to_dict(values: Any, saved: Callable[[Array], Any]) -> dict[str, Any]:
     """Turn nested named tuples into nested dicts."""
     return {
         name: _to_dict(value, saved) if isinstance(value, tuple) else saved(value)
-        for name, value in values._asdict().items()
+        for name, value in _by_name(values).items()
     }
 
 
 def _from_dict(like: Any, saved: dict[str, Any], arrays: TensorArrays) -> Any:
     """Undo `_to_dict`, checking names and shapes against `like`."""
-    if set(saved) != set(like._fields):
-        raise ValueError(f"a state needs the entries {list(like._fields)}, got {list(saved)}")
+    named = _by_name(like)
+    if set(saved) != set(named):
+        raise ValueError(f"a state needs the entries {list(named)}, got {list(saved)}")
     result = {}
-    for name, value in like._asdict().items():
+    for name, value in named.items():
         if isinstance(value, tuple):
             result[name] = _from_dict(value, saved[name], arrays)
             continue
@@ -233,4 +204,8 @@ def _from_dict(like: Any, saved: dict[str, Any], arrays: TensorArrays) -> Any:
                 f"{tuple(value.shape)}; use the same model, num_chains, group_size and metric"
             )
         result[name] = arrays.loaded(saved[name], value)
-    return type(like)(**result)
+    return result if isinstance(like, dict) else type(like)(**result)
+
+
+def _by_name(values: Any) -> dict[str, Any]:
+    return values if isinstance(values, dict) else values._asdict()

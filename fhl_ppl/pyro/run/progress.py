@@ -14,7 +14,7 @@ class Progress:
     """Shows the stage, the speed, and what `Chains.logging` returns."""
 
     def __init__(self, chains: Chains, num_samples: int, disable: bool) -> None:
-        remaining = max(0, chains.engine.plan.num_warmup - chains.engine.iteration)
+        remaining = max(0, chains.engine.sampler.num_warmup - chains.engine.iteration)
         self._chains = chains
         self._bar = ProgressBar(remaining, num_samples, disable=disable)
         self._stage = ""

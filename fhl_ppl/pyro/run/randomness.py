@@ -66,7 +66,8 @@ class Randomness:
     def _refill(self) -> None:
         self._before_block = self.generator.get_state()
         self.block = self._new_block()
-        arrays = (self._arrays.array(tensor) for tensor in self.block)
+        given = [tensor for tensor in self.block if tensor is not None]
+        arrays = (self._arrays.array(tensor) for tensor in given)
         self._rows = [Draws(*row) for row in zip(*arrays, strict=True)]
         self.used = 0
 

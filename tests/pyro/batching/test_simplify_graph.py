@@ -140,7 +140,9 @@ def test_models(name):
     expected = module(points)
     before = len(module.graph.nodes)
     simplify_graph(module, problem.position)
+    # Products of matrices may be summed in another order where memory lies otherwise.
+    tolerance = 100 * torch.finfo(points.dtype).eps
     for _ in range(2):
         for actual, wanted in zip(module(points), expected, strict=True):
-            np.testing.assert_array_equal(actual, wanted)
+            torch.testing.assert_close(actual, wanted, rtol=tolerance, atol=tolerance)
     assert len(module.graph.nodes) < 0.85 * before
