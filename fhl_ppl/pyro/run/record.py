@@ -76,8 +76,8 @@ class Record:
             if each.per == "particle":
                 value = value[: self._num_reported]
             else:
-                # These the host knows already.
-                value = np.asarray(value, dtype=each.dtype or float)
+                # Plain numbers, as a rule: the host counts the steps.
+                value = np.asarray(on_host(value), dtype=each.dtype or float)
             self._rows[each.name].add(value)
         self._accepted = self._accepted + iteration.info.accepted[: self._num_reported]
         self._count += 1
