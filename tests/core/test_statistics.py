@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.state import Info, State
 from fhl_ppl.core.statistics import ARVIZ_NAMES, MEANINGS, STATISTICS, read
-from fhl_ppl.core.iteration import Tuning
 
 # Beside the list itself, the one place that spells the names out, for what users rely on.
 PUBLIC = {

@@ -115,13 +115,16 @@ def test_settings_are_attributes(mcmc, data):
         assert attributes["tuning_steps"] == 40
         assert attributes["chain_method"] == "vectorized"
         assert attributes["inference_library"] == "numpyro"
-        tuned = np.exp(mcmc.last_state.adaptation.step.log_step_size)
+        learnt = mcmc.last_state.learnt
+        tuned = np.exp(learnt["step_size"].log_step_size)
         np.testing.assert_allclose(attributes["tuned_step_size"], tuned)
         assert (data["sample_stats"]["step_size"] <= tuned * (1 + 1e-6)).all()
-        moves, mixture = mcmc.last_state.adaptation.moves, mcmc.last_state.adaptation.mixture
         assert attributes["moves"].split(", ")[0] == "trajectory"
-        np.testing.assert_allclose(attributes["move_probabilities"], moves.weight, rtol=1e-6)
-        np.testing.assert_allclose(attributes["pull_probabilities"], mixture.weight, rtol=1e-6)
+        shares = learnt["move_shares"]
+        probabilities = [np.sum(shares.kinds), *shares.jumps]
+        np.testing.assert_allclose(attributes["move_probabilities"], probabilities, rtol=1e-6)
+        pulls = learnt["pull"].weight
+        np.testing.assert_allclose(attributes["pull_probabilities"], pulls, rtol=1e-6)
         assert attributes["steps_cap"] == 1024
         assert attributes["capped_trajectories"] == 0
 

@@ -110,10 +110,10 @@ def test_warmup_apart_equals_warmup_within():
 def test_nothing_adapts_after_warmup():
     mcmc = make()
     mcmc.warmup(random.PRNGKey(0), EFFECT)
-    before = mcmc.post_warmup_state.adaptation
+    before = mcmc.post_warmup_state.learnt
     draws(mcmc, mcmc.post_warmup_state.rng_key)
     for old, new in zip(
-        jax.tree.leaves(before), jax.tree.leaves(mcmc.last_state.adaptation), strict=True
+        jax.tree.leaves(before), jax.tree.leaves(mcmc.last_state.learnt), strict=True
     ):
         np.testing.assert_array_equal(old, new)
 

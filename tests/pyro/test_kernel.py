@@ -201,7 +201,7 @@ def test_dense_mass_in_blocks():
     kernel.setup(40, DATA)
     for _ in range(40):
         kernel.sample({})
-    metric = kernel._chains.engine.adaptation.metric.inverse_mass_matrix
+    metric = kernel._chains.engine.learnt["metric"].inverse_mass_matrix
     assert metric.shape == (2, 2)
     assert metric[0, 1] == 0 != metric[0, 0]
     with pytest.raises(ValueError, match="dense_mass names 'sigma', which is no latent site"):

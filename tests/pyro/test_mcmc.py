@@ -271,7 +271,7 @@ class TestResume:
         assert one["iteration"] == other["iteration"] == 60
         np.testing.assert_array_equal(one["generator"], other["generator"])
 
-    @pytest.mark.parametrize("lost", ["generator", "adaptation", "particles"])
+    @pytest.mark.parametrize("lost", ["generator", "learnt", "particles"])
     def test_an_incomplete_state_would_be_seen(self, monkeypatch, lost):
         complete = Engine.load_state_dict
 
@@ -535,7 +535,8 @@ def test_everything_is_of_the_models_dtype(dtype):
     assert draws(mcmc)["x"].dtype == dtype
     engine = mcmc._chains.engine
     name = str(dtype).removeprefix("torch.")
-    for value in (*engine.state, *engine.adaptation.metric, engine.adaptation.step.log_step_size):
+    learnt = engine.learnt
+    for value in (*engine.state, *learnt["metric"], learnt["step_size"].log_step_size):
         assert str(value.dtype).removeprefix("torch.") == name
     assert mcmc.diagnostics()["acceptance rate"]["chain 0"] > 0.4
     assert mcmc.diagnostics()["energy"].dtype == name

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.state import Info, State
 from fhl_ppl.core.statistics import MEANINGS, STATISTICS
-from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.pyro.run.engine import Iteration
 from fhl_ppl.pyro.run.record import Record, Rows
 
