@@ -20,7 +20,6 @@ from fhl_ppl.core.metrics import reported
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.moments import welford
-from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Kind, Plan
 from fhl_ppl.core.report import report
 from fhl_ppl.core.sampler import make_sampler, step
@@ -33,6 +32,8 @@ from tests.targets import TARGETS
 
 NUM_WARMUP = 50
 PARTICLES, GROUP_SIZE = 7, 4
+STORED = ("renewal", "rotation", "approach", "mean rotation", "difference", "leap")
+"""The jumps of the files, whatever others there are by now."""
 TARGET = TARGETS["skewed"]
 PLAIN = Plain(TARGET.potential_and_gradient)
 
@@ -150,7 +151,7 @@ class WarmUp:
             estimate_centre=estimates.centre_from_scores if self.splits else None,
             low_rank=self.is_low_rank,
             splitting=TWO_STAGE if self.is_low_rank else LEAPFROG,
-            jumps=tuple(JUMPS) if self.jumps else (),
+            jumps=STORED if self.jumps else (),
             trusts_gradient=self.jumps and not self.kinds,
             kinds=self.kinds,
         )
