@@ -17,7 +17,6 @@ from fhl_ppl.pyro.run.engine import _from_dict, _to_dict
 
 
 def on_tensors(function, arrays):
-    # A size is a tuple of numbers, which `form` would take for one with names.
     found = function([torch.as_tensor(array) for array in arrays], PYTHON)
     assert all(isinstance(value, torch.Tensor) for value in found)
     return found
