@@ -186,7 +186,8 @@ def iterate(
         is_free=test.is_free,
         squared_jump=verdict.squared_jump,
         principal_jump=verdict.principal_jump,
-        num_steps=tuning.num_steps + target.is_random * (1 - jumps),
+        # The boolean adds 1 to a number of any type.
+        num_steps=tuning.num_steps + (jumps == 0) if target.is_random else tuning.num_steps,
         move=test.move,
     )
     return moved, info
