@@ -1,7 +1,7 @@
 """Random forces leave the target invariant; noise that is used twice, or not alike, does not.
 
-See `tests.invariance.exact_draws`: exact draws are moved a few times, and every moment is compared with
-what it was.
+See `tests.invariance.exact_draws`: exact draws are moved a few times, and every moment is compared
+with what it was.
 """
 
 from collections.abc import Callable
