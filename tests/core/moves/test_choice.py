@@ -45,3 +45,12 @@ def test_jumps_are_chosen_as_often_as_they_weigh():
     possible = share > 0
     ratio = np.exp(tuning.log_tilt[possible]) * share[possible]
     np.testing.assert_allclose(ratio, far[possible], atol=2e-5)
+
+
+def test_without_approaches_on_offer_all_choose_alike():
+    names, share = ("rotation", "leap"), np.array([0.3, 0.1])
+    uniform = (np.arange(1000) + 0.5) / 1000
+    tuning = choose_jumps(names, np.array([0.6]), share, FITTED, 3, uniform)
+    np.testing.assert_array_equal(tuning.chosen_far, tuning.chosen)
+    np.testing.assert_array_equal(tuning.log_tilt, 0)
+    np.testing.assert_allclose(tuning.chosen.mean(axis=0), [0.75, 0.25])
