@@ -15,6 +15,7 @@ from fhl_ppl.core.metrics import dense_fit, low_rank_fit
 from fhl_ppl.core.plan import Kind
 from fhl_ppl.core.sampler import Sampler
 from fhl_ppl.core.state import State
+from fhl_ppl.core.tuning import tune
 from tests.plans import make_plan
 from tests.runs import Run, leaves
 from tests.targets import TARGETS
@@ -130,23 +131,37 @@ def check_form(story, name):
 
 def check_finite(story, name):
     """One iteration far out, or of no numbers at all, spoils no more than the window."""
-    # Of the last the squares overflow.
-    far = np.finfo(story.state.position.dtype).max ** 0.75
-    for value in (np.nan, np.inf, far):
-        bad, *rest = story.lessons
-        state = State(*(spoilt(part, value) for part in bad.state))
-        bad = bad._replace(
-            state=state, info=bad.info._replace(energy=spoilt(bad.info.energy, value))
-        )
+    learners = story.sampler.learners
+    for bad in bad_lessons(story):
         with np.errstate(all="ignore"):
             # Everybody has seen it: what is fitted by others comes from the same moments.
-            known = warmup.observe(story.sampler.learners, bad.known, seen_in(bad))
-            for lesson in rest:
-                known = warmup.observe(story.sampler.learners, known, seen_in(lesson))
-            known = warmup.renew(story.sampler.learners, known, seen_in(rest[-1]))
-            known = warmup.settle(story.sampler.learners, known)
+            known = warmup.observe(learners, bad.known, seen_in(bad))
+            for lesson in story.lessons[1:]:
+                known = warmup.observe(learners, known, seen_in(lesson))
+            known = warmup.renew(learners, known, seen_in(story.lessons[-1]))
+            known = warmup.settle(learners, known)
         for leaf in leaves((known[name],)):
-            assert np.isfinite(leaf).all(), f"{name} after {value}: {known[name]}"
+            assert np.isfinite(leaf).all(), f"{name}: {known[name]}"
+
+
+def check_tuning(story):
+    """Nor does it spoil the iterations that are left of the window."""
+    for bad in bad_lessons(story):
+        with np.errstate(all="ignore"):
+            known = warmup.observe(story.sampler.learners, bad.known, seen_in(bad))
+        after = story.lessons[1]
+        tuning = tune(story.sampler, known, after.groups, after.iteration, after.draws)
+        for leaf in leaves(tuning._replace(splitting=None)):
+            assert np.isfinite(leaf).all() or leaf is tuning.jump.log_tilt
+
+
+def bad_lessons(story):
+    """The first lesson with no numbers in it, with infinite ones, and with squares too large."""
+    first = story.lessons[0]
+    for value in (np.nan, np.inf, np.finfo(story.state.position.dtype).max ** 0.75):
+        state = State(*(spoilt(part, value) for part in first.state))
+        info = first.info._replace(energy=spoilt(first.info.energy, value))
+        yield first._replace(state=state, info=info)
 
 
 def spoilt(part, value):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fhl_ppl.core.learners import LEARNERS
+from fhl_ppl.core.moments import principal_scale
 from tests import learners
-from tests.learners import CHECKS, PLANS, tell
+from tests.learners import CHECKS, PLANS, check_tuning, tell
 
 
 @cache
@@ -21,6 +22,21 @@ def story(plan, dtype=np.float64):
 @pytest.mark.parametrize("check", CHECKS)
 def test_every_learner_passes(check, name, plan, dtype):
     CHECKS[check](story(plan, dtype), name)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_iteration_far_out_leaves_the_tuning_finite(plan, dtype):
+    check_tuning(story(plan, dtype))
+
+
+def test_a_power_iteration_that_takes_anything_in_fails(monkeypatch):
+    def anything(scale, position, metric):
+        return scale._replace(direction=scale.direction + position.mean(axis=0))
+
+    monkeypatch.setattr(principal_scale, "update", anything)
+    with pytest.raises(AssertionError):
+        check_tuning(story("dense"))
 
 
 BROKEN = {
