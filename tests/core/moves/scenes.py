@@ -25,8 +25,8 @@ def make_choice(name, num_particles, turn=TURN, metric="dense", centre=CENTRE):
     return only(name, num_particles, np.asarray(turn), fitted)
 
 
-def go(state, draws, choice, group_size, evaluate, direction=None):
-    """One iteration of jumps."""
+def go(state, draws, choice, group_size, evaluate, direction=None, names=NAMES):
+    """One iteration of jumps, those called `names` being on offer."""
     groups = make_groups(len(state.position), group_size, like=state.position)
     tuning = Tuning(0.1, 1, None, UNIT, direction=direction, jump=choice)
     with np.errstate(all="ignore"):
@@ -38,7 +38,7 @@ def go(state, draws, choice, group_size, evaluate, direction=None):
             COUPLINGS["alternate"],
             Plain(evaluate),
             PYTHON,
-            names=NAMES,
+            names=names,
         )
 
 

@@ -3,13 +3,11 @@
 import numpy as np
 from scipy.stats import norm
 
-from fhl_ppl.core.moves import MOVES
 from fhl_ppl.core.moves import approach as approach_module
 from fhl_ppl.core.moves.approach import SHIFT, SPREAD, approach
 from fhl_ppl.core.moves.choice import choose_jumps
 from fhl_ppl.core.state import State
 from tests.core.moves.scenes import go, make_choice
-from tests.invariance.jumping import NAMES
 from tests.loops import draw
 
 
@@ -27,15 +25,18 @@ def test_an_approach_is_tested_by_the_ratio_of_the_proposal_densities(rng):
     np.testing.assert_allclose(correction, back + 3 * log_scale, rtol=1e-9, atol=1e-9)
 
 
+OFFERED = ("renewal", "rotation", "approach", "mean rotation", "leap")
+
+
 def far_and_near(draws, energy):
     """Of five particles in one group, what an approach that only far ones choose does."""
     position = 5 - draws.noise
     state = State(position, np.where(np.arange(5) == 2, 0.0, energy), position)
-    shares = np.full(len(NAMES), 0.1)
-    shares[NAMES.index("rotation")] = 0.5
+    # The uniform number of all is for the last but one, unless they are far.
+    shares = np.array([0.1, 0.5, 0.1, 0.1, 0.2])
     fitted = make_choice("leap", 5).fitted
-    choice = choose_jumps(NAMES, np.zeros(1), shares, fitted, 3, draws.strength)
-    moved, info = go(state, draws, choice, 5, lambda q: (0 * q[:, 0], q))
+    choice = choose_jumps(OFFERED, np.zeros(1), shares, fitted, 3, draws.strength)
+    moved, info = go(state, draws, choice, 5, lambda q: (0 * q[:, 0], q), names=OFFERED)
     return state, moved, info
 
 
@@ -46,7 +47,7 @@ def test_followers_far_above_their_leader_approach_it(rng):
     above = approach_module.FAR + 3 * SHIFT
     for energy, expected in ((above + 1, "approach"), (above - 1, "mean rotation")):
         state, moved, info = far_and_near(draws, energy)
-        assert [MOVES[code] for code in info.move] == ["rotation"] * 3 + [expected] * 2
+        assert [OFFERED[code - 1] for code in info.move] == ["rotation"] * 3 + [expected] * 2
         scale = np.exp(SPREAD * draws.noise[3:, :1] - SHIFT)
         closer = scale * (state.position[3:] - state.position[2])
         reached = np.allclose(moved.position[3:] - state.position[2], closer)

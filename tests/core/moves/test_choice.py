@@ -1,56 +1,54 @@
-"""Which jump is made: one, as often as it weighs, and far above the leader by another law."""
+"""When each move is made: as often as its share says, and evenly."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from fhl_ppl.core.moves.choice import TILT, choose_jumps
-from tests.core.moves.scenes import make_choice
-from tests.invariance.jumping import NAMES
-
-FITTED = make_choice("leap", 1).fitted
-
-weights = st.lists(
-    st.sampled_from([0.0, 1e-3, 0.1, 0.3, 1.0]), min_size=len(NAMES), max_size=len(NAMES)
-).filter(any)
-uniforms = st.floats(0, 1, exclude_max=True) | st.sampled_from([0.0, 1 - 2.0**-24, 1 - 2.0**-53])
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.moves.choice import choose_jumps, jumps_at, kind_at
 
 
-@given(weights, st.lists(uniforms, min_size=1, max_size=20), st.booleans())
-def test_exactly_one_jump_is_chosen(weight, uniform, single):
-    dtype = np.float32 if single else np.float64
-    uniform = np.minimum(np.asarray(uniform, dtype), np.nextafter(dtype(1), dtype(0)))
-    jumps = np.asarray(0.5 * np.asarray(weight) / np.sum(weight), dtype)
-    tuning = choose_jumps(NAMES, np.full(1, 0.5, dtype), jumps, FITTED, 3, uniform)
-    for chosen in (tuning.chosen, tuning.chosen_far):
-        assert chosen.shape == (len(uniform), len(NAMES))
-        np.testing.assert_array_equal(chosen.sum(axis=1), 1)
-        possible = jumps > 0
-        possible[NAMES.index("approach")] |= chosen is tuning.chosen_far
-        assert possible[chosen.argmax(axis=1)].all()
+def weighing(trajectories, dtype=np.float64):
+    """Shares of the one kind of trajectories, and of the jumps."""
+    jumps = [(1 - trajectories) / len(JUMPS)] * len(JUMPS)
+    return np.asarray([trajectories], dtype), np.asarray(jumps, dtype)
 
 
-def test_jumps_are_chosen_as_often_as_they_weigh():
-    # The second is never made.
-    share = np.arange(len(NAMES)) + 2.0
-    share[1] = 0
-    share /= share.sum()
-    uniform = (np.arange(100_000) + 0.5) / 100_000
-    tuning = choose_jumps(NAMES, np.array([0.6]), 0.4 * share, FITTED, 3, uniform)
-    np.testing.assert_allclose(tuning.chosen.mean(axis=0), share, atol=2e-5)
-    # Far above the leader an approach is likelier, and the tilt says by how much.
-    far = tuning.chosen_far.mean(axis=0)
-    is_approach = np.array(NAMES) == "approach"
-    np.testing.assert_allclose(far, TILT * is_approach + (1 - TILT) * share, atol=2e-5)
-    possible = share > 0
-    ratio = np.exp(tuning.log_tilt[possible]) * share[possible]
-    np.testing.assert_allclose(ratio, far[possible], atol=2e-5)
+@pytest.mark.parametrize("share", [0.03, 0.18, 0.5, 0.97])
+@pytest.mark.parametrize("first", [0, 12_345, 10**6, 10**9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_jumps_come_as_often_as_they_weigh_and_evenly(share, first, dtype):
+    kinds, _ = weighing(1 - share, dtype)
+    happens = jumps_at(kinds, first + np.arange(20_000))
+    assert set(np.unique(happens)) == {0, 1}
+    np.testing.assert_allclose(happens.mean(), share, atol=2e-3)
+    # No stretch goes without: the points of 1.9 / share iterations leave no gap of a share.
+    waits = np.diff(np.flatnonzero(happens))
+    assert waits.max() <= 3 / share
+    # One by one it is the same.
+    one_by_one = [int(jumps_at(kinds, first + k)) for k in range(50)]
+    np.testing.assert_array_equal(happens[:50], one_by_one)
 
 
-def test_without_approaches_on_offer_all_choose_alike():
-    names, share = ("rotation", "leap"), np.array([0.3, 0.1])
-    uniform = (np.arange(1000) + 0.5) / 1000
-    tuning = choose_jumps(names, np.array([0.6]), share, FITTED, 3, uniform)
-    np.testing.assert_array_equal(tuning.chosen_far, tuning.chosen)
-    np.testing.assert_array_equal(tuning.log_tilt, 0)
-    np.testing.assert_allclose(tuning.chosen.mean(axis=0), [0.75, 0.25])
+def test_a_weight_of_one_leaves_no_jumps():
+    assert not jumps_at(np.ones(1, np.float32), np.arange(10_000)).any()
+
+
+def test_the_turn_spreads_over_the_iterations_of_jumps():
+    # It comes from another sequence than they, so that every jump turns by all angles.
+    for share in (0.03, 0.5):
+        shares, uniform = weighing(1 - share), np.array([0.5])
+        happens = np.flatnonzero(jumps_at(shares[0], np.arange(20_000)))
+        turns = [
+            float(choose_jumps(tuple(JUMPS), *shares, None, k, uniform).turn)
+            for k in map(np.asarray, happens)
+        ]
+        count, _ = np.histogram(turns, bins=10, range=(0, 1))
+        np.testing.assert_allclose(count, len(happens) / 10, rtol=0.15)
+
+
+def test_kinds_come_up_as_often_as_their_weights_say():
+    kinds, iterations = np.array([0.2, 0.3, 0.1]), np.arange(4181)
+    kind, hops = kind_at(kinds, iterations), jumps_at(kinds, iterations)
+    np.testing.assert_array_equal(kind.sum(axis=1), 1)
+    np.testing.assert_allclose(kind[hops == 0].mean(axis=0) * 0.6, kinds, atol=1e-3)
+    np.testing.assert_array_equal(kind[7], kind_at(kinds, np.array(7)))
