@@ -16,6 +16,7 @@ from fhl_ppl.core.report import report
 from fhl_ppl.core.sampler import make_sampler
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
+from fhl_ppl.numpyro.companions import with_companions
 from fhl_ppl.numpyro.kernel import FHL
 
 Array = Any
@@ -47,14 +48,21 @@ def extract(
     """
     if mcmc.last_state is None:
         raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
+    found = jax.tree.leaves(mcmc.get_samples(group_by_chain=True))[0].shape[0]
+    if found != mcmc.num_chains:
+        raise ValueError(
+            f"the draws are of {found} chains, mcmc was made for {mcmc.num_chains}: run got as "
+            "many keys, or went on from a state of as many. Give it one key, or one for each chain."
+        )
     if log_likelihood or posterior_predictive is True:
         _refuse_missing_latents(mcmc)
     if dims:
         check_dims(dims, _ranks(mcmc))
+    everyone = with_companions(mcmc)
     data = arviz.from_numpyro(
-        mcmc,
+        everyone,
         prior=prior,
-        posterior_predictive=predict(mcmc)
+        posterior_predictive=predict(everyone)
         if posterior_predictive is True
         else posterior_predictive,
         log_likelihood=log_likelihood,
@@ -63,7 +71,7 @@ def extract(
     )
     if not isinstance(mcmc.sampler, FHL):
         return Run(data, None, {})
-    return Run(data, _group(mcmc), _settings(mcmc, mcmc.sampler))
+    return Run(data, _group(mcmc, everyone), _settings(mcmc, mcmc.sampler))
 
 
 def predict(mcmc: MCMC) -> dict[str, Array]:
@@ -142,17 +150,16 @@ def _refuse_missing_latents(mcmc: MCMC) -> None:
             )
 
 
-def _group(mcmc: MCMC) -> np.ndarray:
+def _group(mcmc: MCMC, everyone: MCMC) -> np.ndarray:
     """Group of each chain, shape [chain]."""
     if _chains_are_particles(mcmc):
         return np.asarray(mcmc.last_state.group)
-    # A chain with private companions is a group of its own.
-    return np.arange(mcmc.num_chains)
+    # A chain and its private companions are a group of their own.
+    return np.repeat(np.arange(mcmc.num_chains), everyone.num_chains // mcmc.num_chains)
 
 
 def _chains_are_particles(mcmc: MCMC) -> bool:
-    # With private companions there is an axis for chains in front of the one for particles.
-    return mcmc.num_chains > 1 and mcmc.last_state.particles.potential_energy.ndim == 1
+    return mcmc.num_chains > 1 and mcmc.last_state.chains_are_particles
 
 
 def _learnt(mcmc: MCMC) -> list[Learnt]:

@@ -1,6 +1,5 @@
 """`FHL` for NumPyro: model to potential, keys to random numbers, core's results to fields."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -15,18 +14,30 @@ from numpyro.util import identity
 from fhl_ppl._docs import filled
 from fhl_ppl.arguments import parameters
 from fhl_ppl.core import warmup
-from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.sampler import Sampler, make_sampler, step
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS, STATISTICS, read
 from fhl_ppl.core.target import state_at
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
+from fhl_ppl.numpyro.adapt_state import metric_blocks
+from fhl_ppl.numpyro.companions import FIELD, Companions, say_what_they_cost
 from fhl_ppl.numpyro.control import JAX
+from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
 from fhl_ppl.numpyro.model import potential, starts
 from fhl_ppl.numpyro.model.minibatch import Anchor
 from fhl_ppl.numpyro.model.problem import Problem
-from fhl_ppl.numpyro.randomness import draw, force_keys, is_batch, iteration_key, particle_keys
+from fhl_ppl.numpyro.nuts_arguments import check_nuts_arguments
+from fhl_ppl.numpyro.progress import Ticker
+from fhl_ppl.numpyro.randomness import (
+    check_key,
+    draw,
+    force_keys,
+    is_batch,
+    iteration_key,
+    particle_keys,
+)
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options, only_options
 
@@ -80,8 +91,9 @@ class FHL(MCMCKernel):
         "vmap" evaluates all particles at once; "map" one after the other, for potentials that
         cannot be vmapped, such as a `jax.pure_callback` without `vmap_method`.
     kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
-        Accepted so that a NUTS call can stay as it is; they have no meaning here, and setting one
-        warns (`kinetic_fn` raises: it would change the answer's efficiency silently).
+        Accepted so that a NUTS call can stay as it is, by name or by position; they have no meaning
+        here. A `max_tree_depth` other than NUTS's default 10 warns, since it caps nothing
+        (`max_num_steps` does); `kinetic_fn` raises.
 
     Raises
     ------
@@ -121,8 +133,22 @@ class FHL(MCMCKernel):
 
     def __init__(
         self,
+        # Up to the star in the order of NUTS, whose arguments are also given by position.
         model: Callable | None = None,
         potential_fn: Callable | None = None,
+        kinetic_fn: Callable | None = None,
+        step_size: float = 1.0,
+        inverse_mass_matrix: Any = None,
+        adapt_step_size: bool = True,
+        adapt_mass_matrix: bool = True,
+        dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
+        target_accept_prob: float | None = None,
+        trajectory_length: float | None = None,
+        max_tree_depth: int | tuple[int, int] | None = None,
+        init_strategy: Callable = init_to_uniform,
+        find_heuristic_step_size: bool = False,
+        forward_mode_differentiation: bool = False,
+        regularize_mass_matrix: bool = True,
         *,
         gradient_fn: Callable | None = None,
         noisy_gradient: bool = False,
@@ -132,24 +158,11 @@ class FHL(MCMCKernel):
         coupling: str = "alternate",
         adjusted: bool = True,
         pulling_strength: float | None = None,
-        step_size: float = 1.0,
-        adapt_step_size: bool = True,
-        target_accept_prob: float | None = None,
-        trajectory_length: float | None = None,
         num_steps: int | None = None,
         max_num_steps: int | None = None,
-        inverse_mass_matrix: Any = None,
-        adapt_mass_matrix: bool = True,
         integrator: str = "split",
         jumps: bool = True,
-        dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
-        init_strategy: Callable = init_to_uniform,
-        forward_mode_differentiation: bool = False,
         evaluation: str = "vmap",
-        kinetic_fn: Callable | None = None,
-        max_tree_depth: int | None = None,
-        find_heuristic_step_size: bool = False,
-        regularize_mass_matrix: bool = True,
     ) -> None:
         chosen = only_options(locals())
         self._problem = Problem(
@@ -163,26 +176,15 @@ class FHL(MCMCKernel):
             forward_mode=forward_mode_differentiation,
             evaluation=evaluation,
         )
-        if kinetic_fn is not None:
-            raise ValueError(
-                "kinetic_fn is not supported: the kinetic energy is p' M^-1 p / 2. Leave it out, "
-                "and set inverse_mass_matrix if the metric is the point."
-            )
-        for name, is_set in {
-            "max_tree_depth": max_tree_depth is not None,
-            "find_heuristic_step_size": find_heuristic_step_size,
-            "regularize_mass_matrix": not regularize_mass_matrix,
-        }.items():
-            if is_set:
-                warnings.warn(
-                    f"{name} has no meaning for FHL and is ignored"
-                    + ("; max_num_steps caps a trajectory." if name == "max_tree_depth" else "."),
-                    stacklevel=2,
-                )
+        check_nuts_arguments(
+            kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
+        )
         self._options = Options(
             **chosen, trusts_gradient=self._problem.trusts_gradient, noisy_gradient=noisy_gradient
         )
         self._inverse_mass_matrix = inverse_mass_matrix
+        self._vectorized = False
+        self._ticker = Ticker()
         self._forget()
 
     def _forget(self) -> None:
@@ -215,14 +217,16 @@ class FHL(MCMCKernel):
     @property
     def default_fields(self) -> tuple[str, ...]:
         """Fields that every run collects: all that `arviz.from_numpyro` has a use for."""
-        return "z", *MEANINGS
+        return "z", *MEANINGS, FIELD
+
+    @property
+    def is_ensemble_kernel(self) -> bool:
+        """Whether chains are particles; the progress bar of vectorized chains asks for it."""
+        return self._vectorized
 
     def get_diagnostics_str(self, state: FHLState) -> str:
-        """Text for the progress bar (NumPyro shows none for vectorized chains)."""
-        return (
-            f"{state.n_steps} steps of size {state.step_size:.2e}. "
-            f"acc. prob={state.mean_accept_prob:.2f}. pull={state.pulling_strength:.2g}"
-        )
+        """Text for the progress bar."""
+        return self._ticker(state)
 
     def wrap_model(self, wrapper: Callable) -> NoReturn:
         """Refuse to be a block of `Gibbs`, which asks for this when it is built."""
@@ -246,9 +250,12 @@ class FHL(MCMCKernel):
     ) -> FHLState:
         """Find a start for every particle; called by `MCMC.run`."""
         model_kwargs = {} if model_kwargs is None else model_kwargs
+        check_key(rng_key)
         # A batch of keys is what vectorized chains hand over; their chains are the particles.
         self._vectorized = is_batch(rng_key)
         num_particles = rng_key.shape[0] if self._vectorized else self._options.group_size
+        if num_particles > 1 and not self._vectorized:
+            say_what_they_cost(num_particles)
         rng_key, keys = particle_keys(rng_key, num_particles)
         if init_params is not None:
             init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
@@ -290,29 +297,33 @@ class FHL(MCMCKernel):
             problem.trusts_gradient,
         )
         self._sampler = sampler
-        # NumPy, not JAX arrays: `init` may run under a transformation whose tracers must not stay.
-        self._groups = make_groups(num_particles, self._options.group_size, np.zeros(num_particles))
+        groups = self._groups(num_particles)
         energy = particles.potential_energy
         self._sample_fn = self._sample
 
         def nothing(dtype: Any) -> Array:
-            return self._report(jnp.zeros(num_particles, dtype))
+            return jnp.zeros(num_particles, dtype)
 
-        known = {
-            "potential_energy": self._report(energy),
-            "energy": self._report(energy),
-            "step_size": self._report(jnp.full_like(energy, self._options.step_size)),
-        }
+        statistics = {each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS}
+        statistics |= {"potential_energy": energy, "energy": energy}
+        statistics["step_size"] = jnp.full_like(energy, self._options.step_size)
         return FHLState(
-            i=nothing(int),
-            z=self._report(z),
-            mean_accept_prob=nothing(energy.dtype),
-            group=self._report(jnp.asarray(self._groups.group)),
+            i=self._report(nothing(int)),
+            mean_accept_prob=self._report(nothing(energy.dtype)),
+            num_diverging=self._report(nothing(int)),
+            group=self._report(jnp.asarray(groups.group)),
             particles=particles,
             learnt=learnt,
             rng_key=rng_key,
             anchor=anchor,
-            **{each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS} | known,
+            data=fingerprint(model_args, model_kwargs),
+            blocks=metric_blocks(
+                self._options.dense_mass,
+                sites if problem.model is not None else {},
+                dim,
+                plan.dense or plan.low_rank,
+            ),
+            **self._told(z, statistics),
         )
 
     def sample(self, state: FHLState, model_args: tuple, model_kwargs: dict | None) -> FHLState:
@@ -332,10 +343,11 @@ class FHL(MCMCKernel):
         num_particles, dim = state.particles.position.shape
         iteration = jnp.ravel(state.i)[0]
         rng_key, key = iteration_key(state.rng_key)
+        data = fingerprint(model_args, model_kwargs)
         particles, learnt, info, tuning = step(
             sampler,
-            self._groups,
-            state.particles,
+            self._groups(num_particles),
+            without_stale_energies(state.particles, data == state.data),
             state.learnt,
             iteration,
             draw(key, num_particles, dim, state.particles.position.dtype),
@@ -347,27 +359,39 @@ class FHL(MCMCKernel):
 
         done = iteration + 1
         in_phase = jnp.where(done <= sampler.num_warmup, done, done - sampler.num_warmup)
-        told = self._told(read(particles, info, tuning))
-        return FHLState(
+        told = self._told(
+            jax.vmap(self._problem.unravel)(particles.position), read(particles, info, tuning)
+        )
+        return state._replace(
             i=state.i + 1,
-            z=self._report(jax.vmap(self._problem.unravel)(particles.position)),
             mean_accept_prob=state.mean_accept_prob
             + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
-            group=state.group,
+            num_diverging=jnp.where(in_phase == 1, 0, state.num_diverging) + told["diverging"],
             particles=particles,
             learnt=learnt,
             rng_key=rng_key,
-            anchor=state.anchor,
+            data=data,
             **told,
         )
 
-    def _told(self, values: dict[str, Array]) -> dict[str, Array]:
-        """The statistics as they are reported; what is one number is repeated for every chain."""
-        num_particles = len(self._groups.group)
+    def _groups(self, num_particles: int) -> Groups:
+        # NumPy, not JAX arrays, which under a transformation would be tracers of it.
+        return make_groups(num_particles, self._options.group_size, np.zeros(num_particles))
+
+    def _told(self, z: Any, statistics: dict[str, Array]) -> dict[str, Any]:
+        """Fields for what every draw reports, from leaves [particle, ...]."""
+        num_particles = len(statistics["potential_energy"])
         for each in STATISTICS:
             if each.per == "iteration":
-                values[each.name] = jnp.full(num_particles, values[each.name], each.dtype)
-        return self._report(values)
+                # What is one number is repeated for every chain.
+                statistics[each.name] = jnp.broadcast_to(
+                    jnp.asarray(statistics[each.name], each.dtype), num_particles
+                )
+        if self._vectorized:
+            return {"z": z, **statistics, FIELD: ()}
+        others = jax.tree.map(lambda leaf: leaf[1:], (z, statistics))
+        kept = Companions(*others) if num_particles > 1 else ()
+        return {**self._report({"z": z, **statistics}), FIELD: kept}
 
     def _report(self, tree: Any) -> Any:
         """All particles for vectorized chains, the first for a chain with private companions."""

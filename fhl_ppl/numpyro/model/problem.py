@@ -1,10 +1,14 @@
 """What is sampled: a model or a potential, where it starts, and the force that moves particles."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
+from jax import random
 from jax.flatten_util import ravel_pytree
+from numpyro import handlers
+from numpyro.infer.util import constrain_fn
 from numpyro.util import identity
 
 from fhl_ppl.arguments import check_random_force
@@ -160,8 +164,14 @@ class Problem:
 
     def postprocess_fn(self, model_args: tuple, model_kwargs: dict) -> Callable:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
-        if self._postprocess_fn is None:
+        if self.model is None:
             return identity
+        if self._postprocess_fn is None:
+            # Of a kernel that was unpickled and has not run since.
+            seeded = handlers.seed(self.model, random.key(0))
+            return partial(
+                constrain_fn, seeded, model_args, model_kwargs, return_deterministic=True
+            )
         return self._postprocess_fn(*model_args, **model_kwargs)
 
     def _potential(self, model_args: tuple, model_kwargs: dict) -> Callable:
