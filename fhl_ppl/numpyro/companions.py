@@ -82,7 +82,7 @@ def with_companions(mcmc: MCMC) -> MCMC:
 
 
 def _each(constrain: Any, z: Any, axes: tuple[int, int, int]) -> Any:
-    """Apply to every draw of every companion: leaves [chain, draw, companion, ...], `axes` of it."""
+    """Apply to every draw of every companion, leaves [*axes, ...]: chain, draw, companion."""
     if not jax.tree.leaves(z):
         # Without latent sites all draws are the same.
         return jax.tree.map(lambda leaf: np.broadcast_to(leaf, (*axes, *leaf.shape)), constrain(z))
