@@ -9,6 +9,7 @@ import numpy as np
 from numpyro.util import not_jax_tracer
 
 from fhl_ppl.core.state import State
+from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 
 Array = Any
 
@@ -20,7 +21,7 @@ _FACTOR = 2654435761
 """Of multiplicative hashing: 2^32 divided by the golden ratio."""
 
 
-def fingerprint(model_args: tuple, model_kwargs: dict) -> Array:
+def fingerprint(model_args: Args, model_kwargs: Kwargs) -> Array:
     """A number of 32 bits that tells apart what a model is called with.
 
     It is the same for values before `jit` and under it. Callables and other objects do not count.

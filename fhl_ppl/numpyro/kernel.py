@@ -5,39 +5,25 @@ from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
-from numpyro.util import identity
 
 from fhl_ppl._docs import filled
 from fhl_ppl.arguments import parameters
-from fhl_ppl.core import warmup
-from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.learners.learner import Learnt
-from fhl_ppl.core.sampler import Sampler, make_sampler, step
 from fhl_ppl.core.state import State
-from fhl_ppl.core.statistics import MEANINGS, STATISTICS, read
-from fhl_ppl.core.target import state_at
-from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
-from fhl_ppl.numpyro.adapt_state import metric_blocks
-from fhl_ppl.numpyro.companions import FIELD, Companions, say_what_they_cost
-from fhl_ppl.numpyro.control import JAX
+from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.numpyro.block import Block
+from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
+from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
-from fhl_ppl.numpyro.model import potential, starts
-from fhl_ppl.numpyro.model.minibatch import Anchor
+from fhl_ppl.numpyro.model import starts
+from fhl_ppl.numpyro.model.minibatch import Anchor, Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.nuts_arguments import check_nuts_arguments
 from fhl_ppl.numpyro.progress import Ticker
-from fhl_ppl.numpyro.randomness import (
-    check_key,
-    draw,
-    force_keys,
-    is_batch,
-    iteration_key,
-    particle_keys,
-)
+from fhl_ppl.numpyro.randomness import check_key, is_batch, particle_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options, only_options
 
@@ -108,9 +94,14 @@ class FHL(MCMCKernel):
     Source: "Follow Hamiltonian Leader: An Efficient Energy-Guided Sampling Method", Algorithms 1
     and 2. The mathematics is in docs/algorithm.md, the code for it in `fhl_ppl.core`.
 
-    Cannot stand inside `Gibbs`, `HMCGibbs`, `DiscreteHMCGibbs`, `HMCECS` or `MixedHMC`: the
-    companions would be conditioned on stale values. Discrete sites can be enumerated instead
-    (`infer={"enumerate": "parallel"}`).
+    As a block of `numpyro.infer.Gibbs` the particles are its chains, each conditioned on its own
+    values of the other blocks: run it with `chain_method=jax.vmap` and two groups of chains or
+    more. One chain alone, or one after the other, is a particle without a group: plain HMC, with
+    jumps that need no partner. The sites of the block must not have a support that depends on those
+    of others. `HMCGibbs`, `DiscreteHMCGibbs`, `MixedHMC` and `HMCECS` take NumPyro's own HMC only.
+    In their place: ``Gibbs([(CustomGibbs(gibbs_fn), sites), (FHL(model), None)])``,
+    ``Gibbs([(DiscreteGibbs(model), discrete_latent_sites), (FHL(model), None)])``, and
+    `minibatch=True`; or sum discrete sites out (`infer={"enumerate": "parallel"}`).
 
     Examples
     --------
@@ -134,9 +125,9 @@ class FHL(MCMCKernel):
     def __init__(
         self,
         # Up to the star in the order of NUTS, whose arguments are also given by position.
-        model: Callable | None = None,
-        potential_fn: Callable | None = None,
-        kinetic_fn: Callable | None = None,
+        model: Callable[..., Any] | None = None,
+        potential_fn: Callable[[Any], Array] | None = None,
+        kinetic_fn: Callable[..., Any] | None = None,
         step_size: float = 1.0,
         inverse_mass_matrix: Any = None,
         adapt_step_size: bool = True,
@@ -145,12 +136,12 @@ class FHL(MCMCKernel):
         target_accept_prob: float | None = None,
         trajectory_length: float | None = None,
         max_tree_depth: int | tuple[int, int] | None = None,
-        init_strategy: Callable = init_to_uniform,
+        init_strategy: Callable[..., Any] = init_to_uniform,
         find_heuristic_step_size: bool = False,
         forward_mode_differentiation: bool = False,
         regularize_mass_matrix: bool = True,
         *,
-        gradient_fn: Callable | None = None,
+        gradient_fn: Callable[..., Any] | None = None,
         noisy_gradient: bool = False,
         minibatch: bool = False,
         anchor: Any = None,
@@ -190,17 +181,17 @@ class FHL(MCMCKernel):
     def _forget(self) -> None:
         """Drop what `init` sets."""
         # MCMC calls `init` again before it resumes if `_sample_fn` is None.
-        self._sample_fn: Callable | None = None
-        self._sampler: Sampler | None = None
+        self._sample_fn: Callable[..., Any] | None = None
+        self._engine: Engine | None = None
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         kernel = object.__new__(type(self))
         kernel.__dict__.update(self.__dict__)
         kernel._forget()
         return kernel.__dict__
 
     @property
-    def model(self) -> Callable | None:
+    def model(self) -> Callable[..., Any] | None:
         """The NumPyro model, all rows of it, read by `Predictive`'s and ArviZ's helpers."""
         return self._problem.model
 
@@ -228,25 +219,27 @@ class FHL(MCMCKernel):
         """Text for the progress bar."""
         return self._ticker(state)
 
-    def wrap_model(self, wrapper: Callable) -> NoReturn:
-        """Refuse to be a block of `Gibbs`, which asks for this when it is built."""
-        raise TypeError(
-            "FHL cannot be a block of Gibbs: its particles would be conditioned on stale values of "
-            'the other blocks. Enumerate discrete sites (infer={"enumerate": "parallel"}) and '
-            "sample the rest with FHL alone, or use NUTS as the block."
-        )
+    def wrap_model(self, wrapper: Callable[..., Any]) -> Block:
+        """Become a block of `Gibbs`, which asks for this when it is built.
 
-    def refresh(self, state: FHLState, model_args: tuple, model_kwargs: dict | None) -> NoReturn:
-        """Refuse to be a block of `Gibbs`, see `wrap_model`."""
-        self.wrap_model(identity)
+        Raises
+        ------
+        ValueError
+            If the force is random: its noise is not told apart for the chains of `Gibbs`.
+        """
+        return Block(self._options, self._inverse_mass_matrix, self._problem.wrapped(wrapper))
+
+    def refresh(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> NoReturn:
+        """Refuse: `Gibbs` runs what `wrap_model` makes, which refreshes itself."""
+        raise NotImplementedError("FHL is refreshed as a block of Gibbs only, see wrap_model.")
 
     def init(
         self,
         rng_key: Array,
         num_warmup: int,
         init_params: Any = None,
-        model_args: tuple = (),
-        model_kwargs: dict | None = None,
+        model_args: Args = (),
+        model_kwargs: Kwargs | None = None,
     ) -> FHLState:
         """Find a start for every particle; called by `MCMC.run`."""
         model_kwargs = {} if model_kwargs is None else model_kwargs
@@ -265,13 +258,15 @@ class FHL(MCMCKernel):
         # A model without latent sites has an empty pytree, which says nothing of its batch size.
         particle = jnp.arange(num_particles)
         position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
-        dim = position.shape[1]
-        sites = potential.slices(first)
-        structure = block_structure(self._options.dense_mass, sites, dim)
-        plan = self._options.plan(num_warmup, dim, structure, problem.batch_shares)
-        sampler = make_sampler(plan, self._options.coupling, self._options.adjusted)
-        inverse_mass_matrix = initial_inverse_mass_matrix(
-            self._inverse_mass_matrix, sites, dim, plan.dense
+        engine = make_engine(
+            self._options,
+            self._inverse_mass_matrix,
+            num_warmup,
+            first,
+            problem.unravel,
+            reports_all=self._vectorized,
+            has_sites=problem.model is not None,
+            batch_shares=problem.batch_shares,
         )
 
         # One compiled function: run eagerly, it would be compiled operation by operation.
@@ -282,117 +277,36 @@ class FHL(MCMCKernel):
                 # Far out a batch tells so little that the way in would take most of warm-up.
                 position = jnp.broadcast_to(anchor.position, position.shape)
             target = problem.force(model_args, model_kwargs, keys, anchor)
-            particles = state_at(target, position)
-            metric = jnp.asarray(inverse_mass_matrix, position.dtype)
-            learnt = warmup.start(sampler, particles, self._options.step_size, metric)
-            return particles, learnt, anchor
+            return *engine.begin(target, position), anchor
 
         particles, learnt, anchor = begin(position)
-        if anchor is not None:
-            z = jax.vmap(problem.unravel)(particles.position)
         starts.check_finite(
-            z,
+            jax.vmap(problem.unravel)(particles.position),
             particles.potential_energy,
             jax.vmap(problem.unravel)(particles.gradient),
             problem.trusts_gradient,
         )
-        self._sampler = sampler
-        groups = self._groups(num_particles)
-        energy = particles.potential_energy
+        self._engine = engine
         self._sample_fn = self._sample
+        data = fingerprint(model_args, model_kwargs)
+        return engine.first_state(particles, learnt, rng_key, anchor, data)
 
-        def nothing(dtype: Any) -> Array:
-            return jnp.zeros(num_particles, dtype)
-
-        statistics = {each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS}
-        statistics |= {"potential_energy": energy, "energy": energy}
-        statistics["step_size"] = jnp.full_like(energy, self._options.step_size)
-        return FHLState(
-            i=self._report(nothing(int)),
-            mean_accept_prob=self._report(nothing(energy.dtype)),
-            num_diverging=self._report(nothing(int)),
-            group=self._report(jnp.asarray(groups.group)),
-            particles=particles,
-            learnt=learnt,
-            rng_key=rng_key,
-            anchor=anchor,
-            data=fingerprint(model_args, model_kwargs),
-            blocks=metric_blocks(
-                self._options.dense_mass,
-                sites if problem.model is not None else {},
-                dim,
-                plan.dense or plan.low_rank,
-            ),
-            **self._told(z, statistics),
-        )
-
-    def sample(self, state: FHLState, model_args: tuple, model_kwargs: dict | None) -> FHLState:
+    def sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Run one iteration."""
         assert self._sample_fn is not None, "`init` must be called before `sample`."
         return self._sample_fn(state, model_args, {} if model_kwargs is None else model_kwargs)
 
-    def postprocess_fn(self, model_args: tuple, model_kwargs: dict | None) -> Callable:
+    def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs | None) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
         return self._problem.postprocess_fn(
             model_args, {} if model_kwargs is None else model_kwargs
         )
 
-    def _sample(self, state: FHLState, model_args: tuple, model_kwargs: dict) -> FHLState:
-        sampler = self._sampler
-        assert sampler is not None
-        num_particles, dim = state.particles.position.shape
-        iteration = jnp.ravel(state.i)[0]
-        rng_key, key = iteration_key(state.rng_key)
+    def _sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs) -> FHLState:
+        assert self._engine is not None
         data = fingerprint(model_args, model_kwargs)
-        particles, learnt, info, tuning = step(
-            sampler,
-            self._groups(num_particles),
-            without_stale_energies(state.particles, data == state.data),
-            state.learnt,
-            iteration,
-            draw(key, num_particles, dim, state.particles.position.dtype),
-            self._problem.force(
-                model_args, model_kwargs, force_keys(key, num_particles), state.anchor
-            ),
-            JAX,
+        particles = without_stale_energies(state.particles, data == state.data)
+        return self._engine.advance(
+            state._replace(particles=particles, data=data),
+            lambda keys: self._problem.force(model_args, model_kwargs, keys, state.anchor),
         )
-
-        done = iteration + 1
-        in_phase = jnp.where(done <= sampler.num_warmup, done, done - sampler.num_warmup)
-        told = self._told(
-            jax.vmap(self._problem.unravel)(particles.position), read(particles, info, tuning)
-        )
-        return state._replace(
-            i=state.i + 1,
-            mean_accept_prob=state.mean_accept_prob
-            + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
-            num_diverging=jnp.where(in_phase == 1, 0, state.num_diverging) + told["diverging"],
-            particles=particles,
-            learnt=learnt,
-            rng_key=rng_key,
-            data=data,
-            **told,
-        )
-
-    def _groups(self, num_particles: int) -> Groups:
-        # NumPy, not JAX arrays, which under a transformation would be tracers of it.
-        return make_groups(num_particles, self._options.group_size, np.zeros(num_particles))
-
-    def _told(self, z: Any, statistics: dict[str, Array]) -> dict[str, Any]:
-        """Fields for what every draw reports, from leaves [particle, ...]."""
-        num_particles = len(statistics["potential_energy"])
-        for each in STATISTICS:
-            if each.per == "iteration":
-                # What is one number is repeated for every chain.
-                statistics[each.name] = jnp.broadcast_to(
-                    jnp.asarray(statistics[each.name], each.dtype), num_particles
-                )
-        if self._vectorized:
-            return {"z": z, **statistics, FIELD: ()}
-        others = jax.tree.map(lambda leaf: leaf[1:], (z, statistics))
-        kept = Companions(*others) if num_particles > 1 else ()
-        return {**self._report({"z": z, **statistics}), FIELD: kept}
-
-    def _report(self, tree: Any) -> Any:
-        """All particles for vectorized chains, the first for a chain with private companions."""
-        return tree if self._vectorized else jax.tree.map(lambda leaf: leaf[0], tree)

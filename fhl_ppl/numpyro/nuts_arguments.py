@@ -11,7 +11,7 @@ NUTS_TREE_DEPTH = 10
 
 
 def check_nuts_arguments(
-    kinetic_fn: Callable | None,
+    kinetic_fn: Callable[..., Any] | None,
     max_tree_depth: Any,
     find_heuristic_step_size: Any,
     regularize_mass_matrix: Any,

@@ -1,6 +1,7 @@
 """What is sampled: a model or a potential, where it starts, and the force that moves particles."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -11,10 +12,11 @@ from numpyro import handlers
 from numpyro.infer.util import constrain_fn
 from numpyro.util import identity
 
-from fhl_ppl.arguments import check_random_force
+from fhl_ppl.arguments import check_target
 from fhl_ppl.core.target import Target
 from fhl_ppl.numpyro.model import minibatch as batches
 from fhl_ppl.numpyro.model import potential, starts
+from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 
 Array = Any
 
@@ -30,30 +32,18 @@ class Problem:
 
     def __init__(
         self,
-        model: Callable | None,
-        potential_fn: Callable | None,
+        model: Callable[..., Any] | None,
+        potential_fn: Callable[[Any], Array] | None,
         *,
-        gradient_fn: Callable | None,
+        gradient_fn: Callable[..., Any] | None,
         noisy_gradient: bool,
         minibatch: bool,
         anchor: Any,
-        init_strategy: Callable,
+        init_strategy: Callable[..., Any],
         forward_mode: bool,
         evaluation: str,
     ) -> None:
-        if (model is None) == (potential_fn is None):
-            given = "neither" if model is None else "both"
-            raise ValueError(f"Exactly one of model and potential_fn must be given, got {given}.")
-        for name, value in {
-            "model": model,
-            "potential_fn": potential_fn,
-            "gradient_fn": gradient_fn,
-        }.items():
-            if not (value is None or callable(value)):
-                raise TypeError(f"{name} must be callable, got {value!r}.")
-        check_random_force(
-            gradient_fn is not None, noisy_gradient, minibatch, model is not None, anchor
-        )
+        check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
         if not callable(init_strategy):
             raise TypeError(
                 f"init_strategy must be callable, such as init_to_median, got {init_strategy!r}."
@@ -77,12 +67,12 @@ class Problem:
         self._forget()
 
     def _forget(self) -> None:
-        self._potential_fn_generator: Callable | None = None
-        self._postprocess_fn: Callable | None = None
+        self._potential_fn_generator: Callable[..., Any] | None = None
+        self._postprocess_fn: Callable[..., Any] | None = None
         self._plates: dict[str, tuple[int, int]] = {}
         self.unravel: Callable[[Array], Any] | None = None
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         """Leave out what `start` sets: functions in it cannot be pickled."""
         problem = object.__new__(type(self))
         problem.__dict__.update(self.__dict__)
@@ -99,8 +89,37 @@ class Problem:
         """Share of its rows that each plate draws; empty without minibatches."""
         return batches.shares(self._plates)
 
-    def start(self, keys: Array, init_params: Any, model_args: tuple, model_kwargs: dict) -> Any:
+    def wrapped(self, wrapper: Callable[..., Any]) -> "Problem":
+        """The same of `wrapper(model)`.
+
+        Raises
+        ------
+        ValueError
+            If there is no model, or the force is random.
+        """
+        if self._noisy_gradient or self._subsampling_model is not None:
+            raise ValueError(
+                "noisy_gradient=True and minibatch=True have no meaning in a block of Gibbs; leave "
+                "them out."
+            )
+        if self.model is None:
+            raise ValueError("FHL as a block of another kernel needs a model, not a potential_fn.")
+        problem = copy(self)
+        problem.model = wrapper(self.model)
+        problem._forget()
+        return problem
+
+    def start(
+        self,
+        keys: Array,
+        init_params: Any,
+        model_args: Args,
+        model_kwargs: Kwargs,
+        init_strategy: Callable[..., Any] | None = None,
+    ) -> Any:
         """Unconstrained sites of every particle, leaves [particle, ...]; `keys` [particle].
+
+        `init_strategy` is by default the one that was asked for.
 
         Raises
         ------
@@ -120,7 +139,7 @@ class Problem:
                 model_args,
                 model_kwargs,
                 init_params,
-                init_strategy=self._init_strategy,
+                init_strategy=init_strategy or self._init_strategy,
                 forward_mode_differentiation=self._forward_mode,
                 validate_grad=self.trusts_gradient,
             )
@@ -133,7 +152,7 @@ class Problem:
         return z
 
     def find_anchor(
-        self, start: Any, model_args: tuple, model_kwargs: dict
+        self, start: Any, model_args: Args, model_kwargs: Kwargs
     ) -> batches.Anchor | None:
         """What batches are compared at, from one particle's pytree; None without minibatches."""
         if self._subsampling_model is None:
@@ -144,7 +163,7 @@ class Problem:
         return batches.find_anchor(self._potential(model_args, model_kwargs), start, given)
 
     def force(
-        self, model_args: tuple, model_kwargs: dict, keys: Array, anchor: batches.Anchor | None
+        self, model_args: Args, model_kwargs: Kwargs, keys: Array, anchor: batches.Anchor | None
     ) -> Target:
         """What `core` moves particles by; noise comes from `keys` [particle]."""
         unravel = self.unravel
@@ -162,7 +181,7 @@ class Problem:
             potential_fn, self.gradient_fn, unravel, self._forward_mode, self._evaluation
         )
 
-    def postprocess_fn(self, model_args: tuple, model_kwargs: dict) -> Callable:
+    def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
         if self.model is None:
             return identity
@@ -174,7 +193,7 @@ class Problem:
             )
         return self._postprocess_fn(*model_args, **model_kwargs)
 
-    def _potential(self, model_args: tuple, model_kwargs: dict) -> Callable:
+    def _potential(self, model_args: Args, model_kwargs: Kwargs) -> Callable[..., Any]:
         if self._potential_fn is not None:
             return self._potential_fn
         assert self._potential_fn_generator is not None
