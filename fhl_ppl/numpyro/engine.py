@@ -144,7 +144,7 @@ def make_engine(
     given_metric: Any,
     num_warmup: int,
     z: Any,
-    unravel: Callable[[Array], Any],
+    unravel: Callable[[Array], Any] | None,
     *,
     reports_all: bool,
     has_sites: bool,
@@ -172,6 +172,7 @@ def make_engine(
     ValueError
         If the metric does not fit the parameters.
     """
+    assert unravel is not None, "The problem has been started."
     dim = sum(leaf.size for leaf in jax.tree.leaves(z))
     sites = potential.slices(z)
     structure = block_structure(options.dense_mass, sites, dim)
