@@ -85,7 +85,7 @@ def test_vectorized_chains_share_groups(data):
 
 def test_chains_with_private_companions_are_groups_of_their_own():
     found = datasets(to_arviz(run(FHL(model), Y, num_chains=2, chain_method="sequential")))
-    np.testing.assert_array_equal(found["posterior"]["group"], [0, 1])
+    np.testing.assert_array_equal(found["posterior"]["group"], np.repeat([0, 1], 4))
     assert len(found["posterior"].attrs["tuned_step_size"]) == 2
     attributes = found["posterior"].attrs
     assert len(attributes["pull_probabilities"]) == len(attributes["pull_kappas"]) > 1
@@ -93,7 +93,7 @@ def test_chains_with_private_companions_are_groups_of_their_own():
 
 def test_a_single_chain_is_a_group():
     found = datasets(to_arviz(run(FHL(model), Y, num_chains=1)))
-    np.testing.assert_array_equal(found["posterior"]["group"], [0])
+    np.testing.assert_array_equal(found["posterior"]["group"], [0, 0, 0, 0])
 
 
 def test_a_plate_called_group():
