@@ -16,8 +16,8 @@ class Run:
     """Particles on their way, from `position` [particle, dim].
 
     `evaluate` gives U and g, `number` makes of a Python integer the number of the iteration that
-    the sampler is told. The lists have an entry for every iteration: how it was tuned, what
-    happened, where it led, and what was known before it.
+    the sampler is told. The lists have an entry for every iteration: its randomness, how it was
+    tuned, what happened, where it led, and what was known before it.
     """
 
     def __init__(
@@ -40,12 +40,13 @@ class Run:
         inverse = (np.eye if plan.dense else np.ones)(position.shape[1], dtype=position.dtype)
         first = np.asarray(step_size, position.dtype)
         self.learnt = warmup.start(self.sampler, self.state, first, inverse)
-        self.tunings, self.infos, self.positions, self.known = [], [], [], []
+        self.draws, self.tunings, self.infos, self.positions, self.known = [], [], [], [], []
 
     def go(self, iterations):
         """Run so many iterations."""
         for _ in range(iterations):
             self.known.append(self.learnt)
+            self.draws.append(self.draw())
             with np.errstate(all="ignore"):
                 self.state, self.learnt, info, tuning = step(
                     self.sampler,
@@ -53,7 +54,7 @@ class Run:
                     self.state,
                     self.learnt,
                     self.number(self.iteration),
-                    self.draw(),
+                    self.draws[-1],
                     self.target,
                     PYTHON,
                 )

@@ -5,10 +5,12 @@ import pytest
 
 from fhl_ppl.core import leader
 from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.moves import JUMPS
 from tests.golden.coverage import called_in_core
 from tests.golden.files import DATA, TOLERANCE, assert_golden, assert_golden_path, load, path
 from tests.golden.generate import changes
 from tests.golden.scenarios import SCENARIOS, STEPWISE
+from tests.invariance.mutants.broken import Broken
 
 
 def run(scenario):
@@ -52,6 +54,10 @@ def test_writing_anew_tells_other_bits_and_other_names():
     assert list(changes(old, new)) == ["a: other bits", "d: new, the bits of b", "b: gone"]
 
 
+JUMPED = [f"jump {name}" for name in JUMPS]
+PULLED = [name for name in SCENARIOS if name not in [*JUMPED, "transition without pull"]]
+
+
 @pytest.fixture
 def _slightly_off(monkeypatch):
     exact = leader.elastic_displacement
@@ -65,7 +71,7 @@ def _slightly_off(monkeypatch):
 
 
 @pytest.mark.usefixtures("_slightly_off")
-@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"transition without pull"}))
+@pytest.mark.parametrize("scenario", PULLED)
 def test_a_small_change_is_noticed(scenario):
     outputs, expected = run(scenario)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
@@ -77,6 +83,20 @@ def test_a_small_change_is_noticed(scenario):
 def test_a_small_change_of_an_iteration_is_noticed(scenario):
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         assert_path(scenario)
+
+
+def longer(move, scene):
+    """The jump is a little longer than it should be."""
+    offer = move.offer(scene)
+    beyond = 1e-6 * (offer.position - scene.position)
+    return offer._replace(position=offer.position + beyond)
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_a_small_change_of_a_jump_is_noticed(name, monkeypatch):
+    monkeypatch.setitem(JUMPS, name, Broken(JUMPS[name], longer))
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_golden(*run(f"jump {name}"))
 
 
 def test_a_missing_output_is_noticed():

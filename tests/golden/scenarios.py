@@ -21,6 +21,8 @@ from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.moments import welford
 from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.moves.choice import choose_jumps
+from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.plan import Kind, Plan
 from fhl_ppl.core.report import report
 from fhl_ppl.core.sampler import make_sampler, step
@@ -110,6 +112,33 @@ def one_transition(coupling, metric, adjusted, inputs, control, pulled=True, noi
     return {**read(state, info, tuning), **state._asdict(), **info._asdict()}
 
 
+def one_jump(name, inputs, control):
+    """One iteration in which followers make the jump, or rotate."""
+    names = (name,) if name == "rotation" else (name, "rotation")
+    position, one = inputs["position"], inputs["step_size"] * 0 + 1
+    xp, draws = array_namespace(position), _draws(inputs, 1)
+    metric = make_metric(inputs["dense"])
+    fitted = FittedGaussian(
+        xp.mean(position, axis=0), metric, inputs["directions"][:, 0], inputs["variance"][0]
+    )
+    shares = xp.stack([0.75 * one, 0.25 * one][: len(names)])
+    # No trajectories, so that the iteration is one of jumps.
+    choice = choose_jumps(names, xp.stack([0 * one]), shares, fitted, 5 * one, draws.strength)
+    count = max(1, JUMPS[name].uniforms)
+    extra = xp.stack([inputs["accept"][2 + k, :] for k in range(count)], axis=1)
+    state, info = iterate(
+        state_at(PLAIN, position),
+        draws._replace(extra=extra),
+        Tuning(one, one, None, metric, direction=fitted.direction, jump=choice),
+        make_groups(PARTICLES, GROUP_SIZE, like=position),
+        COUPLINGS["alternate"],
+        PLAIN,
+        control,
+        names=names,
+    )
+    return {**state._asdict(), **info._asdict()}
+
+
 class WarmUp:
     """A warm-up from exact draws, iteration by iteration.
 
@@ -150,7 +179,7 @@ class WarmUp:
             estimate_centre=estimates.centre_from_scores if self.splits else None,
             low_rank=self.is_low_rank,
             splitting=TWO_STAGE if self.is_low_rank else LEAPFROG,
-            jumps=tuple(JUMPS) if self.jumps else (),
+            jumps=OF_WARM_UP if self.jumps else (),
             trusts_gradient=self.jumps and not self.kinds,
             kinds=self.kinds,
         )
@@ -205,6 +234,8 @@ class WarmUp:
         return {"state": state, "learnt": learnt}
 
 
+OF_WARM_UP = ("renewal", "rotation", "approach", "mean rotation", "difference", "leap")
+"""Jumps on offer in warm-ups; other moves have a file of their own, and leave these as they are."""
 KINDS = (Kind(1, 0.4), Kind(2, 0.6), Kind(8, 0.4, min_num_steps=2))
 SCENARIOS = {
     "leader": leader,
@@ -212,6 +243,8 @@ SCENARIOS = {
     "warm-up alternate": WarmUp("alternate", estimates.from_scores, "dense", False),
     "warm-up joint": WarmUp("joint", estimates.from_positions, "diag", False),
 }
+for _name in JUMPS:
+    SCENARIOS[f"jump {_name}"] = partial(one_jump, _name)
 for _coupling in COUPLINGS:
     SCENARIOS[f"transition {_coupling} random force"] = partial(
         one_transition, _coupling, "dense", True, noisy=True

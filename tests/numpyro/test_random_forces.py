@@ -16,7 +16,9 @@ from jax import random
 from numpyro.diagnostics import effective_sample_size
 from numpyro.infer import MCMC
 
-from fhl_ppl.numpyro import FHL, batches, potential
+from fhl_ppl.core.target import RandomForce
+from fhl_ppl.numpyro import FHL
+from fhl_ppl.numpyro.model import minibatch, potential
 
 Z = 5.0
 """Threshold for |z| of 4 moments with an estimated standard error: a correct library fails in one
@@ -95,11 +97,15 @@ def test_noise_is_fresh_and_looks_at_no_state():
 
     keys = random.split(random.key(0), 3)
     force = potential.noisy_force(quadratic, gradient, lambda q: q, keys, "vmap")
-    draws = [np.asarray(force.draw(jnp.full((3, 2), 1.0), k, None)[1]) for k in range(3)]
+
+    def drawn(force, value, number):
+        return np.asarray(force.evaluate(jnp.full((3, 2), value), number, jnp.zeros(3), False)[1])
+
+    draws = [drawn(force, 1.0, k) for k in range(3)]
     assert len(np.unique(draws)) == 3 * 3 * 2
-    np.testing.assert_array_equal(force.draw(jnp.zeros((3, 2)), 1, None)[1], draws[1])
+    np.testing.assert_array_equal(drawn(force, 0.0, 1), draws[1])
     mapped = potential.noisy_force(quadratic, gradient, lambda q: q, keys, "map")
-    np.testing.assert_array_equal(mapped.draw(jnp.zeros((3, 2)), 1, None)[1], draws[1])
+    np.testing.assert_array_equal(drawn(mapped, 0.0, 1), draws[1])
 
 
 @pytest.mark.parametrize("model", [regression, by_subsample])
@@ -140,7 +146,7 @@ def test_any_anchor_will_do():
 
 def test_minibatch_energy_in_the_test_would_be_caught(monkeypatch):
     # A batch of 2 rows, so that its energy is far off.
-    monkeypatch.setattr(potential.RandomForce, "energy_at", lambda self, q, energy: energy)
+    monkeypatch.setattr(RandomForce, "energy", lambda self, q, energy: energy)
     kernel = FHL(regression, minibatch=True, anchor={"b": MEAN + 2 * SD})
     draws = run(kernel, X, Y, 2).get_samples(group_by_chain=True)["b"]
     with pytest.raises(AssertionError):
@@ -150,13 +156,13 @@ def test_minibatch_energy_in_the_test_would_be_caught(monkeypatch):
 def test_the_control_variate_is_unbiased_and_the_gradient_of_its_energy():
     def energy(b):
         return numpyro.infer.util.potential_energy(
-            batches.with_all_rows(regression), (X, Y, BATCH), {}, {"b": b}
+            minibatch.with_all_rows(regression), (X, Y, BATCH), {}, {"b": b}
         )
 
-    plates = batches.subsampled_plates(regression, random.key(0), (X, Y, BATCH), {})
+    plates = minibatch.subsampled_plates(regression, random.key(0), (X, Y, BATCH), {})
     assert plates == {"rows": (ROWS, BATCH)}
-    anchor = batches.find_anchor(energy, jnp.asarray(MEAN + SD, jnp.float32), given=True)
-    draw = batches.controlled(energy, plates, anchor, lambda b: b)
+    anchor = minibatch.find_anchor(energy, jnp.asarray(MEAN + SD, jnp.float32), given=True)
+    draw = minibatch.controlled(energy, plates, anchor, lambda b: b)
     q = jnp.asarray(MEAN - SD, jnp.float32)
     keys = random.split(random.key(1), 4000)
     energies, gradients = jax.vmap(draw, (None, 0))(q, keys)

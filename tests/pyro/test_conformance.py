@@ -58,8 +58,16 @@ class Replayed(Run):
 
 def reference(recorded, options, coupling):
     """A run of all iterations."""
-    plan, settings = options.plan(NUM_WARMUP, DIM), {"step_size": options.step_size, "number": int}
-    run = Replayed(plan, potential_and_gradient, STARTS, recorded, coupling=coupling, **settings)
+    run = Replayed(
+        options.plan(NUM_WARMUP, DIM),
+        potential_and_gradient,
+        STARTS,
+        recorded,
+        group_size=GROUP_SIZE,
+        coupling=coupling,
+        step_size=options.step_size,
+        number=int,
+    )
     return run.go(NUM_WARMUP + NUM_SAMPLES)
 
 

@@ -73,7 +73,7 @@ def test_gives_the_posterior_of_all_rows(settings):
 
 
 def test_the_energy_of_a_batch_in_the_test_would_be_caught(monkeypatch):
-    monkeypatch.setattr(RandomForce, "energy_at", lambda self, q, energy: energy)
+    monkeypatch.setattr(RandomForce, "energy", lambda self, q, energy: energy)
     with pytest.raises(AssertionError):
         # Smaller batches hardly move; of these three seeds had a |z| of 7 to 10.
         assert_moments(run(batch=5, anchor=ANCHOR))

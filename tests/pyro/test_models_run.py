@@ -6,7 +6,8 @@ import pytest
 import torch
 from pyro.distributions import constraints
 
-from fhl_ppl.pyro import FHL, MCMC, ladder
+from fhl_ppl.pyro import FHL, MCMC
+from fhl_ppl.pyro.batching import ladder
 from tests.pyro.models import MODELS
 
 CHAINS, WARMUP, DRAWS = 8, 20, 10

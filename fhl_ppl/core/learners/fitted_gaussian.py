@@ -78,4 +78,4 @@ class FittedGaussianLearner(Steady):
                 count = moments.independent_draws(seen.state.position.shape[0])
             found = dense_fit.from_positions(widened, moments.gradients, draws=count)
             direction, variance = dense_fit.widest_direction(metric, positions)
-        return FittedGaussian(positions.mean, if_finite(found, own.metric), direction, variance)
+        return if_finite(FittedGaussian(positions.mean, found, direction, variance), own)

@@ -110,11 +110,22 @@ class Steady:
 
 
 def if_finite(estimate: Any, fallback: Any) -> Any:
-    """The one if all of its parts are finite, else the other: both are named tuples of a kind."""
-    xp = array_namespace(fallback[0])
-    finite = True
-    for part in estimate:
-        finite = finite & xp.all(xp.isfinite(part))
-    return type(fallback)(
-        *(xp.where(finite, new, old) for new, old in zip(estimate, fallback, strict=True))
-    )
+    """The one if all of its parts are finite, else the other: (nested) named tuples of a kind."""
+    finite = _is_finite(estimate)
+
+    def chosen(new: Any, old: Any) -> Any:
+        if isinstance(old, tuple):
+            return type(old)(*map(chosen, new, old))
+        return array_namespace(old).where(finite, new, old)
+
+    return chosen(estimate, fallback)
+
+
+def _is_finite(value: Any) -> Any:
+    if isinstance(value, tuple):
+        finite = _is_finite(value[0])
+        for part in value[1:]:
+            finite = finite & _is_finite(part)
+        return finite
+    xp = array_namespace(value)
+    return xp.all(xp.isfinite(value))

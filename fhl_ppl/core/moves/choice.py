@@ -121,7 +121,12 @@ def choose(jumps: Array, uniform: Array) -> Array:
 
 
 def choose_far(names: tuple[str, ...], jumps: Array, uniform: Array) -> Array:
-    """Pick for followers far above their leader: an approach, but for a share of 1 - `TILT`."""
+    """Pick for followers far above their leader: an approach, but for a share of 1 - `TILT`.
+
+    Where there are no approaches on offer it is `choose`.
+    """
+    if "approach" not in names:
+        return choose(jumps, uniform)
     xp = array_namespace(uniform)
     rest = choose(jumps, uniform / (1 - TILT))
     return xp.where(uniform[:, None] < 1 - TILT, rest, is_named("approach", names, jumps))
@@ -130,6 +135,8 @@ def choose_far(names: tuple[str, ...], jumps: Array, uniform: Array) -> Array:
 def log_tilt(names: tuple[str, ...], jumps: Array) -> Array:
     """log of the probability of each jump in `choose_far` over that in `choose`, shape [jump]."""
     xp = array_namespace(jumps)
+    if "approach" not in names:
+        return xp.zeros_like(jumps)
     possible = jumps > 0
     # Jumps over approaches; what is not to be divided by is replaced.
     rarity = xp.sum(jumps) / xp.where(possible, jumps, xp.ones_like(jumps))
