@@ -25,7 +25,7 @@ Array = Any
 def extract(
     mcmc: MCMC,
     *,
-    log_likelihood: bool,
+    log_likelihood: bool | None,
     posterior_predictive: bool | Mapping[str, Array] | None,
     prior: Mapping[str, Array] | None,
     coords: Mapping[str, Any] | None,
@@ -43,12 +43,13 @@ def extract(
     """
     if mcmc.last_state is None:
         raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
-    found = jax.tree.leaves(mcmc.get_samples(group_by_chain=True))[0].shape[0]
-    if found != mcmc.num_chains:
-        raise ValueError(
-            f"the draws are of {found} chains, mcmc was made for {mcmc.num_chains}: run got as "
-            "many keys, or went on from a state of as many. Give it one key, or one for each chain."
-        )
+    for values in jax.tree.leaves(mcmc.get_samples(group_by_chain=True)):
+        if len(values) != mcmc.num_chains:
+            raise ValueError(
+                f"the draws are of {len(values)} chains, mcmc was made for {mcmc.num_chains}: run "
+                "got as many keys, or went on from a state of as many. Give it one key, or one for "
+                "each chain."
+            )
     if log_likelihood or posterior_predictive is True:
         _refuse_missing_latents(mcmc)
     if dims:
@@ -60,9 +61,9 @@ def extract(
         posterior_predictive=predict(everyone)
         if posterior_predictive is True
         else posterior_predictive,
-        log_likelihood=log_likelihood,
         coords=coords,
         dims=dims,
+        **_asked_likelihood(mcmc, log_likelihood),
     )
     if not isinstance(mcmc.sampler, FHL):
         return Run(data, None, {})
@@ -133,16 +134,30 @@ def _ranks(mcmc: MCMC) -> dict[str, int]:
     return ranks
 
 
-def _refuse_missing_latents(mcmc: MCMC) -> None:
-    """Refuse to go on with latent sites that would be drawn from their prior instead."""
+def _asked_likelihood(mcmc: MCMC, wanted: bool | None) -> dict[str, bool]:
+    """What to tell ArviZ; nothing leaves it to ArviZ."""
+    if wanted is not None:
+        return {"log_likelihood": wanted}
+    return {"log_likelihood": False} if _missing_latents(mcmc) else {}
+
+
+def _missing_latents(mcmc: MCMC) -> list[str]:
+    """Latent sites without draws, which would be drawn from their prior instead."""
     samples = mcmc.get_samples()
-    for name, site in _sites(mcmc).items():
-        if not site["is_observed"] and name not in samples:
-            raise ValueError(
-                f"log_likelihood and posterior_predictive=True need draws of {name!r}, which the "
-                "posterior lacks: it was summed out, or left out by extra_fields. Leave them off, "
-                "or pass posterior_predictive=Predictive(model, samples, infer_discrete=True)(...)."
-            )
+    return [
+        name
+        for name, site in _sites(mcmc).items()
+        if not site["is_observed"] and name not in samples
+    ]
+
+
+def _refuse_missing_latents(mcmc: MCMC) -> None:
+    for name in _missing_latents(mcmc):
+        raise ValueError(
+            f"log_likelihood and posterior_predictive=True need draws of {name!r}, which the "
+            "posterior lacks: it was summed out, or left out by extra_fields. Leave them off, or "
+            "pass posterior_predictive=Predictive(model, samples, infer_discrete=True)(...)."
+        )
 
 
 def _group(mcmc: MCMC, everyone: MCMC) -> np.ndarray:

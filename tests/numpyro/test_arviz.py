@@ -136,6 +136,14 @@ def test_log_likelihood(mcmc, data):
     np.testing.assert_allclose(data["log_likelihood"]["y"], expected, rtol=1e-5)
 
 
+def test_the_log_likelihood_is_there_where_the_standard_converter_has_it(mcmc):
+    standard = "log_likelihood" in datasets(arviz.from_numpyro(mcmc))
+    data = to_arviz(mcmc)
+    assert ("log_likelihood" in datasets(data)) == standard
+    if standard:
+        assert np.isfinite(arviz.loo(data).elpd_loo)
+
+
 def test_posterior_predictive_draws_the_observations_again(data):
     drawn = data["posterior_predictive"]["y"]
     assert drawn.shape == (8, 30, 2, 3)
@@ -179,7 +187,7 @@ def test_warmup_taken_before_the_run_is_kept():
 def test_other_kernels_get_the_standard_conversion():
     mcmc = run(NUTS(model), Y, num_chains=2)
     found = datasets(to_arviz(mcmc))
-    standard = datasets(arviz.from_numpyro(mcmc, log_likelihood=False))
+    standard = datasets(arviz.from_numpyro(mcmc))
     assert set(found) == set(standard)
     for name in standard:
         assert found[name].equals(standard[name])
@@ -218,6 +226,7 @@ def test_refuses_what_a_summed_out_site_decides():
     for wanted in ("log_likelihood", "posterior_predictive"):
         with pytest.raises(ValueError, match="draws of 'component', which the posterior lacks"):
             to_arviz(mcmc, **{wanted: True})
+    assert "log_likelihood" not in datasets(to_arviz(mcmc))
 
 
 def test_refuses_a_run_that_has_not_been():
