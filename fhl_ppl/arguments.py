@@ -86,6 +86,19 @@ def _in_words(annotation: Any) -> str:
     return getattr(annotation, "__name__", str(annotation)).removesuffix(" | None")
 
 
+def is_traced(value: Any) -> bool:
+    """Whether it is a scalar of JAX under `jit` or another transformation, of no value yet.
+
+    >>> is_traced(1.0), is_traced(np.float32(1.0))
+    (False, False)
+    """
+    # Only JAX's arrays have an abstract value, and of them only those that are no arrays yet lack
+    # a buffer.
+    return getattr(value, "shape", None) == () and (
+        hasattr(value, "aval") and not hasattr(value, "addressable_data")
+    )
+
+
 def truth(name: str, value: Any) -> None:
     """Insist on a truth value."""
     if not isinstance(value, bool | np.bool_):
@@ -105,9 +118,14 @@ def whole(wanted: str) -> Check:
 
 
 def real(allowed: Callable[[float], bool], wanted: str) -> Check:
-    """Insist on a finite number that is `allowed`; `wanted` says what is."""
+    """Insist on a finite number that is `allowed`; `wanted` says what is.
+
+    A number that a compiler traces has no value yet, and passes.
+    """
 
     def check(name: str, value: Any) -> None:
+        if is_traced(value):
+            return
         try:
             number = float(value)
         except (TypeError, ValueError):

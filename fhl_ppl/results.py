@@ -24,7 +24,7 @@ FEWEST_DRAWS = 4
 def to_arviz(
     mcmc: Any,
     *,
-    log_likelihood: bool = False,
+    log_likelihood: bool | None = None,
     posterior_predictive: bool | Mapping[str, Array] | None = None,
     prior: Mapping[str, Array] | None = None,
     warmup: Any = None,
@@ -35,6 +35,9 @@ def to_arviz(
 
     What the standard converters give, and in addition
 
+    - every particle as a chain: also the private companions of chains of NumPyro that are not
+      vectorized, so that one chain becomes `group_size` of them, the one that NumPyro reports first
+      (fields that a run collects on request are left out then);
     - a coordinate `group` along `chain`, the group of particles that the chain belongs to, so that
       `posterior.groupby("group")` works (named `particle_group` where the model has a plate or a
       site called "group");
@@ -53,8 +56,9 @@ def to_arviz(
         kernel than `FHL`, such as NUTS, the result is that of the standard converter: no groups and
         no attributes of ours.
     log_likelihood
-        Whether to evaluate the log-likelihood of each observation at each draw, default no: it
-        costs memory of the size draws times observations.
+        Whether to evaluate the log-likelihood of each observation at each draw, as `arviz.loo` asks
+        for; it costs memory of the size draws times observations. Default: in NumPyro what
+        `arviz.from_numpyro` does, unless a latent site that it takes was summed out; in Pyro no.
     posterior_predictive
         True draws the observed sites again for each draw, with a fixed seed. A dict holds draws
         made elsewhere, [chain, draw, ...] or [chain * draw, ...]. Default: none.
@@ -310,7 +314,8 @@ def mode_changes(data: Any, mode: str | Callable[[Dataset], Array] | Array) -> D
     TypeError
         If `data` is neither a run nor ArviZ's.
     ValueError
-        If `mode` names no variable, or does not give one label for each draw.
+        If `mode` names no variable, or does not give one label for each draw, or the labels are
+        numbers that are not whole, as those of a quantity are.
 
     Examples
     --------
@@ -335,7 +340,7 @@ def _groups_of(data: Any) -> dict[str, Any]:
     require("arviz", "arviz")
     from fhl_ppl.diagnostics.arviz_lines import datasets, is_data
 
-    return datasets(data if is_data(data) else to_arviz(data))
+    return datasets(data if is_data(data) else to_arviz(data, log_likelihood=False))
 
 
 def _extract(mcmc: Any, **options: Any) -> "Run":

@@ -83,6 +83,6 @@ def tune_pull(
     if learner.given is None:
         chosen = learner.chosen(learnt["pull"], groups, draws)
         return chosen, strength_for(learnt["pull"], chosen, step_size, num_steps)
-    if learner.given == 0:
+    if isinstance(learner.given, float | int) and learner.given == 0:
         return None, None
     return None, array_namespace(draws.strength).full_like(draws.strength, learner.given)

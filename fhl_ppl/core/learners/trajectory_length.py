@@ -147,7 +147,7 @@ class TrajectoryLength(Steady):
 
 def of_kinds(kinds: tuple[Kind, ...], name: str, like: Array) -> Array:
     """One field of all kinds, shape [kind]."""
-    values = [float(getattr(kind, name)) for kind in kinds]
+    values = [getattr(kind, name) for kind in kinds]
     return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
 
 
