@@ -9,6 +9,7 @@ from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.learners import LEARNERS
 from fhl_ppl.core.learners.learner import Learnt, Seen
+from fhl_ppl.core.learners.strays import is_stray, without_strays
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.target import Target
@@ -110,7 +111,8 @@ def step(
         sampler.adjusted,
         sampler.jumps,
     )
-    seen = Seen(iteration, state, info, draws, tuning, groups, control)
+    stray = is_stray(state), without_strays(state)
+    seen = Seen(iteration, state, info, *stray, draws, tuning, groups, control)
     learnt = control.cond(
         iteration < sampler.num_warmup,
         lambda known: learn(sampler, known, seen),

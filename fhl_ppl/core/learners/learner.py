@@ -40,6 +40,10 @@ class Seen(NamedTuple):
         Its number, from 0.
     state, info
         What it led to, and what happened.
+    is_stray
+        Who is lost, shape [particle], see `strays`.
+    gathered
+        The state with strays put where the best particle is: for all that is estimated from all.
     draws, tuning
         What it was made with.
     groups
@@ -51,6 +55,8 @@ class Seen(NamedTuple):
     iteration: Array
     state: State
     info: Info
+    is_stray: Array
+    gathered: State
     draws: Draws
     tuning: Tuning
     groups: Groups

@@ -57,7 +57,7 @@ class ReferenceLearner(Steady):
         if self.estimate_centre is None:
             return own
         distances = tails.squared_distance(
-            learnt["metric"], own.reference.centre, seen.state.position
+            learnt["metric"], own.reference.centre, seen.gathered.position
         )
         return own._replace(distances=welford.update(own.distances, distances))
 

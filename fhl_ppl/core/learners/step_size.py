@@ -118,8 +118,9 @@ class StepSize(Steady):
         What the pull costs does not vanish with the step size, so the free particles are asked.
         Only where a fixed strength leaves none (joint coupling) must the pulled ones do. Nor does
         what a wall costs, but with a wrong force shorter trajectories are the only remedy for that.
+        Strays would have it so short that nobody else moved.
         """
-        asked = seen.info.is_free
+        asked = seen.info.is_free & ~seen.is_stray
         if self.pull_is_given:
             asked = asked | ~array_namespace(asked).any(asked)
         if self.trusts_gradient:

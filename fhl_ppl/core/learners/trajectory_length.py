@@ -85,13 +85,13 @@ class TrajectoryLength(Steady):
         # A metric of low rank needs the direction for the fitted Gaussian too.
         if not self.in_halves and (self.num_steps is not None or self.given is not None):
             return own
-        return self._scales.update(own, seen.state.position, learnt["metric"])
+        return self._scales.update(own, seen.gathered.position, learnt["metric"])
 
     def renew(
         self, own: PrincipalScale | CheckedScale, seen: Seen, before: Learnt, renewed: Learnt
     ) -> PrincipalScale | CheckedScale:
         """Start anew in the whitened space of the new metric."""
-        return self._scales.restart(seen.state.position, renewed["metric"])
+        return self._scales.restart(seen.gathered.position, renewed["metric"])
 
     def length(self, own: PrincipalScale | CheckedScale) -> Array:
         """T before the jitter, a scalar."""
