@@ -39,16 +39,12 @@ class Draws(NamedTuple):
     strength
         Uniform on [0, 1), shape [particle]; a group's first picks lambda from the mixture, each
         its own jump.
-    extra
-        Uniform on [0, 1), shape [particle, uniforms], for moves that ask for numbers of their own;
-        None if none on offer does.
     """
 
     noise: Array
     role: Array
     accept: Array
     strength: Array
-    extra: Array | None = None
 
 
 class Info(NamedTuple):

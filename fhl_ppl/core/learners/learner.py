@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.homes import Homes
 from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.metrics import AnyMetric
 from fhl_ppl.core.state import Draws, Info, State
@@ -46,6 +47,8 @@ class Seen(NamedTuple):
         Who belongs to which group.
     control
         The backend's loops and branches.
+    as_one
+        The state with all modes laid on top of one another (`homes.as_one_mode`).
     """
 
     iteration: Array
@@ -55,6 +58,7 @@ class Seen(NamedTuple):
     tuning: Tuning
     groups: Groups
     control: Control
+    as_one: State
 
 
 class Learner(Protocol):
@@ -107,6 +111,11 @@ class Steady:
     def settle(self, own: Own) -> Own:
         """Freeze what there is."""
         return own
+
+
+def homes_of(learnt: Learnt) -> Homes | None:
+    """Which modes are known; None if nobody keeps them."""
+    return None if learnt["archive"] is None else learnt["archive"].homes
 
 
 def if_finite(estimate: Any, fallback: Any) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, Protocol
 
 from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.homes import Homes
 from fhl_ppl.core.leader import Leader
 from fhl_ppl.core.metrics import AnyMetric
 
@@ -51,13 +52,15 @@ class Scene(NamedTuple):
         Uniform numbers [particle], by which the scouts were chosen, and normal ones
         [particle, dim].
     extra
-        Further uniform numbers [particle, uniforms], the move's own.
+        A further uniform number for each particle, the move's own, [particle].
     turn
         In [0, 1), a scalar: how far to rotate in this iteration.
     fitted
         What warm-up has fitted.
     xi
         Draws from N(0, S), S the covariance of `fitted`, shape [particle, dim].
+    homes
+        The modes that are known; None if nobody keeps them.
     """
 
     groups: Groups
@@ -67,10 +70,11 @@ class Scene(NamedTuple):
     leader: Leader
     role: Array
     noise: Array
-    extra: Array | None
+    extra: Array
     turn: Array
     fitted: FittedGaussian
     xi: Array
+    homes: Homes | None
 
 
 class Offer(NamedTuple):
@@ -97,12 +101,12 @@ class Move(Protocol):
     ----------
     needs_partners
         Whether only followers can make it, who look at scouts. A scout that draws it rotates.
-    uniforms
-        How many uniform numbers of its own a particle needs (`Scene.extra`).
+    between_modes
+        Whether it is made only while several modes are known.
     """
 
     needs_partners: bool
-    uniforms: int
+    between_modes: bool
 
     def offer(self, scene: Scene) -> Offer:
         """Make every particle an offer; only those that drew the move look at it."""

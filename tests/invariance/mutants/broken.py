@@ -25,8 +25,8 @@ class Broken(NamedTuple):
         return self.move.needs_partners
 
     @property
-    def uniforms(self) -> int:
-        return self.move.uniforms
+    def between_modes(self) -> bool:
+        return self.move.between_modes
 
     def offer(self, scene: Scene) -> Offer:
         return self.offers(self.move, scene)
