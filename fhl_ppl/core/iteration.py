@@ -209,8 +209,17 @@ def iterate(
         principal_jump=verdict.principal_jump,
         num_steps=test.num_steps,
         move=test.move,
+        mode=_mode(moved, tuning, control),
     )
     return moved, info
+
+
+def _mode(state: State, tuning: Tuning, control: Control) -> Array:
+    """Number of the component that each particle is in, in 8 bits; 0 if nobody keeps them."""
+    if tuning.homes is None:
+        return zeroth_move(state.potential_energy)
+    xp = array_namespace(state.position)
+    return xp.astype(home_of(tuning.homes, state.position, control), xp.int8)
 
 
 def _before_jumps(

@@ -26,6 +26,9 @@ class Report(NamedTuple):
         The pulls on offer, as lambda T^2, and their probabilities, shape [option].
     move_weight
         Probabilities of the trajectories and of each of the jumps on offer, shape [move].
+    mode_mass
+        Masses of the modes that warm-up has seen, as shares, as it estimates them; 0 for free
+        slots, shape [component].
     """
 
     step_size: Array
@@ -34,6 +37,7 @@ class Report(NamedTuple):
     kappa: Array
     pull_weight: Array
     move_weight: Array
+    mode_mass: Array
 
 
 def report(sampler: Sampler, learnt: Learnt) -> Report:
@@ -66,4 +70,17 @@ def report(sampler: Sampler, learnt: Learnt) -> Report:
         mixture.kappa,
         mixture.weight / xp.sum(mixture.weight),
         xp.concat([xp.sum(shares.kinds)[None], shares.jumps]),
+        _mode_mass(learnt, 1 + 0 * step_size),
     )
+
+
+def _mode_mass(learnt: Learnt, one: Array) -> Array:
+    archive = learnt["archive"]
+    if archive is None:
+        return one[None]
+    mass = archive.components.fitted.log_weight
+    xp = array_namespace(mass)
+    if not xp.any(mass > -xp.inf):
+        return one[None]
+    share = xp.exp(mass - xp.max(mass))
+    return share / xp.sum(share)

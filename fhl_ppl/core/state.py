@@ -80,6 +80,9 @@ class Info(NamedTuple):
     move
         What the particle did, in 8 bits: 0 for a trajectory, k for number k of the jumps on offer,
         counted from 1.
+    mode
+        In which of the modes that are known the particle now is, in 8 bits: the number of its
+        component in the archive of warm-up.
     """
 
     accept_prob: Array
@@ -95,6 +98,7 @@ class Info(NamedTuple):
     principal_jump: Array
     num_steps: Array
     move: Array
+    mode: Array
 
 
 def zeroth_move(like: Array) -> Array:
