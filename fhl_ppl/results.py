@@ -168,8 +168,8 @@ def summary(
         `ess_bulk`, if a chain never moved, if there is only one group and a quantity has less than
         100 effective draws a chain, if draws diverged, if a chain accepted less than 10 % of its
         trajectories or 1 % of all its moves, if `max_num_steps` cut more than 10 % of the
-        trajectories short, if the strongest pull on offer won, if warm-up saw a mode that no draw is
-        in, if hardly any chain crossed between the modes of the draws, if the draws are unadjusted, or if
+        trajectories short, if the strongest pull on offer won, if warm-up saw a mode that no draw
+        is in, if hardly any chain crossed between the modes, if the draws are unadjusted, or if
         the groups got lost on the way.
 
     Raises

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.learners.trajectory_length import of_kinds, share_beyond
 from fhl_ppl.core.sampler import Sampler
 
@@ -75,10 +75,9 @@ def report(sampler: Sampler, learnt: Learnt) -> Report:
 
 
 def _mode_mass(learnt: Learnt, one: Array) -> Array:
-    archive = learnt["archive"]
-    if archive is None:
+    if homes_of(learnt) is None:
         return one[None]
-    mass = archive.components.fitted.log_weight
+    mass = learnt["archive"].components.fitted.log_weight
     xp = array_namespace(mass)
     if not xp.any(mass > -xp.inf):
         return one[None]

@@ -39,12 +39,16 @@ class Draws(NamedTuple):
     strength
         Uniform on [0, 1), shape [particle]; a group's first picks lambda from the mixture, each
         its own jump.
+    extra
+        Uniform on [0, 1), shape [particle, uniforms], for moves that ask for numbers of their own;
+        None takes what the choice of the jump leaves of `strength`, one for each particle.
     """
 
     noise: Array
     role: Array
     accept: Array
     strength: Array
+    extra: Array | None = None
 
 
 class Info(NamedTuple):

@@ -45,7 +45,11 @@ def weights(learnt):
 def assert_weights(weight, on_trial, trajectory_floor):
     np.testing.assert_allclose(weight.sum(), 1, rtol=1e-12)
     assert weight[0] >= trajectory_floor * (1 - 1e-12)
-    assert (weight[1:] >= (TRIAL_SHARE if on_trial else JUMP_FLOOR) * (1 - 1e-12)).all()
+    between = np.array([JUMPS[name].between_modes for name in JUMPS])
+    lowest = TRIAL_SHARE if on_trial else JUMP_FLOOR
+    assert (weight[1:][~between] >= lowest * (1 - 1e-12)).all()
+    # There is one mode.
+    assert (weight[1:][between] == 0).all()
 
 
 def happened(run):

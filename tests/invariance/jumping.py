@@ -33,9 +33,8 @@ def make_fitted(target, metric):
     return FittedGaussian(target.mean + OFF, make_metric(covariance), np.eye(3)[0], np.asarray(1.0))
 
 
-def make_modes(target):
+def make_modes(mean, spread):
     """Two modes of a target that has one, and a third that is not in use; all are off."""
-    mean, spread = target.mean, target.covariance
     root = np.linalg.cholesky([1.5 * spread, np.diag([2.0, 0.7, 1.5]), np.eye(3)])
     centre = np.stack([mean + OFF, mean - 1.5 * OFF, 0 * OFF])
     log_weight = np.array([np.log(0.65), np.log(0.35), -np.inf])
@@ -43,15 +42,14 @@ def make_modes(target):
     return make_homes(mixture, np.stack([centre, 0 * centre]))
 
 
-def only(name, draws, turn, fitted, homes):
+def only(name, num_particles, turn, fitted, homes=None):
     """Everybody makes the same jump: its share of them is 1."""
-    chosen = np.zeros((len(draws.role), len(NAMES)), dtype=bool)
+    chosen = np.zeros((num_particles, len(NAMES)), dtype=bool)
     chosen[:, NAMES.index(name)] = True
-    left = draws.strength
-    return Choice(1, chosen, chosen, np.zeros(len(NAMES)), turn, fitted, left, left, homes)
+    return Choice(1, chosen, chosen, np.zeros(len(NAMES)), turn, fitted, homes=homes)
 
 
-def mixed(fitted, iteration, draws, homes):
+def mixed(fitted, iteration, draws, homes=None):
     """All jumps, in equal shares, and trajectories, as after warm-up."""
     jumps = np.full(len(NAMES), (1 - TRAJECTORY_SHARE) / len(NAMES))
     kinds = np.array([TRAJECTORY_SHARE])

@@ -61,10 +61,10 @@ Z_THRESHOLD = z_threshold(len(GRID) + len(TARGETS))
 def run_jump(case, seed, **settings):
     """One jump over and over, or the mixture as it runs after warm-up."""
     target, fitted = TARGETS[case.target], make_fitted(TARGETS[case.target], case.metric)
-    metric, homes = make_metric(METRICS[case.metric]), make_modes(target)
+    metric, homes = make_metric(METRICS[case.metric]), make_modes(target.mean, target.covariance)
 
     def one_kind(iteration, draws, groups):
-        choice = only(case.move, draws, TURNS[iteration], fitted, homes)
+        choice = only(case.move, len(draws.role), TURNS[iteration], fitted, homes)
         return with_jumps(Tuning(0.1, 1, None, metric), choice)
 
     if case.move not in MIXED:

@@ -99,6 +99,10 @@ class Archive(NamedTuple):
     homes: Homes
 
 
+class NoArchive(NamedTuple):
+    """What is kept where no move is made from it."""
+
+
 @dataclass(frozen=True)
 class ArchiveLearner(Steady):
     """Keeps places and groups them.
@@ -119,21 +123,21 @@ class ArchiveLearner(Steady):
         """Take from the plan whether it is asked for."""
         return cls("transport" in plan.jumps, plan.window_ends)
 
-    def start(self, state: State, given: Given) -> Archive | None:
+    def start(self, state: State, given: Given) -> Archive | NoArchive:
         """Begin with nothing."""
-        return start(state.position) if self.keeps else None
+        return start(state.position) if self.keeps else NoArchive()
 
-    def observe(self, own: Archive | None, seen: Seen, learnt: Learnt) -> Archive | None:
+    def observe(self, own: Archive | NoArchive, seen: Seen, learnt: Learnt) -> Archive | NoArchive:
         """Keep where the particles are, if it is time."""
-        if own is None:
-            return None
+        if isinstance(own, NoArchive):
+            return own
         return observe(own, seen.iteration, self.window_ends, seen.state, seen.control)
 
     def renew(
-        self, own: Archive | None, seen: Seen, before: Learnt, renewed: Learnt
-    ) -> Archive | None:
+        self, own: Archive | NoArchive, seen: Seen, before: Learnt, renewed: Learnt
+    ) -> Archive | NoArchive:
         """Group what was kept."""
-        return None if own is None else renew(own, seen.control)
+        return own if isinstance(own, NoArchive) else renew(own, seen.control)
 
 
 def start(position: Array, components: int = COMPONENTS) -> Archive:

@@ -58,7 +58,12 @@ class Seen(NamedTuple):
     tuning: Tuning
     groups: Groups
     control: Control
-    as_one: State
+    as_one: State | None = None
+
+    @property
+    def within(self) -> State:
+        """Where the particles are within their mode; where they are, if modes are not known."""
+        return self.state if self.as_one is None else self.as_one
 
 
 class Learner(Protocol):
@@ -115,7 +120,7 @@ class Steady:
 
 def homes_of(learnt: Learnt) -> Homes | None:
     """Which modes are known; None if nobody keeps them."""
-    return None if learnt["archive"] is None else learnt["archive"].homes
+    return getattr(learnt["archive"], "homes", None)
 
 
 def if_finite(estimate: Any, fallback: Any) -> Any:

@@ -58,7 +58,7 @@ class ReferenceLearner(Steady):
         if self.estimate_centre is None:
             return own
         distances = tails.squared_distance(
-            learnt["metric"], own.reference.centre, seen.as_one.position
+            learnt["metric"], own.reference.centre, seen.within.position
         )
         return own._replace(distances=welford.update(own.distances, distances))
 

@@ -86,7 +86,7 @@ class TrajectoryLength(Steady):
         # A metric of low rank needs the direction for the fitted Gaussian too.
         if not self.in_halves and (self.num_steps is not None or self.given is not None):
             return own
-        return self._scales.update(own, seen.as_one.position, learnt["metric"])
+        return self._scales.update(own, seen.within.position, learnt["metric"])
 
     def renew(
         self, own: PrincipalScale | CheckedScale, seen: Seen, before: Learnt, renewed: Learnt

@@ -26,6 +26,7 @@ class Approach:
     """A jump to the leader's side."""
 
     needs_partners = True
+    uniforms = 0
     between_modes = False
 
     def offer(self, scene: Scene) -> Offer:

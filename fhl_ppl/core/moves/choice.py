@@ -58,8 +58,8 @@ class Choice(NamedTuple):
     log_tilt: Array
     turn: Array
     fitted: FittedGaussian
-    left: Array
-    left_far: Array
+    left: Array | None = None
+    left_far: Array | None = None
     homes: Homes | None = None
 
 

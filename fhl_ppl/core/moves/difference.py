@@ -20,6 +20,7 @@ class Difference:
     """A shift short enough to be accepted: 2.38 / sqrt(2 dim) is best on a Gaussian."""
 
     needs_partners = True
+    uniforms = 0
     between_modes = False
 
     def offer(self, scene: Scene) -> Offer:

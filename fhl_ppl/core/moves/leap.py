@@ -8,6 +8,7 @@ class Leap:
     """A shift by all of the way between two scouts."""
 
     needs_partners = True
+    uniforms = 0
     between_modes = False
 
     def offer(self, scene: Scene) -> Offer:

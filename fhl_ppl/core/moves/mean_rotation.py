@@ -18,6 +18,7 @@ class MeanRotation:
     """
 
     needs_partners = True
+    uniforms = 0
     between_modes = False
 
     def offer(self, scene: Scene) -> Offer:

@@ -17,12 +17,13 @@ class MixtureRenewal:
     """A draw from all modes that forgets where the particle was."""
 
     needs_partners = False
+    uniforms = 1
     between_modes = True
 
     def offer(self, scene: Scene) -> Offer:
         """Draw from G."""
         assert scene.homes is not None
-        return renew(scene.homes.mixture, scene.position, scene.noise, scene.extra)
+        return renew(scene.homes.mixture, scene.position, scene.noise, scene.extra[:, 0])
 
 
 def renew(mixture: Mixture, position: Array, noise: Array, uniform: Array) -> Offer:

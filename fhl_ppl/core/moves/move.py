@@ -52,7 +52,7 @@ class Scene(NamedTuple):
         Uniform numbers [particle], by which the scouts were chosen, and normal ones
         [particle, dim].
     extra
-        A further uniform number for each particle, the move's own, [particle].
+        Further uniform numbers [particle, uniforms], the move's own.
     turn
         In [0, 1), a scalar: how far to rotate in this iteration.
     fitted
@@ -70,7 +70,7 @@ class Scene(NamedTuple):
     leader: Leader
     role: Array
     noise: Array
-    extra: Array
+    extra: Array | None
     turn: Array
     fitted: FittedGaussian
     xi: Array
@@ -101,11 +101,14 @@ class Move(Protocol):
     ----------
     needs_partners
         Whether only followers can make it, who look at scouts. A scout that draws it rotates.
+    uniforms
+        How many uniform numbers of its own a particle needs (`Scene.extra`).
     between_modes
         Whether it is made only while several modes are known.
     """
 
     needs_partners: bool
+    uniforms: int
     between_modes: bool
 
     def offer(self, scene: Scene) -> Offer:

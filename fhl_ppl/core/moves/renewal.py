@@ -11,6 +11,7 @@ class Renewal:
     """A draw that forgets where the particle was."""
 
     needs_partners = False
+    uniforms = 0
     between_modes = False
 
     def offer(self, scene: Scene) -> Offer:

@@ -19,6 +19,7 @@ class Rotation:
     """A turn about the centre of the fitted Gaussian, by up to a right angle."""
 
     needs_partners = False
+    uniforms = 0
     between_modes = False
 
     def offer(self, scene: Scene) -> Offer:

@@ -23,12 +23,13 @@ class Transport:
     """From one mode to another."""
 
     needs_partners = False
+    uniforms = 1
     between_modes = True
 
     def offer(self, scene: Scene) -> Offer:
         """Carry every particle over."""
         assert scene.homes is not None
-        return transport(scene.homes.mixture, scene.position, scene.extra)
+        return transport(scene.homes.mixture, scene.position, scene.extra[:, 0])
 
 
 def table(mixture: Mixture) -> Array:

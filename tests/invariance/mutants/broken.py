@@ -25,6 +25,10 @@ class Broken(NamedTuple):
         return self.move.needs_partners
 
     @property
+    def uniforms(self) -> int:
+        return self.move.uniforms
+
+    @property
     def between_modes(self) -> bool:
         return self.move.between_modes
 

@@ -17,7 +17,7 @@ def still_learning(move, scene):
     """The mixture follows what it moves: for each particle it has been shifted towards it."""
     mixture = scene.homes.mixture
     shift = 0.5 * (scene.position - mixture.centre[0, :])
-    position, _ = renew(mixture, scene.position - shift, scene.noise, scene.extra)
+    position, _ = renew(mixture, scene.position - shift, scene.noise, scene.extra[:, 0])
     densities = [log_sum(log_parts(mixture, q)) for q in (scene.position - shift, position)]
     return Offer(position + shift, densities[0] - densities[1])
 

@@ -13,7 +13,7 @@ def _volume(scene, correction):
     first = np.exp(log_parts(mixture, scene.position)[:, 0])
     share = first / np.exp(log_sum(log_parts(mixture, scene.position)))
     apart = mixture.log_volume[1] - mixture.log_volume[0]
-    return np.where(scene.extra < share, apart, -apart)
+    return np.where(scene.extra[:, 0] < share, apart, -apart)
 
 
 def with_the_volume_inverted(move, scene):
