@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
-from fhl_ppl.core.mixture import Mixture, log_parts
+from fhl_ppl.core.mixture import Mixture, in_use, log_parts
 from fhl_ppl.core.state import State
 
 Array = Any
@@ -39,7 +39,7 @@ class Homes(NamedTuple):
 def make_homes(mixture: Mixture, means: Array) -> Homes:
     """Divide the space among the components of a mixture with these means [2, component, dim]."""
     xp = array_namespace(mixture.centre)
-    used = xp.astype(mixture.log_weight > -xp.inf, mixture.centre.dtype)
+    used = xp.astype(in_use(mixture.log_weight), mixture.centre.dtype)
     others = xp.clip(xp.sum(used) - 1, 0.0, None)
     return Homes(mixture, means, xp.argmax(mixture.log_weight), others)
 

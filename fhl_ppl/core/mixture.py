@@ -1,7 +1,6 @@
 """G = sum_k w_k N(c_k, S_k): what is known of all modes that were seen, one Gaussian each.
 
-The number of components is fixed by the shapes; those that are not in use have log w = -inf. What
-warm-up has learnt in `learners.archive` is frozen in it, and the moves between modes draw from it
+The number of components is fixed by the shapes; some may not be in use. What warm-up has learnt in `learners.archive` is frozen in it, and the moves between modes draw from it
 (`moves.mixture_renewal`, `moves.transport`).
 """
 
@@ -12,6 +11,9 @@ from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
 
+UNUSED = -1e30
+"""log w of a component that is not in use: finite, so that no difference is no number."""
+
 
 class Mixture(NamedTuple):
     """Gaussians, each with any square root L of its covariance, S = L L'.
@@ -19,7 +21,7 @@ class Mixture(NamedTuple):
     Attributes
     ----------
     log_weight
-        log w, -inf where a component is not in use; their exponentials add up to 1. [component].
+        log w, `UNUSED` where a component is not in use; their exponentials add up to 1. [component].
     centre
         c, shape [component, dim].
     root
@@ -35,6 +37,11 @@ class Mixture(NamedTuple):
     root: Array
     inverse_root: Array
     log_volume: Array
+
+
+def in_use(log_weight: Array) -> Array:
+    """Which components are."""
+    return log_weight > UNUSED / 2
 
 
 def standardise(mixture: Mixture, position: Array) -> Array:
@@ -54,10 +61,9 @@ def log_parts(mixture: Mixture, position: Array) -> Array:
 
 
 def log_sum(parts: Array) -> Array:
-    """log sum exp over the last axis; -inf of nothing but -inf."""
+    """log sum exp over the last axis."""
     xp = array_namespace(parts)
     most = xp.max(parts, axis=-1, keepdims=True)
-    most = xp.where(xp.isfinite(most), most, xp.zeros_like(most))
     return xp.log(xp.sum(xp.exp(parts - most), axis=-1)) + most[..., 0]
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.learners.trajectory_length import of_kinds, share_beyond
+from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.sampler import Sampler
 
 Array = Any
@@ -79,7 +80,7 @@ def _mode_mass(learnt: Learnt, one: Array) -> Array:
         return one[None]
     mass = learnt["archive"].components.fitted.log_weight
     xp = array_namespace(mass)
-    if not xp.any(mass > -xp.inf):
+    if not xp.any(in_use(mass)):
         return one[None]
     share = xp.exp(mass - xp.max(mass))
     return share / xp.sum(share)

@@ -7,7 +7,7 @@ import numpy as np
 
 from fhl_ppl.core.homes import make_homes
 from fhl_ppl.core.metrics.dense import make_metric
-from fhl_ppl.core.mixture import Mixture
+from fhl_ppl.core.mixture import UNUSED, Mixture
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.choice import Choice, choose_jumps
 from fhl_ppl.core.moves.move import FittedGaussian
@@ -37,7 +37,7 @@ def make_modes(mean, spread):
     """Two modes of a target that has one, and a third that is not in use; all are off."""
     root = np.linalg.cholesky([1.5 * spread, np.diag([2.0, 0.7, 1.5]), np.eye(3)])
     centre = np.stack([mean + OFF, mean - 1.5 * OFF, 0 * OFF])
-    log_weight = np.array([np.log(0.65), np.log(0.35), -np.inf])
+    log_weight = np.array([np.log(0.65), np.log(0.35), UNUSED])
     mixture = Mixture(log_weight, centre, root, np.linalg.inv(root), np.log(np.linalg.det(root)))
     return make_homes(mixture, np.stack([centre, 0 * centre]))
 

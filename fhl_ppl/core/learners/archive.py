@@ -19,7 +19,8 @@ from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.metrics.dense import eigen, power
 from fhl_ppl.core.metrics.dense_fit import from_scores
-from fhl_ppl.core.mixture import Mixture, log_parts, log_sum
+from fhl_ppl.core.metropolis import is_finite
+from fhl_ppl.core.mixture import UNUSED, Mixture, in_use, log_parts, log_sum
 from fhl_ppl.core.moments.welford import Welford
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
@@ -56,7 +57,7 @@ class Components(NamedTuple):
     ----------
     fitted
         A Gaussian for each; in place of the log weight stands the log mass, log of the integral of
-        exp(-U), and -inf where a slot is free.
+        exp(-U), and `UNUSED` where a slot is free.
     count
         Places that the moments are of, shape [component].
     mean, scatter
@@ -82,7 +83,7 @@ class Archive(NamedTuple):
     energy
         Their energies, shape [part, particle].
     taken
-        1 for the parts of the window that have been kept, shape [part].
+        1 for places that have been kept, shape [part, particle].
     components
         What was seen before this window.
     within
@@ -153,11 +154,11 @@ def start(position: Array, components: int = COMPONENTS) -> Archive:
         return value
 
     zeros, eyes = repeat(xp.sum(row), components), repeat(eye, components)
-    nothing = Mixture(zeros - xp.inf, repeat(row, components), eyes, eyes, zeros)
+    nothing = Mixture(zeros + UNUSED, repeat(row, components), eyes, eyes, zeros)
     return Archive(
         repeat(0 * position, 2, parts),
         repeat(0 * position[:, 0], parts),
-        repeat(xp.sum(row), parts),
+        repeat(0 * position[:, 0], parts),
         Components(
             nothing, zeros, repeat(row, 2, components), repeat(0 * eye, 2, components), zeros
         ),
@@ -175,13 +176,13 @@ def mixture_of(components: Components) -> Mixture:
     fitted = components.fitted
     xp = array_namespace(fitted.log_weight)
     mass = fitted.log_weight
-    used = (mass > -xp.inf) & (mass > xp.max(mass) + log(IGNORED))
-    share = xp.exp(xp.where(used, mass - xp.max(mass), -xp.inf))
+    used = in_use(mass) & (mass > xp.max(mass) + log(IGNORED))
+    share = xp.exp(xp.where(used, mass - xp.max(mass), UNUSED))
     share = xp.where(
         used, xp.clip(share / xp.clip(xp.sum(share), 1.0, None), LEAST, None), 0 * share
     )
     share = share / xp.where(xp.any(used), xp.sum(share), 1.0)
-    log_weight = xp.where(used, xp.log(xp.where(used, share, 1 + 0 * share)), -xp.inf)
+    log_weight = xp.where(used, xp.log(xp.where(used, share, 1 + 0 * share)), UNUSED)
     return fitted._replace(log_weight=log_weight)
 
 
@@ -193,12 +194,16 @@ def observe(
     due, slot = windows.slot_due(iteration, ends, archive.taken.shape[0])
 
     def keep(value):
-        here = xp.cumulative_sum(xp.ones_like(value.taken)) - 1 == slot
-        places = xp.stack([state.position, state.gradient])
+        here = xp.cumulative_sum(xp.ones_like(value.taken[:, 0])) - 1 == slot
+        # What overflows when it is squared would spoil all moments.
+        finite = is_finite(*(part if part.ndim == 1 else xp.vecdot(part, part) for part in state))
+        places = xp.where(finite[:, None], xp.stack([state.position, state.gradient]), 0.0)
+        energy = xp.where(finite, state.potential_energy, 0.0)
+        here = here[:, None]
         return value._replace(
-            places=xp.where(here[:, None, None], places[:, None, :, :], value.places),
-            energy=xp.where(here[:, None], state.potential_energy, value.energy),
-            taken=xp.where(here, xp.ones_like(value.taken), value.taken),
+            places=xp.where(here[:, :, None], places[:, None, :, :], value.places),
+            energy=xp.where(here, energy, value.energy),
+            taken=xp.where(here, xp.astype(finite, energy.dtype), value.taken),
         )
 
     return control.cond(due > 0, keep, lambda value: value, archive)
@@ -209,7 +214,7 @@ def renew(archive: Archive, control: Control) -> Archive:
     xp = array_namespace(archive.taken)
     _, parts, particles, dim = archive.places.shape
     size = parts * particles
-    taken = xp.reshape(archive.taken[:, None] + 0 * archive.energy, (size,))
+    taken = xp.reshape(archive.taken, (size,))
     seen = _Seen(
         xp.reshape(archive.places, (2, size, dim)),
         xp.reshape(archive.energy, (size,)),
@@ -217,13 +222,14 @@ def renew(archive: Archive, control: Control) -> Archive:
         UNEXPLAINED + dim**2 / (2 * xp.clip(xp.sum(taken), 1.0, None)),
     )
     # So far nobody has gone from mode to mode: the spread within each particle is that of a mode.
-    number = xp.clip(xp.sum(archive.taken), 1.0, None)
-    weight = archive.taken[:, None, None]
-    centred = archive.places - xp.sum(weight * archive.places, axis=1, keepdims=True) / number
+    number = xp.clip(xp.sum(archive.taken, axis=0), 1.0, None)
+    weight = archive.taken[:, :, None]
+    middle = xp.sum(weight * archive.places, axis=1, keepdims=True) / number[:, None]
+    centred = archive.places - middle
     apart = seen._replace(places=xp.reshape(centred, (2, size, dim)))
     before = archive.components
     slots = before.count.shape[0]
-    is_new = 1 - xp.any(before.fitted.log_weight > -xp.inf) * 1
+    is_new = 1 - xp.any(in_use(before.fitted.log_weight)) * 1
 
     def group(turn, value):
         components, within = value
@@ -245,8 +251,8 @@ def renew(archive: Archive, control: Control) -> Archive:
 
     found, within = control.fori_loop(-is_new, ROUNDS, group, (before, archive.within))
     log_mass = found.fitted.log_weight
-    log_mass = xp.where(log_mass < xp.max(log_mass) - NEGLIGIBLE, -xp.inf, log_mass)
-    share = xp.where(log_mass > -xp.inf, found.count, xp.zeros_like(found.count))
+    log_mass = xp.where(log_mass < xp.max(log_mass) - NEGLIGIBLE, UNUSED, log_mass)
+    share = xp.where(in_use(log_mass), found.count, xp.zeros_like(found.count))
     total = xp.sum(share)
     root = (
         found.fitted.root
@@ -303,7 +309,7 @@ def _begin(components: Components, roots: Any, seen: _Seen) -> Components:
     lacking = -seen.energy - log_sum(log_parts(fitted, seen.places[0, :, :]))
     lacking = (seen.taken > 0) & (lacking > seen.bound)
     lowest = xp.argmin(xp.where(lacking, seen.energy, xp.inf))
-    here = fitted.log_weight == -xp.inf
+    here = ~in_use(fitted.log_weight)
     here = here & (xp.cumulative_sum(xp.astype(here, seen.energy.dtype)) == 1) & xp.any(lacking)
     place = xp.take(seen.places, lowest[None], axis=1)[:, 0, :]
     # One Newton step, no longer than to where a Gaussian's mass is.
@@ -390,8 +396,8 @@ def _refit(
         square = xp.sum((there[1] @ xp.take(scatter[0, :, :, :], k, axis=0)) * there[1])
         square = square / xp.clip(number, 1.0, None) + xp.sum(off * off)
         mass = square / 2 + log_volume + dim * log(2 * pi) / 2 - xp.take(energy, k)
-        used = fitted.log_weight > -xp.inf
-        mass = xp.where(number > 0, mass, -xp.inf)
+        used = in_use(fitted.log_weight)
+        mass = xp.where(number > 0, mass, UNUSED)
         return Mixture(
             xp.where((order == k) & used, mass, fitted.log_weight),
             xp.where(here[:, None], centre, fitted.centre),
@@ -411,12 +417,12 @@ def _simplify(components: Components, bound: Array) -> Components:
     parts = log_parts(fitted, fitted.centre)
     order = xp.cumulative_sum(xp.ones_like(components.count))
     own = order[:, None] == order
-    others = log_sum(xp.where(own, -xp.inf, parts))
-    height = xp.max(xp.where(own, parts, -xp.inf), axis=1)
-    lacking = xp.where(fitted.log_weight > -xp.inf, height - others, xp.inf)
+    others = log_sum(xp.where(own, UNUSED, parts))
+    height = xp.max(xp.where(own, parts, UNUSED), axis=1)
+    lacking = xp.where(in_use(fitted.log_weight), height - others, xp.inf)
     gone = (order - 1 == xp.argmin(lacking)) & (lacking < bound)
     return components._replace(
-        fitted=fitted._replace(log_weight=xp.where(gone, -xp.inf, fitted.log_weight)),
+        fitted=fitted._replace(log_weight=xp.where(gone, UNUSED, fitted.log_weight)),
         count=xp.where(gone, 0 * order, components.count),
     )
 

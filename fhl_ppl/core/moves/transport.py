@@ -13,7 +13,16 @@ exchange at high acceptance. Nothing of it depends on other particles.
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.mixture import Mixture, log_parts, log_sum, of_chosen, pick, place, standardise
+from fhl_ppl.core.mixture import (
+    Mixture,
+    in_use,
+    log_parts,
+    log_sum,
+    of_chosen,
+    pick,
+    place,
+    standardise,
+)
 from fhl_ppl.core.moves.move import Offer, Scene
 
 Array = Any
@@ -38,9 +47,9 @@ def table(mixture: Mixture) -> Array:
     The rows of components without another are 0.
     """
     xp = array_namespace(mixture.centre)
-    in_use = xp.astype(mixture.log_weight > -xp.inf, mixture.centre.dtype)
-    order = xp.cumulative_sum(xp.ones_like(in_use))
-    other = xp.astype(order[:, None] != order, in_use.dtype) * in_use
+    used = xp.astype(in_use(mixture.log_weight), mixture.centre.dtype)
+    order = xp.cumulative_sum(xp.ones_like(used))
+    other = xp.astype(order[:, None] != order, used.dtype) * used
     total = xp.sum(other, axis=1, keepdims=True)
     return other / xp.where(total > 0, total, xp.ones_like(total))
 
