@@ -61,7 +61,7 @@ class Moments(Steady):
 
     def observe(self, own: PooledMoments, seen: Seen, learnt: Learnt) -> PooledMoments:
         """Add where the particles are."""
-        state = seen.gathered
+        state = seen.within
         positions: Any
         gradients: Any
         if self.window_ends is None:

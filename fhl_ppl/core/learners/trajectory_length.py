@@ -6,8 +6,9 @@ from typing import Any
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.homes import as_one_mode
 from fhl_ppl.core.learners import windows
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
 from fhl_ppl.core.moments import principal_scale, widest_in_halves
 from fhl_ppl.core.moments.principal_scale import PrincipalScale
 from fhl_ppl.core.moments.widest_in_halves import CheckedScale
@@ -94,13 +95,14 @@ class TrajectoryLength(Steady):
         # A metric of low rank needs the direction for the fitted Gaussian too.
         if not self.in_halves and (self.num_steps is not None or self.given is not None):
             return own
-        return self._scales.update(own, seen.gathered.position, learnt["metric"])
+        return self._scales.update(own, seen.within.position, learnt["metric"])
 
     def renew(
         self, own: PrincipalScale | CheckedScale, seen: Seen, before: Learnt, renewed: Learnt
     ) -> PrincipalScale | CheckedScale:
         """Start anew in the whitened space of the new metric."""
-        return self._scales.restart(seen.gathered.position, renewed["metric"])
+        state = as_one_mode(homes_of(renewed), seen.gathered, seen.control)
+        return self._scales.restart(state.position, renewed["metric"])
 
     def length(self, own: PrincipalScale | CheckedScale) -> Array:
         """T before the jitter, a scalar."""
