@@ -6,17 +6,15 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups
-from fhl_ppl.core.homes import as_one_mode
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.learners import LEARNERS
-from fhl_ppl.core.learners.learner import Learnt, Seen
-from fhl_ppl.core.learners.strays import is_stray, without_strays
+from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.target import Target
 from fhl_ppl.core.trajectory.splitting import Splitting
 from fhl_ppl.core.tuning import tune
-from fhl_ppl.core.warmup import learn
+from fhl_ppl.core.warmup import learn, see
 
 Array = Any
 
@@ -114,20 +112,7 @@ def step(
     )
 
     def learn_from_it(known):
-        gathered = without_strays(state)
-        seen = Seen(
-            iteration,
-            state,
-            info,
-            is_stray(state),
-            gathered,
-            as_one_mode(tuning.homes, gathered, control),
-            draws,
-            tuning,
-            groups,
-            control,
-        )
-        return learn(sampler, known, seen)
+        return learn(sampler, known, see(iteration, state, info, draws, tuning, groups, control))
 
     learnt = control.cond(
         iteration < sampler.num_warmup,
