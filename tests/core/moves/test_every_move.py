@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from fhl_ppl.core.control import PYTHON, Control
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import group_sizes, make_groups
@@ -200,12 +200,14 @@ def assert_agree(outputs, expected):
 @pytest.mark.parametrize("name", JUMPS)
 def test_jax_gives_what_numpy_gives(name, arrays):
     jax = importorskip("jax")
+    importorskip("numpyro")
+    from fhl_ppl.numpyro.control import JAX
+
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
     try:
         given_arrays = {key: jax.numpy.asarray(value) for key, value in arrays.items()}
-        control = Control(jax.lax.fori_loop, jax.lax.cond)
-        jitted = jax.jit(partial(jump_on, control=control), static_argnums=1)
+        jitted = jax.jit(partial(jump_on, control=JAX), static_argnums=1)
         for k in ITERATIONS:
             outputs = jitted(given_arrays, name, jax.numpy.asarray(k))
             assert_agree(outputs, jump_on(arrays, name, np.asarray(k), PYTHON))
