@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fhl_ppl._docs import filled
 from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.pyro.checks import count, mapping
 from fhl_ppl.pyro.kernel import FHL
 from fhl_ppl.pyro.run.chains import Chains, check_state, constrained
 from fhl_ppl.pyro.run.progress import Progress
@@ -115,8 +116,14 @@ class MCMC(AbstractMCMC):
             ("warmup_steps", warmup_steps, 0),
             ("num_chains", num_chains, 1),
         ):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
+            count(name, value, least)
+        if not (hook_fn is None or callable(hook_fn)):
+            raise TypeError(
+                "hook_fn must be a function of kernel, samples, stage and i, or None, got "
+                f"{hook_fn!r}"
+            )
+        mapping("transforms", transforms, "a dict from site names to transforms")
+        mapping("initial_params", initial_params, "a dict from site names to tensors")
         if mp_context is not None:
             warnings.warn(
                 f"mp_context={mp_context!r} has no effect: all chains run in this process",
@@ -190,7 +197,8 @@ class MCMC(AbstractMCMC):
         assert self._chains is not None
         bar.advance(stage)
         if self._hook is not None:
-            sites = self._chains.problem.layout.unflatten(self._chains.position)
+            # A copy, as with all that users get: what they write into it moves no particle.
+            sites = self._chains.problem.layout.unflatten(self._chains.position.clone())
             self._hook(self.kernel, sites, stage, i)
 
     def _collect(self, chains: Chains, draws: Tensor) -> None:

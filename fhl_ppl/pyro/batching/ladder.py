@@ -196,7 +196,8 @@ class Ladder:
 
         randomness = "different" if self.noisy else "error"
         with batchable_operations():
-            outputs = torch.func.vmap(single, randomness=randomness)(position)
+            # A copy, as a function may write into its argument, and the particles stay there.
+            outputs = torch.func.vmap(single, randomness=randomness)(position.clone())
         return self.quantity.harmless(outputs)
 
     def _report(self, rung: _Rung) -> None:
