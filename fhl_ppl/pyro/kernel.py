@@ -10,7 +10,6 @@ import numpy as np
 import pyro
 import torch
 from pyro.infer.autoguide.initialization import init_to_uniform
-from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
 from torch import Tensor
 
 from fhl_ppl._docs import filled
@@ -28,6 +27,7 @@ from fhl_ppl.pyro.model.minibatch import (
 )
 from fhl_ppl.pyro.model.problem import Problem, problem_from_model, problem_from_potential
 from fhl_ppl.pyro.model.starts import tried
+from fhl_ppl.pyro.nuts_names import NutsNames
 from fhl_ppl.pyro.run.chains import Chains
 from fhl_ppl.pyro.run.engine import Engine
 
@@ -46,7 +46,7 @@ from fhl_ppl.pyro.run.engine import Engine
         order="sites in the order of the model",
     )
 )
-class FHL(MCMCKernel):
+class FHL(NutsNames):
     """Follow Hamiltonian Leader: MCMC on groups of particles, led by the lowest in energy.
 
     A drop-in for ``pyro.infer.NUTS``. The particles move by leapfrog steps; in each group the one
@@ -189,7 +189,7 @@ class FHL(MCMCKernel):
         self.model = with_all_rows(model) if minibatch and model else model
         self._subsampling_model = model if minibatch else None
         self._anchor = anchor
-        self.potential_fn = potential_fn
+        self._given_potential_fn = potential_fn
         # Pyro's MCMC reads what `setup` puts here.
         self.transforms: dict[str, Any] | None = None
         self._given_transforms = transforms
@@ -293,9 +293,9 @@ class FHL(MCMCKernel):
                     "initial_params must be given with potential_fn: pass them to MCMC, with a "
                     "leading axis of chains if there are several"
                 )
-            assert self.potential_fn is not None
+            assert self._given_potential_fn is not None
             self._problem = problem_from_potential(
-                self.potential_fn,
+                self._given_potential_fn,
                 initial_params,
                 num_particles=num_particles,
                 transforms=self._given_transforms,
@@ -396,6 +396,7 @@ class FHL(MCMCKernel):
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
             "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
             "tuned": self._chains.engine.report(),
+            "evaluation": self._chains.evaluation(),
             **statistics,
         }
         companions = self._chains.companions()

@@ -65,9 +65,7 @@ def test_positions_are_left_as_they_are(noisy_gradient, field):
     for _ in range(3):
         getattr(potential, field)(position)
         np.testing.assert_array_equal(position, before)
-    np.testing.assert_allclose(
-        potential.energy(position), 2 * (before**2).sum(-1), rtol=1e-6
-    )
+    np.testing.assert_allclose(potential.energy(position), 2 * (before**2).sum(-1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("api", [MCMC, PyroMCMC])

@@ -110,7 +110,7 @@ def test_step_sizes_that_nuts_takes(step_size):
 
 @pytest.mark.parametrize("state", [{}, "state", None, 3])
 def test_states_that_are_none(state):
-    with pytest.raises((TypeError, ValueError), match="MCMC.state_dict"):
+    with pytest.raises((TypeError, ValueError), match=r"MCMC\.state_dict"):
         MCMC(FHL(model), 3).load_state_dict(state)
 
 
@@ -119,5 +119,5 @@ def test_a_state_of_other_data():
     first.run(DATA)
     second = MCMC(FHL(model), 3, 3, disable_progbar=True)
     second.load_state_dict(first.state_dict())
-    with pytest.raises(ValueError, match="from other data, .* particle 0 was .* there and is"):
+    with pytest.raises(ValueError, match=r"from other data, .* particle 0 was .* there and is"):
         second.run(DATA + 10)

@@ -166,8 +166,8 @@ class Engine:
             number = int(differs.nonzero()[0])
             raise ValueError(
                 "the state is from other data, or another model: the potential energy of particle "
-                f"{number} was {float(saved[number]):.10g} there and is {float(found[number]):.10g} "
-                "here; run with the model and the arguments that it was saved with, or start afresh"
+                f"{number} was {saved[number].item():.10g} there and is {found[number].item():.10g}"
+                " here; run with the model and arguments that it was saved with, or start afresh"
             )
 
     def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
