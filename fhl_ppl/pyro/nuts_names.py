@@ -1,4 +1,4 @@
-"""What scripts written for ``pyro.infer.NUTS`` read off their kernel, under the names it has there."""
+"""What scripts for ``pyro.infer.NUTS`` read off their kernel, under the names it has there."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

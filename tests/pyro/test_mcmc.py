@@ -399,7 +399,7 @@ def test_an_interrupted_run_can_be_saved():
     assert mcmc.diagnostics()["energy"].shape == (CHAINS, 3)
 
 
-def test_two_runs_are_never_mixed(finished):
+def test_two_runs_are_never_mixed():
     mcmc = made(FHL(model), num_samples=4)
     mcmc.run(DATA)
     with pytest.raises(TypeError):
