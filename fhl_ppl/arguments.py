@@ -87,16 +87,19 @@ def _in_words(annotation: Any) -> str:
 
 
 def is_traced(value: Any) -> bool:
-    """Whether it is a scalar of JAX under `jit` or another transformation, of no value yet.
+    """Whether it is a number that JAX traces, under `jit` or another transformation.
 
-    >>> is_traced(1.0), is_traced(np.float32(1.0))
-    (False, False)
+    >>> is_traced(1.0), is_traced(np.float32(1.0)), is_traced("one")
+    (False, False, False)
     """
-    # Only JAX's arrays have an abstract value, and of them only those that are no arrays yet lack
-    # a buffer.
-    return getattr(value, "shape", None) == () and (
-        hasattr(value, "aval") and not hasattr(value, "addressable_data")
-    )
+    # Only JAX's arrays have an abstract value, and only those that are traced have no other.
+    if getattr(value, "shape", None) != () or not hasattr(value, "aval"):
+        return False
+    try:
+        float(value)
+    except TypeError:
+        return bool(value.dtype.kind in "fiu")
+    return False
 
 
 def truth(name: str, value: Any) -> None:

@@ -71,8 +71,8 @@ def check_key(rng_key: Any) -> None:
         )
 
 
-def resumed_keys(old: Array, new: Array) -> Array:
-    """Keys shaped as `old` to go on with, from as many, or from the first alone.
+def resumed_keys(old: Array, new: Array, first_decides: bool) -> Array:
+    """Keys shaped as `old` to go on with, from as many, or if it decides from the first alone.
 
     Raises
     ------
@@ -82,8 +82,7 @@ def resumed_keys(old: Array, new: Array) -> Array:
     check_key(new)
     if new.shape == old.shape:
         return new
-    if is_batch(old) and not is_batch(new) and new.dtype == old.dtype:
-        # The first decides, see `iteration_key`.
+    if first_decides and is_batch(old) and not is_batch(new) and new.dtype == old.dtype:
         return old.at[0].set(new)
     chains = [len(keys) if is_batch(keys) else 1 for keys in (old, new)]
     raise ValueError(

@@ -83,7 +83,9 @@ class FHLState(_Fields):
             If there are more or fewer keys than chains.
         """
         if "rng_key" in changes:
-            changes["rng_key"] = resumed_keys(self.rng_key, changes["rng_key"])
+            # As `iteration_key` has it.
+            first_decides = self.chains_are_particles
+            changes["rng_key"] = resumed_keys(self.rng_key, changes["rng_key"], first_decides)
 
         replaced: FHLState = super()._replace(**changes)
         return replaced

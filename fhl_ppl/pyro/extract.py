@@ -114,7 +114,16 @@ def _settings(mcmc: Any, options: Options, diagnostics: Mapping[str, Any]) -> di
         mcmc.warmup_steps,
         # Under `pyro.infer.MCMC` every chain tunes on its own.
         list(tuned.values()) if isinstance(tuned, Mapping) else [tuned],
+        **_evaluation(diagnostics),
     )
+
+
+def _evaluation(diagnostics: Mapping[str, Any]) -> dict[str, str]:
+    """Return how particles were evaluated, of the first chain if every chain ran on its own."""
+    found = diagnostics["evaluation"]
+    if "rung" not in found:
+        found = next(iter(found.values()))
+    return {"evaluation": found["rung"], "evaluation_reason": found["reason"]}
 
 
 def _dim(diagnostics: Mapping[str, Any]) -> int:

@@ -10,7 +10,6 @@ import numpy as np
 import pyro
 import torch
 from pyro.infer.autoguide.initialization import init_to_uniform
-from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
 from torch import Tensor
 
 from fhl_ppl._docs import filled
@@ -18,6 +17,7 @@ from fhl_ppl.arguments import check_target, parameters
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
 from fhl_ppl.options import Options, only_options
 from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.checks import as_number, check_kernel_arguments
 from fhl_ppl.pyro.model.minibatch import (
     Minibatch,
     Plates,
@@ -27,6 +27,7 @@ from fhl_ppl.pyro.model.minibatch import (
 )
 from fhl_ppl.pyro.model.problem import Problem, problem_from_model, problem_from_potential
 from fhl_ppl.pyro.model.starts import tried
+from fhl_ppl.pyro.nuts_names import NutsNames
 from fhl_ppl.pyro.run.chains import Chains
 from fhl_ppl.pyro.run.engine import Engine
 
@@ -45,7 +46,7 @@ from fhl_ppl.pyro.run.engine import Engine
         order="sites in the order of the model",
     )
 )
-class FHL(MCMCKernel):
+class FHL(NutsNames):
     """Follow Hamiltonian Leader: MCMC on groups of particles, led by the lowest in energy.
 
     A drop-in for ``pyro.infer.NUTS``. The particles move by leapfrog steps; in each group the one
@@ -135,7 +136,7 @@ class FHL(MCMCKernel):
         coupling: str = "alternate",
         adjusted: bool = True,
         pulling_strength: float | None = None,
-        step_size: float = 1.0,
+        step_size: float | None = 1.0,
         adapt_step_size: bool = True,
         target_accept_prob: float | None = None,
         trajectory_length: float | None = None,
@@ -159,7 +160,10 @@ class FHL(MCMCKernel):
         max_tree_depth: int | None = None,
         use_multinomial_sampling: bool = True,
     ) -> None:
-        chosen = only_options(locals())
+        chosen = {name: as_number(value) for name, value in only_options(locals()).items()}
+        if chosen["step_size"] is None:
+            # As NUTS has it, where it means the default too.
+            del chosen["step_size"]
         super().__init__()
         check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
         if dense_mass is not None and full_mass is not None:
@@ -167,11 +171,11 @@ class FHL(MCMCKernel):
                 f"dense_mass={dense_mass!r} and full_mass={full_mass!r} are two names of one "
                 "setting; give one of them"
             )
-        if not 0 < min_stepsize <= max_stepsize:
-            raise ValueError(
-                "min_stepsize and max_stepsize must be positive and in that order, got "
-                f"{min_stepsize} and {max_stepsize}"
-            )
+        min_stepsize, max_stepsize = as_number(min_stepsize), as_number(max_stepsize)
+        check_kernel_arguments(
+            *(init_strategy, transforms, max_plate_nesting),
+            *(jit_options, min_stepsize, max_stepsize),
+        )
         if max_tree_depth is not None:
             _warn_ignored("max_tree_depth", "; max_num_steps caps a trajectory")
         if not use_multinomial_sampling:
@@ -185,7 +189,7 @@ class FHL(MCMCKernel):
         self.model = with_all_rows(model) if minibatch and model else model
         self._subsampling_model = model if minibatch else None
         self._anchor = anchor
-        self.potential_fn = potential_fn
+        self._given_potential_fn = potential_fn
         # Pyro's MCMC reads what `setup` puts here.
         self.transforms: dict[str, Any] | None = None
         self._given_transforms = transforms
@@ -235,7 +239,7 @@ class FHL(MCMCKernel):
         """The first particle's unconstrained sites, or those that were set for the next run."""
         if self._problem is None:
             return self._initial_params
-        return self._problem.layout.unflatten(self._problem.position[0])
+        return self._problem.layout.unflatten(self._problem.position[0].clone())
 
     @initial_params.setter
     def initial_params(self, params: Mapping[str, Tensor] | None) -> None:
@@ -289,9 +293,9 @@ class FHL(MCMCKernel):
                     "initial_params must be given with potential_fn: pass them to MCMC, with a "
                     "leading axis of chains if there are several"
                 )
-            assert self.potential_fn is not None
+            assert self._given_potential_fn is not None
             self._problem = problem_from_potential(
-                self.potential_fn,
+                self._given_potential_fn,
                 initial_params,
                 num_particles=num_particles,
                 transforms=self._given_transforms,
@@ -369,7 +373,7 @@ class FHL(MCMCKernel):
         with pyro.validation_enabled(False):
             chains = self.chains() if self._chains is None else self._chains
             chains.advance()
-        return chains.problem.layout.unflatten(chains.position[0])
+        return chains.problem.layout.unflatten(chains.position[0].clone())
 
     def logging(self) -> dict[str, str]:
         """Return step size, acceptance and pull for the progress bar."""
@@ -392,6 +396,7 @@ class FHL(MCMCKernel):
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
             "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
             "tuned": self._chains.engine.report(),
+            "evaluation": self._chains.evaluation(),
             **statistics,
         }
         companions = self._chains.companions()

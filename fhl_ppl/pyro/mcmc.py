@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fhl_ppl._docs import filled
 from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.pyro.checks import count, mapping
 from fhl_ppl.pyro.kernel import FHL
 from fhl_ppl.pyro.run.chains import Chains, check_state, constrained
 from fhl_ppl.pyro.run.progress import Progress
@@ -115,8 +116,14 @@ class MCMC(AbstractMCMC):
             ("warmup_steps", warmup_steps, 0),
             ("num_chains", num_chains, 1),
         ):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
+            count(name, value, least)
+        if not (hook_fn is None or callable(hook_fn)):
+            raise TypeError(
+                "hook_fn must be a function of kernel, samples, stage and i, or None, got "
+                f"{hook_fn!r}"
+            )
+        mapping("transforms", transforms, "a dict from site names to transforms")
+        mapping("initial_params", initial_params, "a dict from site names to tensors")
         if mp_context is not None:
             warnings.warn(
                 f"mp_context={mp_context!r} has no effect: all chains run in this process",
@@ -146,25 +153,31 @@ class MCMC(AbstractMCMC):
         *args, **kwargs
             The model's arguments.
         """
+        # Of an earlier run nothing is to be found beside what belongs to this one.
+        self._chains, self._samples = None, {}
         self._args, self._kwargs = args, kwargs
         detached = tuple(arg.detach() if torch.is_tensor(arg) else arg for arg in args)
         validation = pyro.validation_enabled(not self._disable_validation)
         with optional(validation, self._disable_validation is not None):
             self._chains = chains = self._start(detached, kwargs)
             bar = Progress(chains, self.num_samples, self._disable_progbar)
+            start = chains.position
+            draws = start.new_empty((len(start), self.num_samples, *start.shape[1:]))
+            count = 0
             try:
                 for i in range(chains.engine.iteration, self.warmup_steps):
                     chains.advance()
                     self._after(bar, "Warmup", i)
-                start = chains.position
-                draws = start.new_empty((len(start), self.num_samples, *start.shape[1:]))
                 for i in range(self.num_samples):
                     chains.advance()
                     draws[:, i] = chains.position
+                    count = i + 1
                     self._after(bar, "Sample", i)
             finally:
+                # What was drawn before an interruption can be had too.
                 bar.close()
-            self._collect(chains, draws)
+                if count or not self.num_samples:
+                    self._collect(chains, draws[:, :count])
 
     def _start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Chains:
         # A single particle would have nobody to follow.
@@ -190,7 +203,8 @@ class MCMC(AbstractMCMC):
         assert self._chains is not None
         bar.advance(stage)
         if self._hook is not None:
-            sites = self._chains.problem.layout.unflatten(self._chains.position)
+            # A copy, as with all that users get: what they write into it moves no particle.
+            sites = self._chains.problem.layout.unflatten(self._chains.position.clone())
             self._hook(self.kernel, sites, stage, i)
 
     def _collect(self, chains: Chains, draws: Tensor) -> None:
@@ -217,7 +231,7 @@ class MCMC(AbstractMCMC):
         dict of str to Tensor
             ``[chain, draw, *site shape]``, or ``[chain * draw, *site shape]``.
         """
-        self._ran("get_samples")
+        self._drew("get_samples")
         return select_samples(self._samples, num_samples, group_by_chain)
 
     @filled(statistics=MEANINGS)
@@ -231,14 +245,19 @@ class MCMC(AbstractMCMC):
             "divergences", for each chain the numbers of the draws in which the proposal diverged,
             and "acceptance rate". "inverse_mass_matrix" [D] or [D, D], or if of low rank a
             `fhl_ppl.core.metrics.LowRankMetric`, sites in the order of the model; "tuned", a
-            `fhl_ppl.core.report.Report`; and if the kernel keeps companions, by site
-            their draws [draw, companion, ...] under "companions". And NumPy arrays [chain, draw]:
+            `fhl_ppl.core.report.Report`; "evaluation", the "rung" on which particles are evaluated
+            ("loop", one by one, is slower by about their number, "vmap" by several times than "fx"
+            or "compile") and the "reason" that it is none higher; and if the kernel keeps
+            companions, by site their draws [draw, companion, ...] under "companions". And NumPy
+            arrays [chain, draw]:
 
             {statistics}
         """
-        chains = self._ran("diagnostics")
+        chains = self._drew("diagnostics")
         result: dict[str, Any] = self._by_site()
-        statistics = chains.statistics()
+        # An interruption may come after the statistics of a draw and before the draw.
+        count = next(iter(self._samples.values())).shape[1]
+        statistics = {name: value[:, :count] for name, value in chains.statistics().items()}
         # ArviZ sorts these names as text.
         width = len(str(self.num_chains - 1))
         names = [f"chain {chain:0{width}d}" for chain in range(self.num_chains)]
@@ -250,10 +269,11 @@ class MCMC(AbstractMCMC):
         result["acceptance rate"] = dict(zip(names, rates, strict=True))
         result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
         result["tuned"] = chains.engine.report()
+        result["evaluation"] = chains.evaluation()
         result.update(statistics)
         companions = chains.companions()
         if companions is not None:
-            result["companions"] = companions
+            result["companions"] = {name: value[:count] for name, value in companions.items()}
         return result
 
     def summary(self, prob: float = 0.9) -> None:
@@ -264,7 +284,7 @@ class MCMC(AbstractMCMC):
         prob : float, default 0.9
             Probability mass of the credible interval.
         """
-        self._ran("summary")
+        self._drew("summary")
         print_summary(self._samples, prob=prob)
         divergences = self.diagnostics()["divergences"]
         print(f"Number of divergences: {sum(map(len, divergences.values()))}")  # noqa: T201
@@ -301,6 +321,15 @@ class MCMC(AbstractMCMC):
         if self._chains is None:
             raise RuntimeError(f"run must be called before {wanted}")
         return self._chains
+
+    def _drew(self, wanted: str) -> Chains:
+        chains = self._ran(wanted)
+        if not self._samples:
+            raise RuntimeError(
+                f"{wanted} needs draws, and the run was interrupted before the first; state_dict() "
+                "has its particles, and load_state_dict lets a run go on from there"
+            )
+        return chains
 
     def _by_site(self) -> dict[str, Any]:
         """Return Pyro's diagnostics, which are not defined for very few draws."""

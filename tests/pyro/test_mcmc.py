@@ -153,8 +153,10 @@ def test_without_the_metropolis_test_it_would_be_seen_to_be_wrong():
 def test_diagnostics(finished):
     found = finished.diagnostics()
     assert set(found) == STATISTICS | {
-        *("mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix", "tuned")
+        *("mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix", "tuned"),
+        "evaluation",
     }
+    assert found["evaluation"] == {"rung": "fx", "reason": ""}
     np.testing.assert_allclose(found["tuned"].move_weight.sum(), 1)
     assert found["inverse_mass_matrix"].shape == (3, 3)
     assert set(found["mu"]) == {"n_eff", "r_hat"}
@@ -390,7 +392,47 @@ def test_an_interrupted_run_can_be_saved():
     resumed = made(num_samples=9)
     resumed.load_state_dict(mcmc.state_dict())
     resumed.run(DATA)
-    assert_same(draws(resumed), {k: v[:, 3:] for k, v in draws(ran()).items()})
+    whole = draws(ran())
+    assert_same(draws(resumed), {k: v[:, 3:] for k, v in whole.items()})
+    # The draws so far are there, with statistics that fit.
+    assert_same(draws(mcmc), {k: v[:, :3] for k, v in whole.items()})
+    assert mcmc.diagnostics()["energy"].shape == (CHAINS, 3)
+
+
+def test_two_runs_are_never_mixed():
+    mcmc = made(FHL(model), num_samples=4)
+    mcmc.run(DATA)
+    with pytest.raises(TypeError):
+        mcmc.run()
+    with pytest.raises(RuntimeError, match="run must be called before get_samples"):
+        mcmc.get_samples()
+
+    def hook(kernel, sites, stage, i):
+        raise KeyboardInterrupt
+
+    mcmc._hook = hook
+    with pytest.raises(KeyboardInterrupt):
+        mcmc.run(DATA)
+    for wanted in (mcmc.get_samples, mcmc.diagnostics, mcmc.summary):
+        with pytest.raises(RuntimeError, match="interrupted before the first"):
+            wanted()
+
+
+def test_what_scripts_for_nuts_read():
+    kernel = FHL(model)
+    assert (kernel.step_size, kernel.trajectory_length, kernel.num_steps) == (1.0, None, None)
+    assert (kernel.inverse_mass_matrix, kernel.potential_fn) == ({}, None)
+    mcmc = made(kernel)
+    mcmc.run(DATA)
+    kernel.clear_cache()
+    found = mcmc.diagnostics()
+    assert kernel.step_size == found["tuned"].step_size > 0
+    assert kernel.trajectory_length == found["tuned"].trajectory_length
+    assert kernel.num_steps >= 1
+    matrix = kernel.mass_matrix_adapter.inverse_mass_matrix["mu", "scale"]
+    np.testing.assert_array_equal(matrix, found["inverse_mass_matrix"])
+    energy = kernel.potential_fn(kernel.initial_params)
+    assert torch.isfinite(energy)
 
 
 def test_save_params(finished):

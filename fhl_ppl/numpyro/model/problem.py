@@ -145,7 +145,9 @@ class Problem:
             )
         first = jax.tree.map(lambda leaf: leaf[0], z)
         _, self.unravel = ravel_pytree(first)
-        potential.check_potential(self._potential(model_args, model_kwargs), first)
+        if self.model is None:
+            # That of a model is made by NumPyro, and tracing a model may take long.
+            potential.check_potential(self._potential(model_args, model_kwargs), first)
         if self.gradient_fn is not None:
             noise = (keys[0],) if self._noisy_gradient else ()
             potential.check_gradient_fn(self.gradient_fn, first, *noise)

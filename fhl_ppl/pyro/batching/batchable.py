@@ -6,7 +6,8 @@ equivalent that it accepts, with the same values and gradients:
 - ``pyro.ops.special.safe_log``, used by enumeration, is an ``autograd.Function`` in the old style;
 - ``x[mask] = value`` with a boolean mask, used by ``Multinomial.log_prob``, is defined through an
   index list whose length depends on the data;
-- validation of distribution arguments asks whether *all* values are valid;
+- validation of distribution arguments asks whether *all* values are valid, and a distribution made
+  outside of the model validates its samples whatever the global switch says by then;
 - enumeration reads shapes from `Tensor.data`, which is forbidden where no gradient is taken;
 - a tensor that is allocated first and filled with parameters later, as in ``OrderedLogistic`` and
   in many a time series, has no axis for particles at the time when it is filled.
@@ -25,6 +26,7 @@ import pyro
 import torch
 from pyro.ops import special
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.overrides import TorchFunctionMode
 
 # Validation and safe_log are global to the process.
@@ -48,6 +50,10 @@ class _BatchableSafeLog(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return grad / x.clamp(min=torch.finfo(x.dtype).eps)
+
+
+def _accept(distribution: Distribution, value: Tensor) -> None:
+    """Stand in for the validation of a sample."""
 
 
 def _cholesky(matrix: Tensor, upper: bool = False) -> Tensor:
@@ -154,9 +160,11 @@ def batchable_operations() -> Iterator[None]:
             [[nan]]])
     """
     with _LOCK, pyro.validation_enabled(False), _Batchable():
-        original = special._SafeLog
+        original, validate = special._SafeLog, Distribution._validate_sample
         special._SafeLog = _BatchableSafeLog
+        Distribution._validate_sample = _accept
         try:
             yield
         finally:
             special._SafeLog = original
+            Distribution._validate_sample = validate

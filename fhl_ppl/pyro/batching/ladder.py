@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fhl_ppl.pyro.batching.batchable import FillableFactories, batchable_operations
+from fhl_ppl.pyro.batching.guards import GuardError, Guards
 from fhl_ppl.pyro.batching.selfcheck import Reference, disagreement, references
 from fhl_ppl.pyro.batching.simplify_graph import simplify_graph
 from fhl_ppl.pyro.model.one_particle import Outputs, Quantity
@@ -32,6 +33,11 @@ from fhl_ppl.pyro.model.why_not import explain_failure
 
 Batched = Callable[[Tensor], Outputs]
 Builder = Callable[[Batched], Batched]
+
+
+MOST_MISSES = 10
+"""So many batches may be in vain, and then one in so many. A batch costs about what one particle
+does, so that the loop over 10 or more, which follows a miss, is hardly dearer for it."""
 
 
 class _Rung(NamedTuple):
@@ -95,6 +101,8 @@ class Ladder:
         self._rungs: dict[tuple[Any, ...], _Rung] = {}
         # What vmap refuses, it refuses for any number of particles, in other processes too.
         self._loop_only: _Rung | None = None
+        self._asked_from: list[str] = []
+        self._calls = self._misses = 0
         self._warned = set() if warned is None else warned
 
     def __call__(self, position: Tensor) -> Outputs:
@@ -109,13 +117,29 @@ class Ladder:
         self.rung, self.reason = used.name, used.reason
         try:
             with torch.no_grad():
-                return used.batched(position)
+                outputs = used.batched(position)
+            if self._all_hold(outputs):
+                self._calls += 1
+                return outputs[: len(self.quantity.fields)]
+            self._count_miss()
         except torch.cuda.OutOfMemoryError:
             raise
         except Exception:
             # Some operation that has no batched way of reporting failure. An error of the model
             # itself will come up again.
-            return self.quantity.one_by_one(position)
+            pass
+        return self.quantity.one_by_one(position)
+
+    def _count_miss(self) -> None:
+        """Give up on a batch that is evaluated in vain too often."""
+        self._misses += 1
+        if self._misses > MOST_MISSES and self._misses * MOST_MISSES > self._calls:
+            self._loop_only = _Rung(self.quantity.one_by_one, "loop", self._different_ways())
+            self._report(self._loop_only)
+
+    def _all_hold(self, outputs: Outputs) -> bool:
+        """Tell whether the model goes the same way for all particles; see `guards`."""
+        return len(outputs) == len(self.quantity.fields) or bool(outputs[-1].all())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rungs": {}}
@@ -184,20 +208,46 @@ class Ladder:
                 batched = build(below)
                 if self.noisy:
                     batched(position)
-                fault = disagreement(self.quantity, batched, checks)
+                fault = disagreement(self.quantity, self._insisting(batched), checks)
         except Exception as error:
             return None, explain_failure(error)
         return (None, f"is wrong for this function: {fault}") if fault else (batched, "")
 
     def _vmapped(self, position: Tensor, fillable: bool = False) -> Outputs:
+        # Where noise is drawn, to draw it again for some of the answers would not do.
+        guards = Guards()
+        answering = nullcontext() if self.noisy else guards
+
         def single(q: Tensor) -> Outputs:
-            with FillableFactories(q) if fillable else nullcontext():
-                return self.quantity.functional(q)
+            with answering, FillableFactories(q) if fillable else nullcontext():
+                outputs = self.quantity.functional(q)
+            return outputs + guards.hold()
 
         randomness = "different" if self.noisy else "error"
         with batchable_operations():
-            outputs = torch.func.vmap(single, randomness=randomness)(position)
-        return self.quantity.harmless(outputs)
+            # A copy, as a function may write into its argument, and the particles stay there.
+            outputs = torch.func.vmap(single, randomness=randomness)(position.clone())
+        count = len(self.quantity.fields)
+        self._asked_from = guards.where
+        return self.quantity.harmless(outputs[:count]) + outputs[count:]
+
+    def _different_ways(self) -> str:
+        where = " or ".join(dict.fromkeys(self._asked_from))
+        return (
+            f"data-dependent control flow, not the same for all particles ({where}); torch.where "
+            "can be batched"
+        )
+
+    def _insisting(self, batched: Batched) -> Batched:
+        """Raise where the model does not go the same way for all particles."""
+
+        def insisting(position: Tensor) -> Outputs:
+            outputs = batched(position)
+            if not self._all_hold(outputs):
+                raise GuardError(self._different_ways())
+            return outputs[: len(self.quantity.fields)]
+
+        return insisting
 
     def _report(self, rung: _Rung) -> None:
         if rung.name == "loop":

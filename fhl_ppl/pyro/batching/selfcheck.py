@@ -83,6 +83,13 @@ def disagreement(
     return ""
 
 
+def different_energies(actual: Tensor, expected: Tensor) -> Tensor:
+    """Tell, for each particle, whether two energies [N] differ by more than rounding."""
+    relative = _RELATIVE_ERROR.get(expected.dtype, _RELATIVE_ERROR_SHORT)
+    # Infinite energies may be equal though their difference is NaN.
+    return (actual != expected) & ~((actual - expected).abs() <= relative * (1 + expected.abs()))
+
+
 def _reference(quantity: Quantity, points: Tensor, repeats: Tensor) -> Reference:
     outputs = quantity.one_by_one(points)
     named = dict(zip(quantity.fields, outputs, strict=True))

@@ -148,6 +148,10 @@ def _equal_arguments(node: fx.Node, values: Values, constant: set[fx.Node]) -> I
     target, args = node.target, node.args
     if target in _VIEWS:
         yield args[0]
+    elif target is _aten.clone.default and args[0].op == "placeholder":
+        # The copy for functions that write into their argument, of which this is none. Other
+        # copies may have other strides, and sums over them other rounding.
+        yield args[0]
     elif target is _aten.sum.dim_IntList and len(args) == 2 and not node.kwargs:
         # A sum over nothing but the axis that was added for it.
         source, axes = args

@@ -53,9 +53,18 @@ class SiteLayout:
                 "(every site is observed, enumerated or deterministic)"
             )
         for name, value in prototype.items():
-            if not (isinstance(value, Tensor) and value.is_floating_point()):
-                kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
-                raise ValueError(f"site {name!r} must be a floating-point tensor, got {kind}")
+            kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            if kind not in (torch.float32, torch.float64):
+                raise ValueError(
+                    f"site {name!r} must be a tensor of float32 or float64, got {kind}; convert "
+                    "the parameters of its distribution, say by .float()"
+                )
+        if not any(value.numel() for value in prototype.values()):
+            shapes = {name: tuple(value.shape) for name, value in prototype.items()}
+            raise ValueError(
+                f"there is nothing to sample: all continuous latent sites are empty, {shapes}; "
+                "check the sizes that the model takes from its data"
+            )
         devices = {name: value.device for name, value in prototype.items()}
         if len(set(devices.values())) > 1:
             raise ValueError(

@@ -129,6 +129,10 @@ def _energy(potential_fn: PotentialFn, layout: SiteLayout, position: Tensor) -> 
         raise ValueError(
             f"the potential of one particle must be a scalar tensor, got {got}; sum over all axes"
         )
+    if value.is_complex():
+        raise ValueError(
+            f"the potential of one particle must be real, got {value.dtype}; return its real part"
+        )
     return (value.reshape(()).to(position.dtype),)
 
 

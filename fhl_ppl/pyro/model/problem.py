@@ -111,10 +111,7 @@ def problem_from_model(
         sites = latent_sites(first)
         chosen = dict(transforms or {})
         if not chosen.keys() <= sites.keys():
-            raise ValueError(
-                f"transforms must be for sites of {list(sites)}, got {list(chosen)}; leave out "
-                "those of observed, enumerated and unknown sites"
-            )
+            raise _foreign_transforms(chosen, sites)
         for name, site in sites.items():
             if name not in chosen:
                 chosen[name] = biject_to(site["fn"].support).inv
@@ -176,6 +173,15 @@ def problem_from_potential(
                 f"value.expand({num_particles}, *value.shape)"
             )
     layout = SiteLayout({name: value[0] for name, value in initial_params.items()})
+    if not (transforms or {}).keys() <= layout.shapes.keys():
+        raise _foreign_transforms(transforms or {}, layout.shapes)
     quantity = (energy_and_gradient if differentiable else energy)(potential_fn, layout)
     position = given_starts(quantity, layout, num_particles, initial_params, None)
     return Problem(potential_fn, layout, dict(transforms or {}), position, None)
+
+
+def _foreign_transforms(transforms: Mapping[str, Any], sites: Mapping[str, Any]) -> ValueError:
+    return ValueError(
+        f"transforms must be for sites of {list(sites)}, got {list(transforms)}; leave out those "
+        "of observed, enumerated and unknown sites"
+    )

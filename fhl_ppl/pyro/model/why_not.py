@@ -13,12 +13,12 @@ from pyro.poutine.subsample_messenger import _Subsample
 
 from fhl_ppl.pyro.model.one_particle import Sites, is_rejection
 
-# Code that is not the user's.
-_LIBRARIES = (
+LIBRARIES = (
     *(str(Path(file).parent) for file in (torch.__file__, pyro.__file__)),
     str(Path(__file__).parents[1]),
     contextlib.__file__,
 )
+"""Where code is that is not the user's."""
 
 
 def latent_sites(trace: Any) -> dict[str, Any]:
@@ -127,7 +127,9 @@ def _fault(site: Any) -> str:
 def explain_failure(error: Exception) -> str:
     """Say why a model could not be batched, and where in the user's code."""
     message = _first_line(error)
-    if "data-dependent" in message or ".item()" in message:
+    if message.startswith("data-dependent"):
+        pass  # In our words already.
+    elif "data-dependent" in message or ".item()" in message:
         message = (
             "data-dependent control flow, such as `if`, float() or .item() on a parameter; "
             "torch.where can be batched"
@@ -137,7 +139,7 @@ def explain_failure(error: Exception) -> str:
     where = [
         f" ({frame.filename}, line {frame.lineno})"
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_LIBRARIES)
+        if not frame.filename.startswith(LIBRARIES)
     ]
     return f"failed with {type(error).__name__}: {message}{where[-1] if where else ''}"
 

@@ -85,6 +85,11 @@ class Chains:
         """Return the share of accepted proposals of each chain."""
         return self._record.acceptance_rate()
 
+    def evaluation(self) -> dict[str, str]:
+        """Return the rung that particles are evaluated on, and why it is none higher."""
+        potential = self.engine.potential
+        return {"rung": potential.rung or "", "reason": potential.reason}
+
     def companions(self) -> dict[str, np.ndarray] | None:
         """Return the companions' draws in the model's own space, [draw, companion, ...]."""
         if not self._companions:

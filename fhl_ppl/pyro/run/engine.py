@@ -19,6 +19,7 @@ from fhl_ppl.core.sampler import make_sampler, step
 from fhl_ppl.core.state import Info, State
 from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.batching.selfcheck import different_energies
 from fhl_ppl.pyro.run.arrays import TensorArrays, arrays_for, on_host
 from fhl_ppl.pyro.run.randomness import Randomness
 from fhl_ppl.pyro.run.tunings import Tunings
@@ -139,7 +140,8 @@ class Engine:
         Raises
         ------
         ValueError
-            If something in it has another shape than here.
+            If something in it has another shape than here, or its particles other energies, as
+            they have with other data.
         """
         self.iteration = state_dict["iteration"]
         self.state = _from_dict(self.state, state_dict["particles"], self.arrays)
@@ -149,6 +151,24 @@ class Engine:
             for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
                 put(state)
         self._tune.forget()
+        self._check_energies()
+
+    def _check_energies(self) -> None:
+        """Insist that the energies are of this run's target; with stale ones nothing would move."""
+        tensor, state = self.arrays.tensor, self.state
+        saved, position = tensor(state.potential_energy), tensor(state.position)
+        if self.potential.is_random:
+            found = self.potential.energy(position)
+        else:
+            found, _ = self.potential.energy_and_gradient(position)
+        differs = different_energies(found, saved)
+        if differs.any():
+            number = int(differs.nonzero()[0])
+            raise ValueError(
+                "the state is from other data, or another model: the potential energy of particle "
+                f"{number} was {saved[number].item():.10g} there and is {found[number].item():.10g}"
+                " here; run with the model and arguments that it was saved with, or start afresh"
+            )
 
     def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
         """Return how to read and set the global generators that a random force may draw from."""

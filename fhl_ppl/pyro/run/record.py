@@ -86,7 +86,8 @@ class Record:
         """Return the statistics of the reported particles by name, each [particle, draw]."""
         if not self._count:
             return {}
-        columns = {name: on_host(rows.all()) for name, rows in self._rows.items()}
+        # Of an iteration that was interrupted there may be a part.
+        columns = {name: on_host(rows.all())[: self._count] for name, rows in self._rows.items()}
         columns[GROUP] = np.broadcast_to(on_host(self._group), (self._count, self._num_reported))
         return {
             name: np.array(column.T if column.ndim == 2 else [column] * self._num_reported)
