@@ -218,6 +218,8 @@ class Options:
         most = max(1, most - most % splitting.stages)
         # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
         jumps = self.jumps and adapt_metric and self.adjusted and self.group_size > 1
+        # Modes are told apart by gradients, and each has a matrix of its own.
+        knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
@@ -243,7 +245,9 @@ class Options:
             # A batch is evaluated twice, at q and at the anchor; the test takes all rows.
             energy_cost=1.0 if batch_shares else 0.0,
             force_cost=2 * max(batch_shares) if batch_shares else 1.0,
-            jumps=tuple(JUMPS) if jumps else (),
+            jumps=tuple(name for name in JUMPS if knows_modes or not JUMPS[name].between_modes)
+            if jumps
+            else (),
         )
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.homes import as_one_mode
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.learners import LEARNERS
 from fhl_ppl.core.learners.learner import Learnt, Seen
@@ -111,11 +112,16 @@ def step(
         sampler.adjusted,
         sampler.jumps,
     )
-    stray = is_stray(state), without_strays(state)
-    seen = Seen(iteration, state, info, *stray, draws, tuning, groups, control)
+
+    def learn_from_it(known: Learnt) -> Learnt:
+        gathered = as_one_mode(tuning.homes, without_strays(state), control)
+        stray = is_stray(state)
+        seen = Seen(iteration, state, info, stray, gathered, draws, tuning, groups, control)
+        return learn(sampler, known, seen)
+
     learnt = control.cond(
         iteration < sampler.num_warmup,
-        lambda known: learn(sampler, known, seen),
+        learn_from_it,
         lambda known: known,
         learnt,
     )

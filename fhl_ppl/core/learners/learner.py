@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.homes import Homes
 from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.metrics import AnyMetric
 from fhl_ppl.core.state import Draws, Info, State
@@ -43,7 +44,8 @@ class Seen(NamedTuple):
     is_stray
         Who is lost, shape [particle], see `strays`.
     gathered
-        The state with strays put where the best particle is: for all that is estimated from all.
+        The state with strays put where the best particle is, and all modes laid on top of one
+        another (`homes.as_one_mode`): for all that is estimated from all.
     draws, tuning
         What it was made with.
     groups
@@ -113,6 +115,11 @@ class Steady:
     def settle(self, own: Own) -> Own:
         """Freeze what there is."""
         return own
+
+
+def homes_of(learnt: Learnt) -> Homes | None:
+    """Which modes are known; None if nobody keeps them."""
+    return getattr(learnt["archive"], "homes", None)
 
 
 def if_finite(estimate: Any, fallback: Any) -> Any:

@@ -6,8 +6,10 @@ from typing import Any
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.homes import as_one_mode
 from fhl_ppl.core.learners import windows
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
+from fhl_ppl.core.learners.strays import without_strays
 from fhl_ppl.core.moments import principal_scale, widest_in_halves
 from fhl_ppl.core.moments.principal_scale import PrincipalScale
 from fhl_ppl.core.moments.widest_in_halves import CheckedScale
@@ -100,7 +102,8 @@ class TrajectoryLength(Steady):
         self, own: PrincipalScale | CheckedScale, seen: Seen, before: Learnt, renewed: Learnt
     ) -> PrincipalScale | CheckedScale:
         """Start anew in the whitened space of the new metric."""
-        return self._scales.restart(seen.gathered.position, renewed["metric"])
+        state = as_one_mode(homes_of(renewed), without_strays(seen.state), seen.control)
+        return self._scales.restart(state.position, renewed["metric"])
 
     def length(self, own: PrincipalScale | CheckedScale) -> Array:
         """T before the jitter, a scalar."""
