@@ -1,6 +1,7 @@
 """G = sum_k w_k N(c_k, S_k): what is known of all modes that were seen, one Gaussian each.
 
-The number of components is fixed by the shapes; some may not be in use. What warm-up has learnt in `learners.archive` is frozen in it, and the moves between modes draw from it
+The number of components is fixed by the shapes; some may not be in use. What warm-up has learnt in
+`learners.archive` is frozen in it, and the moves between modes draw from it
 (`moves.mixture_renewal`, `moves.transport`).
 """
 

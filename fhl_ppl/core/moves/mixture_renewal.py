@@ -22,7 +22,7 @@ class MixtureRenewal:
 
     def offer(self, scene: Scene) -> Offer:
         """Draw from G."""
-        assert scene.homes is not None
+        assert scene.homes is not None and scene.extra is not None
         return renew(scene.homes.mixture, scene.position, scene.noise, scene.extra[:, 0])
 
 
