@@ -22,7 +22,8 @@ class MixtureRenewal:
 
     def offer(self, scene: Scene) -> Offer:
         """Draw from G."""
-        assert scene.homes is not None and scene.extra is not None
+        assert scene.homes is not None
+        assert scene.extra is not None
         return renew(scene.homes.mixture, scene.position, scene.noise, scene.extra[:, 0])
 
 

@@ -37,7 +37,8 @@ class Transport:
 
     def offer(self, scene: Scene) -> Offer:
         """Carry every particle over."""
-        assert scene.homes is not None and scene.extra is not None
+        assert scene.homes is not None
+        assert scene.extra is not None
         return transport(scene.homes.mixture, scene.position, scene.extra[:, 0])
 
 
