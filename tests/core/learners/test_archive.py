@@ -1,0 +1,138 @@
+"""The archive: modes are found, none is forgotten, and one mode is one."""
+
+import numpy as np
+import pytest
+
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.homes import as_one_mode
+from fhl_ppl.core.learners import archive
+from fhl_ppl.core.mixture import in_use, log_parts, log_sum
+from fhl_ppl.core.state import State
+
+DIM = 6
+ENDS = (10, 26, 52)
+APART = np.array([9.0, 0, 0, 0, 0, 0])
+
+
+class Modes:
+    """Gaussians of several weights, scales and centres: exact draws, energies and gradients."""
+
+    def __init__(self, weight, scale, centre):
+        self.weight, self.scale, self.centre = map(np.asarray, (weight, scale, centre))
+
+    def state(self, rng, modes):
+        noise = rng.standard_normal((len(modes), DIM))
+        return self.at(self.centre[modes] + self.scale[modes][:, None] * noise)
+
+    def at(self, position):
+        away = position[:, None, :] - self.centre
+        density = np.log(self.weight) - DIM * np.log(self.scale)
+        parts = density - np.sum(away**2, axis=2) / (2 * self.scale**2)
+        share = np.exp(parts - np.logaddexp.reduce(parts, axis=1)[:, None])
+        gradient = np.sum((share / self.scale**2)[:, :, None] * away, axis=1)
+        return State(position, -np.logaddexp.reduce(parts, axis=1), gradient)
+
+
+TWO = Modes([0.9, 0.1], [1.0, 0.5], [0 * APART, APART])
+
+
+def seen(target, where, seed=0, particles=4):
+    """The archive after as many windows as `where` has entries, and all along particles there."""
+    rng = np.random.default_rng(seed)
+    own = archive.start(np.zeros((particles, DIM)))
+    stages, begin = [], 0
+    with np.errstate(all="ignore"):
+        for end, modes in zip(ENDS, where, strict=False):
+            for k in range(begin, end):
+                own = archive.observe(own, k, ENDS, target.state(rng, modes), PYTHON)
+            own, begin = archive.renew(own, PYTHON), end
+            stages.append(own)
+    return stages
+
+
+def masses(own):
+    log_mass = own.components.fitted.log_weight
+    found = np.flatnonzero(in_use(log_mass))
+    share = np.exp(log_mass[found] - log_sum(log_mass[found]))
+    return found[np.argsort(-share)], np.sort(share)[::-1]
+
+
+def test_two_modes_are_found_in_the_first_window_and_weighed():
+    (own,) = seen(TWO, [np.array([0, 1, 0, 1])])
+    found, share = masses(own)
+    np.testing.assert_allclose(share, [0.9, 0.1], atol=0.05)
+    centre = own.components.fitted.centre[found]
+    np.testing.assert_allclose(centre, TWO.centre, atol=0.2)
+    spread = np.linalg.norm(own.components.fitted.root[found], axis=(1, 2)) / DIM**0.5
+    wider = (1 + archive.WIDER / DIM**0.5) ** 0.5
+    np.testing.assert_allclose(spread, TWO.scale * wider, rtol=0.15)
+
+
+def test_a_mode_that_was_left_stays():
+    *_, own = seen(TWO, [np.array([0, 1, 0, 1]), np.zeros(4, int), np.zeros(4, int)])
+    np.testing.assert_allclose(masses(own)[1], [0.9, 0.1], atol=0.05)
+    # G visits it, at least as often as it may.
+    log_weight = own.homes.mixture.log_weight
+    assert np.exp(log_weight[in_use(log_weight)]).min() >= archive.LEAST / (1 + archive.LEAST)
+
+
+def test_an_archive_that_forgets_what_is_empty_is_noticed(monkeypatch):
+    refit = archive._refit
+
+    def forgetful(components, before, *rest):
+        nothing = before._replace(count=0 * before.count)
+        return refit(components, nothing, *rest)
+
+    monkeypatch.setattr(archive, "_refit", forgetful)
+    *_, own = seen(TWO, [np.array([0, 1, 0, 1]), np.zeros(4, int)])
+    assert len(masses(own)[0]) == 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_one_mode_is_one_however_its_scales_differ(seed):
+    one = Modes([1.0], [1.0], [0 * APART])
+    stretch = 10.0 ** np.linspace(-2, 2, DIM)
+    rng = np.random.default_rng(seed)
+    own = archive.start(np.zeros((4, DIM)))
+    with np.errstate(all="ignore"):
+        for k in range(ENDS[0]):
+            state = one.state(rng, np.zeros(4, int))
+            wide = State(state.position * stretch, state.potential_energy, state.gradient / stretch)
+            own = archive.observe(own, k, ENDS, wide, PYTHON)
+        own = archive.renew(own, PYTHON)
+    assert len(masses(own)[0]) == 1
+
+
+def test_a_place_on_the_way_is_no_mode():
+    # Four chains come down from far away, each along a line of its own.
+    one = Modes([1.0], [1.0], [0 * APART])
+    rng = np.random.default_rng(0)
+    starts = 30 * rng.standard_normal((4, DIM))
+    own = archive.start(starts)
+    with np.errstate(all="ignore"):
+        for k in range(ENDS[1]):
+            place = starts * 0.8**k + rng.standard_normal((4, DIM)) * (k > 10)
+            own = archive.observe(own, k, ENDS, one.at(place), PYTHON)
+            own = archive.renew(own, PYTHON) if k + 1 in ENDS else own
+    assert len(masses(own)[0]) == 1
+
+
+def test_states_are_laid_upon_the_heaviest_mode(rng):
+    (own,) = seen(TWO, [np.array([0, 1, 0, 1])])
+    state = TWO.state(rng, np.arange(1000) % 2)
+    together = as_one_mode(own.homes, state, PYTHON)
+    np.testing.assert_allclose(together.position.mean(axis=0), 0, atol=0.3)
+    np.testing.assert_array_equal(together.position[::2], state.position[::2])
+
+
+def test_densities_of_the_mixture_add_up(rng):
+    (own,) = seen(TWO, [np.array([0, 1, 0, 1])])
+    mixture = own.homes.mixture
+    # Drawn from a wide Gaussian, importance weights average to 1.
+    scale, centre = 3.0, APART / 2
+    draws = centre + scale * rng.standard_normal((400_000, DIM))
+    wide = -np.sum((draws - centre) ** 2, axis=1) / (2 * scale**2) - DIM * np.log(
+        scale * np.sqrt(2 * np.pi)
+    )
+    weight = np.exp(log_sum(log_parts(mixture, draws)) - wide)
+    np.testing.assert_allclose(weight.mean(), 1, atol=5 * weight.std() / 400_000**0.5)
