@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import arviz as az
+import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import numpyro
@@ -24,6 +25,7 @@ SCHOOLS = ["Choate", "Deerfield", "Phillips Andover", "Phillips Exeter"]
 SCHOOLS += ["Hotchkiss", "Lawrenceville", "St. Paul's", "Mt. Hermon"]
 EFFECT = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
 STANDARD_ERROR = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
+NUM_CHAINS = 8  # two groups, so that each has another to be compared with
 COLOURS = {"FHL": "tab:orange", "NUTS": "tab:blue"}
 
 
@@ -71,7 +73,7 @@ def sample(kernel, extra_fields: tuple[str, ...], num_warmup: int, num_samples: 
         kernel,
         num_warmup=num_warmup,
         num_samples=num_samples,
-        num_chains=4,
+        num_chains=NUM_CHAINS,
         chain_method="vectorized",
         progress_bar=False,
     )
@@ -124,9 +126,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--num-warmup", type=int, default=1000)
     parser.add_argument("--num-samples", type=int, default=1000)
+    parser.add_argument("--cache", type=Path, help="keep here what was compiled, for the next run")
     parser.add_argument("--out", type=Path, default=Path("out/eight_schools.png"))
     args = parser.parse_args()
     plt.switch_backend("agg")
+    if args.cache:
+        jax.config.update("jax_compilation_cache_dir", str(args.cache.absolute()))
 
     kernels = {"FHL": (FHL(model), ()), "NUTS": (NUTS(model), ("num_steps",))}
     runs = {}
@@ -135,7 +140,7 @@ def main() -> None:
         print(f"\n{name}\n{runs[name].summary.round(2).to_string()}")
 
     costs = pd.DataFrame({name: run.cost() for name, run in runs.items()})
-    print(f"\n4 chains, {args.num_warmup} warm-up + {args.num_samples} draws each")
+    print(f"\n{NUM_CHAINS} chains, {args.num_warmup} warm-up + {args.num_samples} draws each")
     print(costs.to_string())
     draw(runs, args.out)
     print(f"\nPicture: {args.out}")

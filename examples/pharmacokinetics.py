@@ -171,11 +171,13 @@ def main() -> None:
     kernel = FHL(model, init_strategy=init_to_median)
     coarse, coarse_counts = sample(kernel, COARSE, data, args.num_warmup + 100, 100, 32)
     last = coarse.last_state
+    # All chains share it.
+    metric = jax.tree.map(lambda part: part[0], last.adapt_state.inverse_mass_matrix)
     # Both given: warm-up could learn them only from the moves that a coarse gradient allows.
     kernel = FHL(
         model,
         gradient_fn=coarse_gradient,
-        inverse_mass_matrix=last.adapt_state.inverse_mass_matrix,
+        inverse_mass_matrix=metric,
         adapt_mass_matrix=False,
         step_size=0.5,
         adapt_step_size=False,

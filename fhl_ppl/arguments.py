@@ -86,6 +86,22 @@ def _in_words(annotation: Any) -> str:
     return getattr(annotation, "__name__", str(annotation)).removesuffix(" | None")
 
 
+def is_traced(value: Any) -> bool:
+    """Whether it is a number that JAX traces, under `jit` or another transformation.
+
+    >>> is_traced(1.0), is_traced(np.float32(1.0)), is_traced("one")
+    (False, False, False)
+    """
+    # Only JAX's arrays have an abstract value, and only those that are traced have no other.
+    if getattr(value, "shape", None) != () or not hasattr(value, "aval"):
+        return False
+    try:
+        float(value)
+    except TypeError:
+        return bool(value.dtype.kind in "fiu")
+    return False
+
+
 def truth(name: str, value: Any) -> None:
     """Insist on a truth value."""
     if not isinstance(value, bool | np.bool_):
@@ -105,9 +121,14 @@ def whole(wanted: str) -> Check:
 
 
 def real(allowed: Callable[[float], bool], wanted: str) -> Check:
-    """Insist on a finite number that is `allowed`; `wanted` says what is."""
+    """Insist on a finite number that is `allowed`; `wanted` says what is.
+
+    A number that a compiler traces has no value yet, and passes.
+    """
 
     def check(name: str, value: Any) -> None:
+        if is_traced(value):
+            return
         try:
             number = float(value)
         except (TypeError, ValueError):

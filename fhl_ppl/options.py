@@ -218,12 +218,14 @@ class Options:
         most = max(1, most - most % splitting.stages)
         # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
         jumps = self.jumps and adapt_metric and self.adjusted and self.group_size > 1
+        # Modes are told apart by gradients, and each has a matrix of its own.
+        knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
             num_warmup=num_warmup,
             window_ends=window_ends(num_warmup),
-            target_accept_prob=self.target_accept_prob or target_accept_prob,
+            target_accept_prob=_given(self.target_accept_prob, target_accept_prob),
             adapt_step_size=self.adapt_step_size and dim > 0,
             estimate_metric=estimate_metric if adapt_metric else None,
             estimate_centre=dense_fit.centre_from_scores if splits else None,
@@ -234,14 +236,18 @@ class Options:
             num_steps=self.num_steps if dim > 0 else 1,
             max_num_steps=most,
             kinds=self._kinds(most) if can_choose else (),
-            pulling_strength=self.pulling_strength if can_choose else self.pulling_strength or 0.0,
+            pulling_strength=self.pulling_strength
+            if can_choose
+            else _given(self.pulling_strength, 0.0),
             trajectory_floor=trajectory_floor,
             jump_floor=jump_floor,
             trusts_gradient=self.trusts_gradient,
             # A batch is evaluated twice, at q and at the anchor; the test takes all rows.
             energy_cost=1.0 if batch_shares else 0.0,
             force_cost=2 * max(batch_shares) if batch_shares else 1.0,
-            jumps=tuple(JUMPS) if jumps else (),
+            jumps=tuple(name for name in JUMPS if knows_modes or not JUMPS[name].between_modes)
+            if jumps
+            else (),
         )
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:
@@ -249,8 +255,8 @@ class Options:
         asked = self.num_steps is not None or self.trajectory_length is not None or most == 1
         if self.trusts_gradient or asked:
             return ()
-        walk = self.target_accept_prob or TARGET_ACCEPT_PROB_WALK
-        target = self.target_accept_prob or TARGET_ACCEPT_PROB_UNTRUSTED
+        walk = _given(self.target_accept_prob, TARGET_ACCEPT_PROB_WALK)
+        target = _given(self.target_accept_prob, TARGET_ACCEPT_PROB_UNTRUSTED)
         if not self.noisy_gradient or most <= MAX_NUM_STEPS_UNTRUSTED:
             return Kind(1, walk), Kind(most, target)
         few = MAX_NUM_STEPS_UNTRUSTED
@@ -266,6 +272,11 @@ class Options:
         """Whether warm-up looks for a few directions that a diagonal metric cannot do justice."""
         asked = self.dense_mass == LOW_RANK or (self.dense_mass is None and dim > DENSE_LIMIT)
         return asked and self.adapt_mass_matrix and dim > 0
+
+
+def _given(value: Any, default: Any) -> Any:
+    """The value, or the default for None; `or` would ask a traced number for its truth."""
+    return default if value is None else value
 
 
 def only_options(given: Mapping[str, Any]) -> dict[str, Any]:

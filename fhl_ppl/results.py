@@ -24,7 +24,7 @@ FEWEST_DRAWS = 4
 def to_arviz(
     mcmc: Any,
     *,
-    log_likelihood: bool = False,
+    log_likelihood: bool | None = None,
     posterior_predictive: bool | Mapping[str, Array] | None = None,
     prior: Mapping[str, Array] | None = None,
     warmup: Any = None,
@@ -35,6 +35,9 @@ def to_arviz(
 
     What the standard converters give, and in addition
 
+    - every particle as a chain: also the private companions of chains of NumPyro that are not
+      vectorized, so that one chain becomes `group_size` of them, the one that NumPyro reports first
+      (fields that a run collects on request are left out then);
     - a coordinate `group` along `chain`, the group of particles that the chain belongs to, so that
       `posterior.groupby("group")` works (named `particle_group` where the model has a plate or a
       site called "group");
@@ -53,8 +56,9 @@ def to_arviz(
         kernel than `FHL`, such as NUTS, the result is that of the standard converter: no groups and
         no attributes of ours.
     log_likelihood
-        Whether to evaluate the log-likelihood of each observation at each draw, default no: it
-        costs memory of the size draws times observations.
+        Whether to evaluate the log-likelihood of each observation at each draw, as `arviz.loo` asks
+        for; it costs memory of the size draws times observations. Default: in NumPyro what
+        `arviz.from_numpyro` does, unless a latent site that it takes was summed out; in Pyro no.
     posterior_predictive
         True draws the observed sites again for each draw, with a fixed seed. A dict holds draws
         made elsewhere, [chain, draw, ...] or [chain * draw, ...]. Default: none.
@@ -168,7 +172,8 @@ def summary(
         `ess_bulk`, if a chain never moved, if there is only one group and a quantity has less than
         100 effective draws a chain, if draws diverged, if a chain accepted less than 10 % of its
         trajectories or 1 % of all its moves, if `max_num_steps` cut more than 10 % of the
-        trajectories short, if the strongest pull on offer won, if the draws are unadjusted, or if
+        trajectories short, if the strongest pull on offer won, if warm-up saw a mode that no draw
+        is in, if hardly any chain crossed between the modes, if the draws are unadjusted, or if
         the groups got lost on the way.
 
     Raises
@@ -279,6 +284,59 @@ def moves(data: Any) -> DataFrame:
     return moves_table(groups.get("sample_stats"))
 
 
+def modes(data: Any) -> DataFrame:
+    """Tabulate the modes that warm-up has found: how much is in each, and how often it is entered.
+
+    A mode is a component of the archive of warm-up (docs/algorithm.md, section 8): a place whose
+    density the others cannot explain. A posterior with one mode has one row.
+
+    Parameters
+    ----------
+    data
+        A finished `MCMC` of NumPyro or Pyro with the kernel `FHL`, or what `to_arviz` made of it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each, by its number in the statistic `mode`. The columns:
+
+        weight, mcse
+            Share of the draws in it, and its Monte Carlo error.
+        crossings
+            How often a chain entered it from another.
+        chains
+            How many chains were in it.
+        warmup_mass
+            Its share of the mass as warm-up estimates it, from a Gaussian: off by a factor where
+            the mode is no Gaussian.
+
+    Raises
+    ------
+    ImportError
+        If ArviZ is not installed.
+    TypeError
+        If `data` is neither a run nor ArviZ's.
+    ValueError
+        If the draws do not say in which mode they are, as those of another kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fhl_ppl.diagnostics.arviz_lines import from_arrays
+    >>> statistics = {"mode": np.array([[0, 0, 1, 0], [0, 1, 1, 0]])}
+    >>> groups = {"posterior": {"x": np.zeros((2, 4))}, "sample_stats": statistics}
+    >>> modes(from_arrays(groups, None, None, {}))[["weight", "crossings", "chains"]]
+          weight  crossings  chains
+    mode
+    0      0.625          2       2
+    1      0.375          2       2
+    """
+    groups = _groups_of(data)
+    from fhl_ppl.diagnostics.known_modes import known_modes_table
+
+    return known_modes_table(groups.get("sample_stats"))
+
+
 def mode_changes(data: Any, mode: str | Callable[[Dataset], Array] | Array) -> DataFrame:
     """Count how often each chain, that is each particle, changed its mode.
 
@@ -310,7 +368,8 @@ def mode_changes(data: Any, mode: str | Callable[[Dataset], Array] | Array) -> D
     TypeError
         If `data` is neither a run nor ArviZ's.
     ValueError
-        If `mode` names no variable, or does not give one label for each draw.
+        If `mode` names no variable, or does not give one label for each draw, or the labels are
+        numbers that are not whole, as those of a quantity are.
 
     Examples
     --------
@@ -335,7 +394,7 @@ def _groups_of(data: Any) -> dict[str, Any]:
     require("arviz", "arviz")
     from fhl_ppl.diagnostics.arviz_lines import datasets, is_data
 
-    return datasets(data if is_data(data) else to_arviz(data))
+    return datasets(data if is_data(data) else to_arviz(data, log_likelihood=False))
 
 
 def _extract(mcmc: Any, **options: Any) -> "Run":

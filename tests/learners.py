@@ -10,7 +10,7 @@ import numpy as np
 
 from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen
+from fhl_ppl.core.learners.learner import Given, Learnt
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
 from fhl_ppl.core.plan import Kind
 from fhl_ppl.core.sampler import Sampler
@@ -93,7 +93,7 @@ def tell(plan, dtype=np.float64):
 
 def seen_in(lesson, control=PYTHON):
     """What learners are shown of a lesson."""
-    return Seen(*lesson[:-1], control)
+    return warmup.see(*lesson[:-1], control)
 
 
 def life(story, name, control=PYTHON):

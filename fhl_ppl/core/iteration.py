@@ -12,6 +12,7 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.homes import Homes, home_of, turning_point
 from fhl_ppl.core.metrics import AnyMetric, draw_momentum, kinetic_energy
 from fhl_ppl.core.metropolis import is_finite, keep
 from fhl_ppl.core.moves.choice import Choice
@@ -60,6 +61,8 @@ class Tuning(NamedTuple):
     pull, kind
         Which pull each particle's group has drawn, one-hot [particle, option], and which kind of
         trajectory the iteration makes, one-hot [kind]: for those who learn what each is worth.
+    homes
+        The modes that are known; None if nobody keeps them.
     """
 
     step_size: Array
@@ -72,6 +75,7 @@ class Tuning(NamedTuple):
     splitting: Splitting = LEAPFROG
     pull: Array | None = None
     kind: Array | None = None
+    homes: Homes | None = None
 
 
 class _Setting(NamedTuple):
@@ -80,6 +84,7 @@ class _Setting(NamedTuple):
     roles: Roles
     momentum: Array
     jump: Jump | None
+    home: Array | None
 
 
 class _Test(NamedTuple):
@@ -138,10 +143,14 @@ def iterate(
             return of_trajectories(state)
         return control.cond(jumps > 0, of_jumps, of_trajectories, state)
 
-    roles, momentum, jump = either(
-        lambda state: _before_jumps(names, state, draws, tuning, groups),
-        lambda state: _before_trajectories(names, state, draws, tuning, groups, coupling),
+    roles, momentum, jump, home = either(
+        lambda state: _before_jumps(names, state, draws, tuning, groups, control),
+        lambda state: _before_trajectories(names, state, draws, tuning, groups, coupling, control),
     )
+    reference = tuning.reference
+    if reference is not None and tuning.homes is not None:
+        centre = turning_point(tuning.homes, home, reference.centre)
+        reference = reference._replace(centre=centre)
     strength = array_namespace(state.position).zeros_like(state.potential_energy)
     if tuning.pulling_strength is not None:
         strength = tuning.pulling_strength + strength
@@ -157,7 +166,7 @@ def iterate(
         target,
         None if tuning.pulling_strength is None else pull,
         control,
-        tuning.reference,
+        reference,
         tuning.splitting,
         None if jump is None else Detour(jumps, jump.offer.position),
     )
@@ -168,7 +177,18 @@ def iterate(
     test = either(
         lambda state: _test_jumps(state, end, jump, roles, tuning, draws),
         lambda state: _test_trajectories(
-            state, end, momenta, roles, strength, tuning, target, coupling, groups, draws
+            state,
+            end,
+            momenta,
+            roles,
+            strength,
+            tuning,
+            target,
+            coupling,
+            groups,
+            draws,
+            home,
+            control,
         ),
     )
     moved, verdict = keep(
@@ -189,17 +209,33 @@ def iterate(
         principal_jump=verdict.principal_jump,
         num_steps=test.num_steps,
         move=test.move,
+        mode=_mode(moved, tuning, control),
     )
     return moved, info
 
 
+def _mode(state: State, tuning: Tuning, control: Control) -> Array:
+    """Number of the component that each particle is in, in 8 bits; 0 if nobody keeps them."""
+    if tuning.homes is None:
+        return zeroth_move(state.potential_energy)
+    xp = array_namespace(state.position)
+    return xp.astype(home_of(tuning.homes, state.position, control), xp.int8)
+
+
 def _before_jumps(
-    names: tuple[str, ...], state: State, draws: Draws, tuning: Tuning, groups: Groups
+    names: tuple[str, ...],
+    state: State,
+    draws: Draws,
+    tuning: Tuning,
+    groups: Groups,
+    control: Control,
 ) -> _Setting:
     roles = roles_in_jumps(groups, state, draws)
     assert tuning.jump is not None
-    jump = offer_jumps(names, state, draws, tuning.jump, groups, roles)
-    return _Setting(roles, array_namespace(draws.noise).zeros_like(draws.noise), jump)
+    jump = offer_jumps(names, state, draws, tuning.jump, groups, roles, control)
+    xp = array_namespace(draws.noise)
+    nowhere = None if tuning.homes is None else xp.argmax(0 * state.position[:, :1], axis=1)
+    return _Setting(roles, xp.zeros_like(draws.noise), jump, nowhere)
 
 
 def _before_trajectories(
@@ -209,10 +245,12 @@ def _before_trajectories(
     tuning: Tuning,
     groups: Groups,
     coupling: Any,
+    control: Control,
 ) -> _Setting:
     momentum = draw_momentum(tuning.metric, draws.noise)
     jump = None if tuning.jump is None else no_jump(names, state)
-    return _Setting(coupling.roles(groups, state, draws), momentum, jump)
+    home = None if tuning.homes is None else home_of(tuning.homes, state.position, control)
+    return _Setting(coupling.roles(groups, state, draws), momentum, jump, home)
 
 
 def _test_jumps(
@@ -250,12 +288,18 @@ def _test_trajectories(
     coupling: Any,
     groups: Groups,
     draws: Draws,
+    home: Array | None,
+    control: Control,
 ) -> _Test:
     xp = array_namespace(state.position)
     old = state.potential_energy + kinetic_energy(tuning.metric, momenta[0])
     new = end.potential_energy + kinetic_energy(tuning.metric, momenta[1])
     # A finite kinetic energy needs a finite momentum, and that a finite gradient.
     change = xp.where(is_finite(end.position, new), new - old, xp.inf)
+    if tuning.homes is not None:
+        # The way back would turn about another centre.
+        stays = home_of(tuning.homes, end.position, control) == home
+        change = xp.where(stays, change, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     return _Test(
         log_ratio=log_ratio,

@@ -3,8 +3,9 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.learners.trajectory_length import of_kinds, share_beyond
+from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.sampler import Sampler
 
 Array = Any
@@ -26,6 +27,9 @@ class Report(NamedTuple):
         The pulls on offer, as lambda T^2, and their probabilities, shape [option].
     move_weight
         Probabilities of the trajectories and of each of the jumps on offer, shape [move].
+    mode_mass
+        Masses of the modes that warm-up has seen, as shares, as it estimates them; 0 for free
+        slots, shape [component].
     """
 
     step_size: Array
@@ -34,6 +38,7 @@ class Report(NamedTuple):
     kappa: Array
     pull_weight: Array
     move_weight: Array
+    mode_mass: Array
 
 
 def report(sampler: Sampler, learnt: Learnt) -> Report:
@@ -66,4 +71,16 @@ def report(sampler: Sampler, learnt: Learnt) -> Report:
         mixture.kappa,
         mixture.weight / xp.sum(mixture.weight),
         xp.concat([xp.sum(shares.kinds)[None], shares.jumps]),
+        _mode_mass(learnt, 1 + 0 * step_size),
     )
+
+
+def _mode_mass(learnt: Learnt, one: Array) -> Array:
+    if homes_of(learnt) is None:
+        return one[None]
+    mass = learnt["archive"].components.fitted.log_weight
+    xp = array_namespace(mass)
+    if not xp.any(in_use(mass)):
+        return one[None]
+    share = xp.exp(mass - xp.max(mass))
+    return share / xp.sum(share)

@@ -8,13 +8,13 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.learners import LEARNERS
-from fhl_ppl.core.learners.learner import Learnt, Seen
+from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.target import Target
 from fhl_ppl.core.trajectory.splitting import Splitting
 from fhl_ppl.core.tuning import tune
-from fhl_ppl.core.warmup import learn
+from fhl_ppl.core.warmup import learn, see
 
 Array = Any
 
@@ -110,10 +110,13 @@ def step(
         sampler.adjusted,
         sampler.jumps,
     )
-    seen = Seen(iteration, state, info, draws, tuning, groups, control)
+
+    def learn_from_it(known):
+        return learn(sampler, known, see(iteration, state, info, draws, tuning, groups, control))
+
     learnt = control.cond(
         iteration < sampler.num_warmup,
-        lambda known: learn(sampler, known, seen),
+        learn_from_it,
         lambda known: known,
         learnt,
     )

@@ -41,7 +41,7 @@ class Draws(NamedTuple):
         its own jump.
     extra
         Uniform on [0, 1), shape [particle, uniforms], for moves that ask for numbers of their own;
-        None if none on offer does.
+        None takes what the choice of the jump leaves of `strength`, one for each particle.
     """
 
     noise: Array
@@ -84,6 +84,9 @@ class Info(NamedTuple):
     move
         What the particle did, in 8 bits: 0 for a trajectory, k for number k of the jumps on offer,
         counted from 1.
+    mode
+        In which of the modes that are known the particle now is, in 8 bits: the number of its
+        component in the archive of warm-up.
     """
 
     accept_prob: Array
@@ -99,6 +102,7 @@ class Info(NamedTuple):
     principal_jump: Array
     num_steps: Array
     move: Array
+    mode: Array
 
 
 def zeroth_move(like: Array) -> Array:

@@ -71,6 +71,11 @@ STATISTICS = (
         dtype="int8",
     ),
     Statistic(
+        "mode",
+        "Which of the modes known from warm-up the draw is in: a row of `fhl_ppl.modes`.",
+        dtype="int8",
+    ),
+    Statistic(
         "squared_jump",
         "Expected squared jump in the whitened space: the squared distance of the proposal times "
         "the probability that it was accepted.",

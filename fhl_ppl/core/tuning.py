@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.iteration import Tuning
-from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.learners.pull import strength_for
 from fhl_ppl.core.moves.choice import choose_jumps, kind_at
 from fhl_ppl.core.state import Draws
@@ -36,12 +36,19 @@ def tune(
         splitting=sampler.splitting,
         pull=pull,
         kind=kind,
+        homes=homes_of(learnt),
     )
     if not sampler.jumps:
         return tuning
     fitted, shares = learnt["fitted_gaussian"], learnt["move_shares"]
     choice = choose_jumps(
-        sampler.jumps, shares.kinds, shares.jumps, fitted, iteration, draws.strength
+        sampler.jumps,
+        shares.kinds,
+        shares.jumps,
+        fitted,
+        iteration,
+        draws.strength,
+        homes_of(learnt),
     )
     one = 1 + 0 * num_steps
     return tuning._replace(
@@ -83,6 +90,6 @@ def tune_pull(
     if learner.given is None:
         chosen = learner.chosen(learnt["pull"], groups, draws)
         return chosen, strength_for(learnt["pull"], chosen, step_size, num_steps)
-    if learner.given == 0:
+    if isinstance(learner.given, float | int) and learner.given == 0:
         return None, None
     return None, array_namespace(draws.strength).full_like(draws.strength, learner.given)

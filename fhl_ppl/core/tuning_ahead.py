@@ -12,10 +12,18 @@ from array_api_compat import device
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.iteration import Tuning
-from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.learners.pull import choose as choose_pull
 from fhl_ppl.core.learners.pull import strength_for
-from fhl_ppl.core.moves.choice import Choice, choose, choose_far, jumps_at, log_tilt, turn_at
+from fhl_ppl.core.moves.choice import (
+    Choice,
+    choose,
+    choose_far,
+    jumps_at,
+    left_over,
+    log_tilt,
+    turn_at,
+)
 from fhl_ppl.core.sampler import Sampler
 from fhl_ppl.core.tuning import tune_kind, tune_steps
 
@@ -57,10 +65,19 @@ def tune_ahead(
     metric = learnt["metric"]
     fits_reference = sampler.learners["reference"].estimate_centre is not None
     reference = learnt["reference"].reference if fits_reference else None
+    homes = homes_of(learnt)
     return [
-        Tuning(eta, int(count), strength, metric, reference, splitting=sampler.splitting)
+        Tuning(
+            eta,
+            int(count),
+            strength,
+            metric,
+            reference,
+            splitting=sampler.splitting,
+            homes=homes,
+        )
         if choice is None
-        else Tuning(eta, 1, None, metric, jump=choice)
+        else Tuning(eta, 1, None, metric, jump=choice, homes=homes)
         for eta, count, strength, choice in zip(
             step_size.tolist(), num_steps.tolist(), strengths, choices, strict=True
         )
@@ -116,9 +133,20 @@ def _choices(
     near = xp.reshape(choose(jumps, flat), (*uniform.shape, -1))
     far = xp.reshape(choose_far(names, jumps, flat), (*uniform.shape, -1))
     tilt = log_tilt(names, jumps)
+    left = [xp.reshape(part, uniform.shape) for part in left_over(jumps, flat)]
     turn = turn_at(on_host["move_shares"].jumps, iterations).tolist()
     return [
-        Choice(1, near[k, :, :], far[k, :, :], tilt, turn[k], learnt["fitted_gaussian"])
+        Choice(
+            1,
+            near[k, :, :],
+            far[k, :, :],
+            tilt,
+            turn[k],
+            learnt["fitted_gaussian"],
+            left[0][k, :],
+            left[1][k, :],
+            homes_of(learnt),
+        )
         if happens[k]
         else None
         for k in range(len(iterations))

@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fhl_ppl.core.control import Control
+from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.homes import as_one_mode
+from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.learners.learner import Given, Learner, Learnt, Seen
 from fhl_ppl.core.learners.metric import first_metric
-from fhl_ppl.core.state import State
+from fhl_ppl.core.learners.strays import is_stray, without_strays
+from fhl_ppl.core.state import Draws, Info, State
 
 if TYPE_CHECKING:
     from fhl_ppl.core.sampler import Sampler
@@ -27,6 +32,22 @@ def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> Learnt:
     learnt = observe(learners, learnt, seen)
     learnt = cond(window_ended, lambda known: renew(learners, known, seen), _same, learnt)
     return cond(done == sampler.num_warmup, lambda known: settle(learners, known), _same, learnt)
+
+
+def see(
+    iteration: Array,
+    state: State,
+    info: Info,
+    draws: Draws,
+    tuning: Tuning,
+    groups: Groups,
+    control: Control,
+) -> Seen:
+    """Show an iteration, of which `state` and `info` came, to those who learn from it."""
+    gathered = without_strays(state)
+    within = as_one_mode(tuning.homes, gathered, control)
+    stray = is_stray(state)
+    return Seen(iteration, state, info, stray, gathered, within, draws, tuning, groups, control)
 
 
 def observe(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> Learnt:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from fhl_ppl.diagnostics.group_units import variance_inflation
+from fhl_ppl.diagnostics.known_modes import lost_modes, no_crossings
 from fhl_ppl.diagnostics.table import chains_first
 
 Dataset = Any
@@ -78,6 +79,8 @@ def findings(
     if sample_stats is not None:
         found += [
             _unadjusted(sample_stats),
+            lost_modes(sample_stats),
+            no_crossings(sample_stats),
             _divergences(sample_stats),
             _acceptance(sample_stats, still),
             _capped(sample_stats.attrs),

@@ -40,4 +40,9 @@ def _labels(posterior: Dataset, mode: Any) -> np.ndarray:
             f"mode must have one label for each draw, shape {wanted}, got {labels.shape}; reduce a "
             "vector to one, such as by posterior['x'].sel(x_dim_0=0) > 0."
         )
+    if np.issubdtype(labels.dtype, np.inexact) and np.any(labels != np.round(labels)):
+        raise ValueError(
+            "mode must have labels, and got numbers that are not whole, as if every draw were in a "
+            "mode of its own; make labels of them, such as posterior['x'] > 0."
+        )
     return labels

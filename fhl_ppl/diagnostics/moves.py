@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from fhl_ppl.core.moves import MOVES
+from fhl_ppl.diagnostics.table import shown_whole
 
 Dataset = Any
 DataFrame = Any
@@ -38,4 +39,4 @@ def moves_table(sample_stats: Dataset | None) -> DataFrame:
     }
     table = pd.DataFrame.from_dict(rows, orient="index")
     table["squared_jump_per_gradient"] = table["squared_jump"] / table["n_steps"]
-    return table
+    return shown_whole(table)

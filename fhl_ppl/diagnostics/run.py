@@ -63,7 +63,8 @@ def describe(
     --------
     >>> import numpy as np
     >>> half = np.asarray(0.5)
-    >>> tuned = Report(half, 3 * half, 0 * half, np.arange(2.0), np.ones(2) / 2, np.eye(7)[0])
+    >>> pulls, moves, modes = np.arange(2.0), np.eye(9)[0], np.ones(1)
+    >>> tuned = Report(half, 3 * half, 0 * half, pulls, np.ones(2) / 2, moves, modes)
     >>> described = describe("fhl_ppl.numpyro.FHL", Options(), 10, 1000, [tuned])
     >>> described["group_size"], described["metric"], described["tuned_trajectory_length"]
     (4, 'dense', 1.5)
@@ -82,6 +83,7 @@ def describe(
         "steps_cap": plan.max_num_steps if plan.num_steps is None else plan.num_steps,
         "capped_trajectories": _mean([each.capped for each in tuned]),
         "moves": ", ".join(("trajectory", *plan.jumps)),
+        "mode_masses": _mean_of_alike([each.mode_mass for each in tuned]),
         "move_probabilities": _mean([each.move_weight for each in tuned]),
     }
     if plan.pulling_strength is None:
@@ -93,6 +95,13 @@ def describe(
 def _one_or_all(values: Sequence[Any]) -> float | list[float]:
     found = np.unique(np.asarray(values, float)).tolist()
     return found[0] if len(found) == 1 else found
+
+
+def _mean_of_alike(values: Sequence[Any]) -> Any:
+    """The mean; none of chains that each have modes of their own."""
+    if len(values) > 1 and any(np.sum(np.asarray(each) > 0) > 1 for each in values):
+        return "None"
+    return np.asarray(values[0], float).tolist()
 
 
 def _mean(values: Sequence[Any]) -> Any:

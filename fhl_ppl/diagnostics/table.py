@@ -63,6 +63,23 @@ def select(
     return posterior[names]
 
 
+def shown_whole(table: DataFrame) -> DataFrame:
+    """The same table, which prints with all its columns however narrow the terminal is.
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame([range(5)], columns=[f"a column of some width {k}" for k in range(5)])
+    >>> "..." in str(table), "..." in str(shown_whole(table))
+    (True, False)
+    """
+    import pandas as pd
+
+    class Whole(pd.DataFrame):
+        def __repr__(self) -> str:
+            return str(self.to_string())
+
+    return Whole(table)
+
+
 def to_text(table: DataFrame) -> str:
     """Lay the table out for reading: whole effective sample sizes, R-hat to three decimals.
 

@@ -16,6 +16,7 @@ from fhl_ppl.core.report import report
 from fhl_ppl.core.sampler import make_sampler
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
+from fhl_ppl.numpyro.companions import with_companions
 from fhl_ppl.numpyro.kernel import FHL
 
 Array = Any
@@ -24,7 +25,7 @@ Array = Any
 def extract(
     mcmc: MCMC,
     *,
-    log_likelihood: bool,
+    log_likelihood: bool | None,
     posterior_predictive: bool | Mapping[str, Array] | None,
     prior: Mapping[str, Array] | None,
     coords: Mapping[str, Any] | None,
@@ -42,23 +43,31 @@ def extract(
     """
     if mcmc.last_state is None:
         raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
+    for values in jax.tree.leaves(mcmc.get_samples(group_by_chain=True)):
+        if len(values) != mcmc.num_chains:
+            raise ValueError(
+                f"the draws are of {len(values)} chains, mcmc was made for {mcmc.num_chains}: run "
+                "got as many keys, or went on from a state of as many. Give it one key, or one for "
+                "each chain."
+            )
     if log_likelihood or posterior_predictive is True:
         _refuse_missing_latents(mcmc)
     if dims:
         check_dims(dims, _ranks(mcmc))
+    everyone = with_companions(mcmc)
     data = arviz.from_numpyro(
-        mcmc,
+        everyone,
         prior=prior,
-        posterior_predictive=predict(mcmc)
+        posterior_predictive=predict(everyone)
         if posterior_predictive is True
         else posterior_predictive,
-        log_likelihood=log_likelihood,
         coords=coords,
         dims=dims,
+        **_asked_likelihood(mcmc, log_likelihood),
     )
     if not isinstance(mcmc.sampler, FHL):
         return Run(data, None, {})
-    return Run(data, _group(mcmc), _settings(mcmc, mcmc.sampler))
+    return Run(data, _group(mcmc, everyone), _settings(mcmc, mcmc.sampler))
 
 
 def predict(mcmc: MCMC) -> dict[str, Array]:
@@ -125,29 +134,42 @@ def _ranks(mcmc: MCMC) -> dict[str, int]:
     return ranks
 
 
-def _refuse_missing_latents(mcmc: MCMC) -> None:
-    """Refuse to go on with latent sites that would be drawn from their prior instead."""
+def _asked_likelihood(mcmc: MCMC, wanted: bool | None) -> dict[str, bool]:
+    """What to tell ArviZ; nothing leaves it to ArviZ."""
+    if wanted is not None:
+        return {"log_likelihood": wanted}
+    return {"log_likelihood": False} if _missing_latents(mcmc) else {}
+
+
+def _missing_latents(mcmc: MCMC) -> list[str]:
+    """Latent sites without draws, which would be drawn from their prior instead."""
     samples = mcmc.get_samples()
-    for name, site in _sites(mcmc).items():
-        if not site["is_observed"] and name not in samples:
-            raise ValueError(
-                f"log_likelihood and posterior_predictive=True need draws of {name!r}, which the "
-                "posterior lacks: it was summed out, or left out by extra_fields. Leave them off, "
-                "or pass posterior_predictive=Predictive(model, samples, infer_discrete=True)(...)."
-            )
+    return [
+        name
+        for name, site in _sites(mcmc).items()
+        if not site["is_observed"] and name not in samples
+    ]
 
 
-def _group(mcmc: MCMC) -> np.ndarray:
+def _refuse_missing_latents(mcmc: MCMC) -> None:
+    for name in _missing_latents(mcmc):
+        raise ValueError(
+            f"log_likelihood and posterior_predictive=True need draws of {name!r}, which the "
+            "posterior lacks: it was summed out, or left out by extra_fields. Leave them off, or "
+            "pass posterior_predictive=Predictive(model, samples, infer_discrete=True)(...)."
+        )
+
+
+def _group(mcmc: MCMC, everyone: MCMC) -> np.ndarray:
     """Group of each chain, shape [chain]."""
     if _chains_are_particles(mcmc):
         return np.asarray(mcmc.last_state.group)
-    # A chain with private companions is a group of its own.
-    return np.arange(mcmc.num_chains)
+    # A chain and its private companions are a group of their own.
+    return np.repeat(np.arange(mcmc.num_chains), everyone.num_chains // mcmc.num_chains)
 
 
 def _chains_are_particles(mcmc: MCMC) -> bool:
-    # With private companions there is an axis for chains in front of the one for particles.
-    return mcmc.num_chains > 1 and mcmc.last_state.particles.potential_energy.ndim == 1
+    return mcmc.num_chains > 1 and mcmc.last_state.chains_are_particles
 
 
 def _learnt(mcmc: MCMC) -> list[Learnt]:

@@ -1,32 +1,29 @@
 """`FHL` for NumPyro: model to potential, keys to random numbers, core's results to fields."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
-from numpyro.util import identity
 
 from fhl_ppl._docs import filled
 from fhl_ppl.arguments import parameters
-from fhl_ppl.core import warmup
-from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.learners.learner import Learnt
-from fhl_ppl.core.sampler import Sampler, make_sampler, step
 from fhl_ppl.core.state import State
-from fhl_ppl.core.statistics import MEANINGS, STATISTICS, read
-from fhl_ppl.core.target import state_at
-from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
-from fhl_ppl.numpyro.control import JAX
-from fhl_ppl.numpyro.model import potential, starts
+from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.numpyro.block import Block
+from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
+from fhl_ppl.numpyro.engine import Engine, make_engine
+from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
+from fhl_ppl.numpyro.model import starts
 from fhl_ppl.numpyro.model.minibatch import Anchor, Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
-from fhl_ppl.numpyro.randomness import draw, force_keys, is_batch, iteration_key, particle_keys
+from fhl_ppl.numpyro.nuts_arguments import check_nuts_arguments
+from fhl_ppl.numpyro.progress import Ticker
+from fhl_ppl.numpyro.randomness import check_key, is_batch, particle_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options, only_options
 
@@ -80,8 +77,9 @@ class FHL(MCMCKernel):
         "vmap" evaluates all particles at once; "map" one after the other, for potentials that
         cannot be vmapped, such as a `jax.pure_callback` without `vmap_method`.
     kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
-        Accepted so that a NUTS call can stay as it is; they have no meaning here, and setting one
-        warns (`kinetic_fn` raises: it would change the answer's efficiency silently).
+        Accepted so that a NUTS call can stay as it is, by name or by position; they have no meaning
+        here. A `max_tree_depth` other than NUTS's default 10 warns, since it caps nothing
+        (`max_num_steps` does); `kinetic_fn` raises.
 
     Raises
     ------
@@ -96,9 +94,14 @@ class FHL(MCMCKernel):
     Source: "Follow Hamiltonian Leader: An Efficient Energy-Guided Sampling Method", Algorithms 1
     and 2. The mathematics is in docs/algorithm.md, the code for it in `fhl_ppl.core`.
 
-    Cannot stand inside `Gibbs`, `HMCGibbs`, `DiscreteHMCGibbs`, `HMCECS` or `MixedHMC`: the
-    companions would be conditioned on stale values. Discrete sites can be enumerated instead
-    (`infer={"enumerate": "parallel"}`).
+    As a block of `numpyro.infer.Gibbs` the particles are its chains, each conditioned on its own
+    values of the other blocks: run it with `chain_method=jax.vmap` and two groups of chains or
+    more. One chain alone, or one after the other, is a particle without a group: plain HMC, with
+    jumps that need no partner. The sites of the block must not have a support that depends on those
+    of others. `HMCGibbs`, `DiscreteHMCGibbs`, `MixedHMC` and `HMCECS` take NumPyro's own HMC only.
+    In their place: ``Gibbs([(CustomGibbs(gibbs_fn), sites), (FHL(model), None)])``,
+    ``Gibbs([(DiscreteGibbs(model), discrete_latent_sites), (FHL(model), None)])``, and
+    `minibatch=True`; or sum discrete sites out (`infer={"enumerate": "parallel"}`).
 
     Examples
     --------
@@ -121,8 +124,22 @@ class FHL(MCMCKernel):
 
     def __init__(
         self,
+        # Up to the star in the order of NUTS, whose arguments are also given by position.
         model: Callable[..., Any] | None = None,
         potential_fn: Callable[[Any], Array] | None = None,
+        kinetic_fn: Callable[..., Any] | None = None,
+        step_size: float = 1.0,
+        inverse_mass_matrix: Any = None,
+        adapt_step_size: bool = True,
+        adapt_mass_matrix: bool = True,
+        dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
+        target_accept_prob: float | None = None,
+        trajectory_length: float | None = None,
+        max_tree_depth: int | tuple[int, int] | None = None,
+        init_strategy: Callable[..., Any] = init_to_uniform,
+        find_heuristic_step_size: bool = False,
+        forward_mode_differentiation: bool = False,
+        regularize_mass_matrix: bool = True,
         *,
         gradient_fn: Callable[..., Any] | None = None,
         noisy_gradient: bool = False,
@@ -132,24 +149,11 @@ class FHL(MCMCKernel):
         coupling: str = "alternate",
         adjusted: bool = True,
         pulling_strength: float | None = None,
-        step_size: float = 1.0,
-        adapt_step_size: bool = True,
-        target_accept_prob: float | None = None,
-        trajectory_length: float | None = None,
         num_steps: int | None = None,
         max_num_steps: int | None = None,
-        inverse_mass_matrix: Any = None,
-        adapt_mass_matrix: bool = True,
         integrator: str = "split",
         jumps: bool = True,
-        dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
-        init_strategy: Callable[..., Any] = init_to_uniform,
-        forward_mode_differentiation: bool = False,
         evaluation: str = "vmap",
-        kinetic_fn: Callable[..., Any] | None = None,
-        max_tree_depth: int | None = None,
-        find_heuristic_step_size: bool = False,
-        regularize_mass_matrix: bool = True,
     ) -> None:
         chosen = only_options(locals())
         self._problem = Problem(
@@ -163,33 +167,22 @@ class FHL(MCMCKernel):
             forward_mode=forward_mode_differentiation,
             evaluation=evaluation,
         )
-        if kinetic_fn is not None:
-            raise ValueError(
-                "kinetic_fn is not supported: the kinetic energy is p' M^-1 p / 2. Leave it out, "
-                "and set inverse_mass_matrix if the metric is the point."
-            )
-        for name, is_set in {
-            "max_tree_depth": max_tree_depth is not None,
-            "find_heuristic_step_size": find_heuristic_step_size,
-            "regularize_mass_matrix": not regularize_mass_matrix,
-        }.items():
-            if is_set:
-                warnings.warn(
-                    f"{name} has no meaning for FHL and is ignored"
-                    + ("; max_num_steps caps a trajectory." if name == "max_tree_depth" else "."),
-                    stacklevel=2,
-                )
+        check_nuts_arguments(
+            kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
+        )
         self._options = Options(
             **chosen, trusts_gradient=self._problem.trusts_gradient, noisy_gradient=noisy_gradient
         )
         self._inverse_mass_matrix = inverse_mass_matrix
+        self._vectorized = False
+        self._ticker = Ticker()
         self._forget()
 
     def _forget(self) -> None:
         """Drop what `init` sets."""
         # MCMC calls `init` again before it resumes if `_sample_fn` is None.
         self._sample_fn: Callable[..., Any] | None = None
-        self._sampler: Sampler | None = None
+        self._engine: Engine | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         kernel = object.__new__(type(self))
@@ -215,26 +208,30 @@ class FHL(MCMCKernel):
     @property
     def default_fields(self) -> tuple[str, ...]:
         """Fields that every run collects: all that `arviz.from_numpyro` has a use for."""
-        return "z", *MEANINGS
+        return "z", *MEANINGS, FIELD
+
+    @property
+    def is_ensemble_kernel(self) -> bool:
+        """Whether chains are particles; the progress bar of vectorized chains asks for it."""
+        return self._vectorized
 
     def get_diagnostics_str(self, state: FHLState) -> str:
-        """Text for the progress bar (NumPyro shows none for vectorized chains)."""
-        return (
-            f"{state.n_steps} steps of size {state.step_size:.2e}. "
-            f"acc. prob={state.mean_accept_prob:.2f}. pull={state.pulling_strength:.2g}"
-        )
+        """Text for the progress bar."""
+        return self._ticker(state)
 
-    def wrap_model(self, wrapper: Callable[..., Any]) -> NoReturn:
-        """Refuse to be a block of `Gibbs`, which asks for this when it is built."""
-        raise TypeError(
-            "FHL cannot be a block of Gibbs: its particles would be conditioned on stale values of "
-            'the other blocks. Enumerate discrete sites (infer={"enumerate": "parallel"}) and '
-            "sample the rest with FHL alone, or use NUTS as the block."
-        )
+    def wrap_model(self, wrapper: Callable[..., Any]) -> Block:
+        """Become a block of `Gibbs`, which asks for this when it is built.
+
+        Raises
+        ------
+        ValueError
+            If the force is random: its noise is not told apart for the chains of `Gibbs`.
+        """
+        return Block(self._options, self._inverse_mass_matrix, self._problem.wrapped(wrapper))
 
     def refresh(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> NoReturn:
-        """Refuse to be a block of `Gibbs`, see `wrap_model`."""
-        self.wrap_model(identity)
+        """Refuse: `Gibbs` runs what `wrap_model` makes, which refreshes itself."""
+        raise NotImplementedError("FHL is refreshed as a block of Gibbs only, see wrap_model.")
 
     def init(
         self,
@@ -246,9 +243,12 @@ class FHL(MCMCKernel):
     ) -> FHLState:
         """Find a start for every particle; called by `MCMC.run`."""
         model_kwargs = {} if model_kwargs is None else model_kwargs
+        check_key(rng_key)
         # A batch of keys is what vectorized chains hand over; their chains are the particles.
         self._vectorized = is_batch(rng_key)
         num_particles = rng_key.shape[0] if self._vectorized else self._options.group_size
+        if num_particles > 1 and not self._vectorized:
+            say_what_they_cost(num_particles)
         rng_key, keys = particle_keys(rng_key, num_particles)
         if init_params is not None:
             init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
@@ -258,13 +258,15 @@ class FHL(MCMCKernel):
         # A model without latent sites has an empty pytree, which says nothing of its batch size.
         particle = jnp.arange(num_particles)
         position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
-        dim = position.shape[1]
-        sites = potential.slices(first)
-        structure = block_structure(self._options.dense_mass, sites, dim)
-        plan = self._options.plan(num_warmup, dim, structure, problem.batch_shares)
-        sampler = make_sampler(plan, self._options.coupling, self._options.adjusted)
-        inverse_mass_matrix = initial_inverse_mass_matrix(
-            self._inverse_mass_matrix, sites, dim, plan.dense
+        engine = make_engine(
+            self._options,
+            self._inverse_mass_matrix,
+            num_warmup,
+            first,
+            problem.unravel,
+            reports_all=self._vectorized,
+            has_sites=problem.model is not None,
+            batch_shares=problem.batch_shares,
         )
 
         # One compiled function: run eagerly, it would be compiled operation by operation.
@@ -275,45 +277,19 @@ class FHL(MCMCKernel):
                 # Far out a batch tells so little that the way in would take most of warm-up.
                 position = jnp.broadcast_to(anchor.position, position.shape)
             target = problem.force(model_args, model_kwargs, keys, anchor)
-            particles = state_at(target, position)
-            metric = jnp.asarray(inverse_mass_matrix, position.dtype)
-            learnt = warmup.start(sampler, particles, self._options.step_size, metric)
-            return particles, learnt, anchor
+            return *engine.begin(target, position), anchor
 
         particles, learnt, anchor = begin(position)
-        if anchor is not None:
-            z = jax.vmap(problem.unravel)(particles.position)
         starts.check_finite(
-            z,
+            jax.vmap(problem.unravel)(particles.position),
             particles.potential_energy,
             jax.vmap(problem.unravel)(particles.gradient),
             problem.trusts_gradient,
         )
-        self._sampler = sampler
-        # NumPy, not JAX arrays: `init` may run under a transformation whose tracers must not stay.
-        self._groups = make_groups(num_particles, self._options.group_size, np.zeros(num_particles))
-        energy = particles.potential_energy
+        self._engine = engine
         self._sample_fn = self._sample
-
-        def nothing(dtype: Any) -> Array:
-            return self._report(jnp.zeros(num_particles, dtype))
-
-        known = {
-            "potential_energy": self._report(energy),
-            "energy": self._report(energy),
-            "step_size": self._report(jnp.full_like(energy, self._options.step_size)),
-        }
-        return FHLState(
-            i=nothing(int),
-            z=self._report(z),
-            mean_accept_prob=nothing(energy.dtype),
-            group=self._report(jnp.asarray(self._groups.group)),
-            particles=particles,
-            learnt=learnt,
-            rng_key=rng_key,
-            anchor=anchor,
-            **{each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS} | known,
-        )
+        data = fingerprint(model_args, model_kwargs)
+        return engine.first_state(particles, learnt, rng_key, anchor, data)
 
     def sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Run one iteration."""
@@ -327,48 +303,10 @@ class FHL(MCMCKernel):
         )
 
     def _sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs) -> FHLState:
-        sampler = self._sampler
-        assert sampler is not None
-        num_particles, dim = state.particles.position.shape
-        iteration = jnp.ravel(state.i)[0]
-        rng_key, key = iteration_key(state.rng_key)
-        particles, learnt, info, tuning = step(
-            sampler,
-            self._groups,
-            state.particles,
-            state.learnt,
-            iteration,
-            draw(key, num_particles, dim, state.particles.position.dtype),
-            self._problem.force(
-                model_args, model_kwargs, force_keys(key, num_particles), state.anchor
-            ),
-            JAX,
+        assert self._engine is not None
+        data = fingerprint(model_args, model_kwargs)
+        particles = without_stale_energies(state.particles, data == state.data)
+        return self._engine.advance(
+            state._replace(particles=particles, data=data),
+            lambda keys: self._problem.force(model_args, model_kwargs, keys, state.anchor),
         )
-
-        done = iteration + 1
-        in_phase = jnp.where(done <= sampler.num_warmup, done, done - sampler.num_warmup)
-        told = self._told(read(particles, info, tuning))
-        return FHLState(
-            i=state.i + 1,
-            z=self._report(jax.vmap(self._problem.unravel)(particles.position)),
-            mean_accept_prob=state.mean_accept_prob
-            + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
-            group=state.group,
-            particles=particles,
-            learnt=learnt,
-            rng_key=rng_key,
-            anchor=state.anchor,
-            **told,
-        )
-
-    def _told(self, values: dict[str, Array]) -> dict[str, Array]:
-        """The statistics as they are reported; what is one number is repeated for every chain."""
-        num_particles = len(self._groups.group)
-        for each in STATISTICS:
-            if each.per == "iteration":
-                values[each.name] = jnp.full(num_particles, values[each.name], each.dtype)
-        return self._report(values)
-
-    def _report(self, tree: Any) -> Any:
-        """All particles for vectorized chains, the first for a chain with private companions."""
-        return tree if self._vectorized else jax.tree.map(lambda leaf: leaf[0], tree)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import numpy as np
 from jax import random
 
 from fhl_ppl.core.state import Draws
@@ -51,3 +52,41 @@ def is_batch(rng_key: Array) -> bool:
     """Whether `rng_key` is a batch of keys, typed or legacy."""
     typed = jax.dtypes.issubdtype(rng_key.dtype, jax.dtypes.prng_key)
     return rng_key.ndim > (0 if typed else 1)
+
+
+def check_key(rng_key: Any) -> None:
+    """Insist on a key of `jax.random`, or a batch of them.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, such as a seed.
+    """
+    dtype = getattr(rng_key, "dtype", None)
+    is_typed = dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
+    is_legacy = dtype == np.uint32 and np.ndim(rng_key) in (1, 2)
+    if not (is_typed or is_legacy):
+        raise TypeError(
+            f"rng_key must be a key of jax.random, such as jax.random.key(0), got {rng_key!r}."
+        )
+
+
+def resumed_keys(old: Array, new: Array, first_decides: bool) -> Array:
+    """Keys shaped as `old` to go on with, from as many, or if it decides from the first alone.
+
+    Raises
+    ------
+    ValueError
+        If `new` is something else.
+    """
+    check_key(new)
+    if new.shape == old.shape:
+        return new
+    if first_decides and is_batch(old) and not is_batch(new) and new.dtype == old.dtype:
+        return old.at[0].set(new)
+    chains = [len(keys) if is_batch(keys) else 1 for keys in (old, new)]
+    raise ValueError(
+        f"the state to resume from is of {chains[0]} chains and keys of {old.dtype}, the run has "
+        f"{chains[1]} and {new.dtype}. Give MCMC the num_chains and chain_method that the state "
+        "comes from, and a kernel that is not shared with another MCMC."
+    )

@@ -1,41 +1,27 @@
 """The state that NumPyro carries from iteration to iteration, and collects fields from."""
 
 from collections import namedtuple
-from typing import Any, NamedTuple
+from typing import Any
 
 from fhl_ppl._docs import filled
 from fhl_ppl.core.learners.learner import Learnt
-from fhl_ppl.core.metrics import reported
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.numpyro.adapt_state import AdaptState, MetricBlocks, adapt_state
 from fhl_ppl.numpyro.model.minibatch import Anchor
+from fhl_ppl.numpyro.randomness import resumed_keys
 
 Array = Any
 
 
-class AdaptState(NamedTuple):
-    """What NumPyro users look up under `adapt_state`: the tuned step size and metric.
-
-    Attributes
-    ----------
-    step_size
-        eta, shape [chain].
-    inverse_mass_matrix
-        M^-1, shape [dim] or [dim, dim], or a `fhl_ppl.core.metrics.LowRankMetric`.
-    """
-
-    step_size: Array
-    inverse_mass_matrix: Array
-
-
 _FIELDS = (
-    *("i", "z", "mean_accept_prob", *MEANINGS),
-    *("particles", "learnt", "rng_key", "anchor"),
+    *("i", "z", "mean_accept_prob", "num_diverging", *MEANINGS, "companions"),
+    *("particles", "learnt", "rng_key", "anchor", "data", "blocks"),
 )
 
 
 def _fields() -> Any:
-    return namedtuple("FHLState", _FIELDS, defaults=(None,))
+    return namedtuple("FHLState", _FIELDS)
 
 
 # A NamedTuple would have to spell its fields out.
@@ -59,7 +45,12 @@ class FHLState(_Fields):
     mean_accept_prob
         Mean of `accept_prob` since the start of the warm-up or of the sampling phase, shape
         [chain].
+    num_diverging
+        How many of the chain's draws diverged since then, shape [chain].
     {statistics}
+    companions
+        What is kept of private companions, see `fhl_ppl.numpyro.companions`; empty if all particles
+        are chains.
     particles
         All particles, those of private companions too.
     learnt
@@ -68,6 +59,10 @@ class FHLState(_Fields):
         Random keys, one for each chain.
     anchor
         Of a minibatch's control variate; None without.
+    data
+        A fingerprint of what the model was called with, a scalar.
+    blocks
+        Which sites form blocks of the metric.
     """
 
     __slots__ = ()
@@ -75,6 +70,31 @@ class FHLState(_Fields):
     particles: State
     learnt: Learnt
     anchor: Anchor | None
+    blocks: MetricBlocks
+
+    def _replace(self, **changes: Any) -> "FHLState":
+        """Replace fields; `MCMC` does so with the key to resume from this state.
+
+        For vectorized chains it hands over the first key alone, by which theirs is settled.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer keys than chains.
+        """
+        if "rng_key" in changes:
+            # As `iteration_key` has it.
+            first_decides = self.chains_are_particles
+            changes["rng_key"] = resumed_keys(self.rng_key, changes["rng_key"], first_decides)
+
+        replaced: FHLState = super()._replace(**changes)
+        return replaced
+
+    @property
+    def chains_are_particles(self) -> bool:
+        """Whether every particle is a chain that is reported."""
+        # With private companions there is an axis for them besides that of the chains.
+        return bool(self.particles.potential_energy.ndim == self.step_size.ndim)
 
     @property
     def num_steps(self) -> Array:
@@ -84,4 +104,5 @@ class FHLState(_Fields):
     @property
     def adapt_state(self) -> AdaptState:
         """Step size and inverse mass matrix, under the names of NumPyro's `HMCState`."""
-        return AdaptState(self.step_size, reported(self.learnt["metric"]))
+        shared_by = self.step_size.shape[0] if self.chains_are_particles else None
+        return adapt_state(self.step_size, self.learnt["metric"], self.blocks, shared_by)

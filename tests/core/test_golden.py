@@ -45,7 +45,7 @@ def test_there_is_a_file_for_every_scenario_and_no_other():
 
 
 def test_the_files_are_small():
-    assert sum(file.stat().st_size for file in DATA.iterdir()) < 300_000
+    assert sum(file.stat().st_size for file in DATA.iterdir()) < 400_000
 
 
 def test_writing_anew_tells_other_bits_and_other_names():

@@ -8,11 +8,10 @@ import pytest
 from fhl_ppl.core import tuning as tuning_rules
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.learners.learner import Seen
 from fhl_ppl.core.metrics import dense_fit as estimates
 from fhl_ppl.core.state import State
 from fhl_ppl.core.target import Plain
-from fhl_ppl.core.warmup import learn
+from fhl_ppl.core.warmup import learn, see
 from tests.loops import draw
 from tests.runs import leaves, paper_plan
 from tests.runs import run_from_afar as begin
@@ -189,7 +188,7 @@ def after_another(run, info):
     """What a run knows of the step size after one more iteration in which `info` happened."""
     draws, number = draw(np.random.default_rng(9), 8, 3), np.asarray(run.iteration)
     tuning = tuning_rules.tune(run.sampler, run.learnt, run.groups, number, draws)
-    seen = Seen(number, run.state, info, draws, tuning, run.groups, PYTHON)
+    seen = see(number, run.state, info, draws, tuning, run.groups, PYTHON)
     return learn(run.sampler, run.learnt, seen)["step_size"]
 
 

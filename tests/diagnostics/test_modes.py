@@ -52,3 +52,8 @@ def test_refuses_what_is_not_one_label_a_draw(data):
         mode_changes(data, lambda posterior: posterior["v"] > 0)
     with pytest.raises(ValueError, match="mode has 'y', which is not in the posterior"):
         mode_changes(data, "y")
+
+
+def test_a_quantity_is_no_label(data):
+    with pytest.raises(ValueError, match="numbers that are not whole"):
+        mode_changes(data, "x")

@@ -79,3 +79,11 @@ def test_refuses_draws_of_another_kernel(statistics, missing):
 def test_refuses_what_is_no_run():
     with pytest.raises(TypeError, match="got int"):
         moves(3)
+
+
+def test_it_prints_with_all_columns(statistics):
+    table = table_of(statistics)
+    shown = str(table)
+    assert "..." not in shown
+    for name in table.columns:
+        assert name in shown

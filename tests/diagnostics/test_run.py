@@ -17,6 +17,7 @@ def tuned(step_size=0.5, capped=0.0, pull=(1.0, 0.0), move=0):
         np.array([0.0, 2.0]),
         np.array(pull),
         np.eye(len(MOVES))[move],
+        np.ones(1),
     )
 
 

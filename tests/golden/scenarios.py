@@ -11,6 +11,7 @@ from array_api_compat import array_namespace
 from fhl_ppl.core import warmup
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.homes import make_homes
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
 from fhl_ppl.core.learners.windows import window_ends
@@ -19,6 +20,7 @@ from fhl_ppl.core.metrics import low_rank_fit as low_rank
 from fhl_ppl.core.metrics import reported
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
+from fhl_ppl.core.mixture import Mixture
 from fhl_ppl.core.moments import welford
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.choice import choose_jumps
@@ -112,6 +114,17 @@ def one_transition(coupling, metric, adjusted, inputs, control, pulled=True, noi
     return {**read(state, info, tuning), **state._asdict(), **info._asdict()}
 
 
+def _two_modes(xp, position, metric):
+    """Gaussians about two of the particles, the second twice as wide."""
+    inverse = xp.stack([metric.whitener, metric.whitener / 2])
+    root = xp.linalg.inv(inverse)
+    volume = xp.log(xp.linalg.det(root))
+    weight = xp.log(xp.stack([0 * position[0, 0] + 0.6, 0 * position[0, 0] + 0.4]))
+    centre = position[:2, :]
+    mixture = Mixture(weight, centre, root, inverse, volume)
+    return make_homes(mixture, xp.stack([centre, 0 * centre]))
+
+
 def one_jump(name, inputs, control):
     """One iteration in which followers make the jump, or rotate."""
     names = (name,) if name == "rotation" else (name, "rotation")
@@ -123,7 +136,15 @@ def one_jump(name, inputs, control):
     )
     shares = xp.stack([0.75 * one, 0.25 * one][: len(names)])
     # No trajectories, so that the iteration is one of jumps.
-    choice = choose_jumps(names, xp.stack([0 * one]), shares, fitted, 5 * one, draws.strength)
+    choice = choose_jumps(
+        names,
+        xp.stack([0 * one]),
+        shares,
+        fitted,
+        5 * one,
+        draws.strength,
+        _two_modes(xp, position, metric),
+    )
     count = max(1, JUMPS[name].uniforms)
     extra = xp.stack([inputs["accept"][2 + k, :] for k in range(count)], axis=1)
     state, info = iterate(

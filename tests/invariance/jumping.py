@@ -5,7 +5,9 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from fhl_ppl.core.homes import make_homes
 from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.mixture import UNUSED, Mixture
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.choice import Choice, choose_jumps
 from fhl_ppl.core.moves.move import FittedGaussian
@@ -31,23 +33,34 @@ def make_fitted(target, metric):
     return FittedGaussian(target.mean + OFF, make_metric(covariance), np.eye(3)[0], np.asarray(1.0))
 
 
-def only(name, num_particles, turn, fitted):
+def make_modes(mean, spread):
+    """Two modes of a target that has one, and a third that is not in use; all are off."""
+    root = np.linalg.cholesky([1.5 * spread, np.diag([2.0, 0.7, 1.5]), np.eye(3)])
+    centre = np.stack([mean + OFF, mean - 1.5 * OFF, 0 * OFF])
+    log_weight = np.array([np.log(0.65), np.log(0.35), UNUSED])
+    mixture = Mixture(log_weight, centre, root, np.linalg.inv(root), np.log(np.linalg.det(root)))
+    return make_homes(mixture, np.stack([centre, 0 * centre]))
+
+
+def only(name, num_particles, turn, fitted, homes=None):
     """Everybody makes the same jump: its share of them is 1."""
     chosen = np.zeros((num_particles, len(NAMES)), dtype=bool)
     chosen[:, NAMES.index(name)] = True
-    return Choice(1, chosen, chosen, np.zeros(len(NAMES)), turn, fitted)
+    return Choice(1, chosen, chosen, np.zeros(len(NAMES)), turn, fitted, homes=homes)
 
 
-def mixed(fitted, iteration, draws):
+def mixed(fitted, iteration, draws, homes=None):
     """All jumps, in equal shares, and trajectories, as after warm-up."""
     jumps = np.full(len(NAMES), (1 - TRAJECTORY_SHARE) / len(NAMES))
     kinds = np.array([TRAJECTORY_SHARE])
-    return choose_jumps(NAMES, kinds, jumps, fitted, np.asarray(iteration + 1), draws.strength)
+    number = np.asarray(iteration + 1)
+    return choose_jumps(NAMES, kinds, jumps, fitted, number, draws.strength, homes)
 
 
 def with_jumps(tuning, choice):
     """A trajectory's tuning, or that of jumps where the choice is for them."""
-    return tuning._replace(jump=choice, num_steps=1 if choice.happens else tuning.num_steps)
+    num_steps = 1 if choice.happens else tuning.num_steps
+    return tuning._replace(jump=choice, num_steps=num_steps, homes=choice.homes)
 
 
 def with_step_size(go):

@@ -29,6 +29,7 @@ from tests.invariance.exact_draws import (
 )
 from tests.invariance.jumping import (
     make_fitted,
+    make_modes,
     make_reference,
     mixed,
     mutants,
@@ -60,10 +61,10 @@ Z_THRESHOLD = z_threshold(len(GRID) + len(TARGETS))
 def run_jump(case, seed, **settings):
     """One jump over and over, or the mixture as it runs after warm-up."""
     target, fitted = TARGETS[case.target], make_fitted(TARGETS[case.target], case.metric)
-    metric = make_metric(METRICS[case.metric])
+    metric, homes = make_metric(METRICS[case.metric]), make_modes(target.mean, target.covariance)
 
     def one_kind(iteration, draws, groups):
-        choice = only(case.move, len(draws.role), TURNS[iteration], fitted)
+        choice = only(case.move, len(draws.role), TURNS[iteration], fitted, homes)
         return with_jumps(Tuning(0.1, 1, None, metric), choice)
 
     if case.move not in MIXED:
@@ -74,7 +75,7 @@ def run_jump(case, seed, **settings):
         return follow(
             target,
             case.grouping,
-            lambda k, draws, groups: with_jumps(tuning, mixed(fitted, k, draws)),
+            lambda k, draws, groups: with_jumps(tuning, mixed(fitted, k, draws, homes)),
             seed,
             MIXED[case.move],
             iterations=5,

@@ -85,7 +85,7 @@ def test_vectorized_chains_share_groups(data):
 
 def test_chains_with_private_companions_are_groups_of_their_own():
     found = datasets(to_arviz(run(FHL(model), Y, num_chains=2, chain_method="sequential")))
-    np.testing.assert_array_equal(found["posterior"]["group"], [0, 1])
+    np.testing.assert_array_equal(found["posterior"]["group"], np.repeat([0, 1], 4))
     assert len(found["posterior"].attrs["tuned_step_size"]) == 2
     attributes = found["posterior"].attrs
     assert len(attributes["pull_probabilities"]) == len(attributes["pull_kappas"]) > 1
@@ -93,7 +93,7 @@ def test_chains_with_private_companions_are_groups_of_their_own():
 
 def test_a_single_chain_is_a_group():
     found = datasets(to_arviz(run(FHL(model), Y, num_chains=1)))
-    np.testing.assert_array_equal(found["posterior"]["group"], [0])
+    np.testing.assert_array_equal(found["posterior"]["group"], [0, 0, 0, 0])
 
 
 def test_a_plate_called_group():
@@ -134,6 +134,14 @@ def test_log_likelihood(mcmc, data):
     expected = dist.Normal(theta, 1.0).log_prob(Y)
     assert data["log_likelihood"]["y"].dims == ("chain", "draw", "pupil", "school")
     np.testing.assert_allclose(data["log_likelihood"]["y"], expected, rtol=1e-5)
+
+
+def test_the_log_likelihood_is_there_where_the_standard_converter_has_it(mcmc):
+    standard = "log_likelihood" in datasets(arviz.from_numpyro(mcmc))
+    data = to_arviz(mcmc)
+    assert ("log_likelihood" in datasets(data)) == standard
+    if standard:
+        assert np.isfinite(arviz.loo(data).elpd_loo)
 
 
 def test_posterior_predictive_draws_the_observations_again(data):
@@ -179,7 +187,7 @@ def test_warmup_taken_before_the_run_is_kept():
 def test_other_kernels_get_the_standard_conversion():
     mcmc = run(NUTS(model), Y, num_chains=2)
     found = datasets(to_arviz(mcmc))
-    standard = datasets(arviz.from_numpyro(mcmc, log_likelihood=False))
+    standard = datasets(arviz.from_numpyro(mcmc))
     assert set(found) == set(standard)
     for name in standard:
         assert found[name].equals(standard[name])
@@ -218,6 +226,7 @@ def test_refuses_what_a_summed_out_site_decides():
     for wanted in ("log_likelihood", "posterior_predictive"):
         with pytest.raises(ValueError, match="draws of 'component', which the posterior lacks"):
             to_arviz(mcmc, **{wanted: True})
+    assert "log_likelihood" not in datasets(to_arviz(mcmc))
 
 
 def test_refuses_a_run_that_has_not_been():

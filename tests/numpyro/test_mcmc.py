@@ -23,6 +23,7 @@ from fhl_ppl.options import DENSE_LIMIT
 from tests.numpyro.models import EFFECT, eight_schools
 
 FIELDS = set(MEANINGS)
+"""Arrays [chain, draw]; what is kept of private companions comes on top."""
 
 
 def make(num_warmup=60, num_samples=40, kernel=None, **settings):
@@ -50,7 +51,7 @@ def test_every_chain_method_collects_all_fields_by_chain(method):
         samples = draws(mcmc)
     assert samples["theta"].shape == (2, 40, 8)
     fields = mcmc.get_extra_fields(group_by_chain=True)
-    assert fields.keys() == FIELDS
+    assert fields.keys() == FIELDS | {"companions"}
     assert {np.shape(field) for field in fields.values()} == {(2, 40)}
     assert np.all(fields["n_steps"] >= 1)
     # The chains differ, so that each has its own random numbers.
@@ -147,7 +148,8 @@ def test_extra_fields_under_the_names_of_nuts():
     np.testing.assert_array_equal(fields["i"][0], np.arange(61, 101))
     running = np.cumsum(fields["accept_prob"], axis=1) / np.arange(1, 41)
     np.testing.assert_allclose(fields["mean_accept_prob"], running, rtol=1e-4)
-    assert mcmc.last_state.adapt_state.inverse_mass_matrix.shape == (10, 10)
+    (matrix,) = mcmc.last_state.adapt_state.inverse_mass_matrix.values()
+    assert matrix.shape == (4, 10, 10)
 
 
 def test_progress_bar_shows_the_diagnostics(capsys, monkeypatch):
@@ -216,16 +218,19 @@ def test_one_trace_for_a_second_run():
 def test_shape_of_the_metric(dense_mass):
     mcmc = make(num_warmup=80, kernel=FHL(eight_schools, dense_mass=dense_mass))
     draws(mcmc)
-    inverse_mass_matrix = np.asarray(mcmc.last_state.adapt_state.inverse_mass_matrix)
+    parts = mcmc.last_state.adapt_state.inverse_mass_matrix
+    whole = np.asarray(mcmc.last_state.learnt["metric"].inverse_mass_matrix)
     if dense_mass is False:
-        assert inverse_mass_matrix.shape == (10,)
+        assert whole.shape == (10,)
     elif dense_mass in (True, None):
-        assert np.all(inverse_mass_matrix != 0)
+        assert np.all(whole != 0)
     else:
         # The flat order is mu, offset, tau.
         structure = np.eye(10, dtype=bool)
         structure[0, 9] = structure[9, 0] = True
-        np.testing.assert_array_equal(inverse_mass_matrix != 0, structure)
+        np.testing.assert_array_equal(whole != 0, structure)
+        np.testing.assert_array_equal(parts["mu", "tau"][0], whole[[0, 9]][:, [0, 9]])
+        np.testing.assert_array_equal(parts[("offset",)][0], np.diag(whole)[1:9])
 
 
 def test_above_the_limit_the_metric_is_of_low_rank():
@@ -241,6 +246,7 @@ def test_above_the_limit_the_metric_is_of_low_rank():
     mcmc.run(random.PRNGKey(0), init_params=random.normal(random.PRNGKey(1), (4, dim)))
     metric = mcmc.last_state.adapt_state.inverse_mass_matrix
     assert isinstance(metric, LowRankMetric)
+    metric = jax.tree.map(lambda leaf: leaf[0], metric)
     assert metric.directions.shape == (dim, RANK)
     widest = int(np.argmax(metric.variance))
     assert metric.variance[widest] > variance / 4
@@ -254,8 +260,8 @@ def test_a_metric_of_low_rank_can_be_asked_for(gradient_fn):
     kernel = FHL(eight_schools, dense_mass="low_rank", gradient_fn=gradient_fn)
     mcmc = make(kernel=kernel)
     assert all(np.isfinite(values).all() for values in draws(mcmc).values())
-    metric = mcmc.last_state.adapt_state.inverse_mass_matrix
-    assert metric.directions.shape == (10, 10)
+    (metric,) = mcmc.last_state.adapt_state.inverse_mass_matrix.values()
+    assert metric.directions.shape == (4, 10, 10)
     assert (metric.scale != 1).all()
 
 

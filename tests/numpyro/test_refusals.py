@@ -71,29 +71,20 @@ def test_constructor_refuses_types(settings):
         FHL(eight_schools, **settings)
 
 
-@pytest.mark.parametrize("name", ["max_tree_depth", "find_heuristic_step_size"])
-def test_names_of_nuts_without_meaning_warn(name):
-    with pytest.warns(UserWarning, match=f"{name} has no meaning"):
-        FHL(eight_schools, **{name: 5})
-
-
 def test_unadjusted_says_that_it_is_biased():
     with pytest.warns(UserWarning, match="biased"):
         FHL(eight_schools, adjusted=False)
 
 
 @pytest.mark.parametrize("outer", [HMCECS, MixedHMC, DiscreteHMCGibbs])
-def test_gibbs_family_refuses(outer):
+def test_kernels_that_take_no_other_than_hmc_refuse(outer):
     with pytest.raises((ValueError, AssertionError, TypeError)):
         outer(FHL(eight_schools))
 
 
-def test_hmc_gibbs_and_gibbs_refuse():
+def test_hmc_gibbs_refuses():
     with pytest.raises(ValueError, match="inner_kernel"):
         HMCGibbs(FHL(eight_schools), gibbs_fn=lambda **_: {}, gibbs_sites=["mu"])
-    gibbs = importorskip("numpyro.infer.gibbs")
-    with pytest.raises(TypeError, match=r"FHL cannot be a block of Gibbs.*enumerate"):
-        gibbs.Gibbs([(FHL(eight_schools), None)])
 
 
 def test_subsampling_plate():
@@ -174,3 +165,15 @@ def test_gradient_of_the_wrong_shape():
 def test_metric_that_does_not_fit(settings, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         run(FHL(eight_schools, **settings), EFFECT)
+
+
+def test_a_gradient_that_is_nan_names_the_site():
+    """The energy is finite where the root of nothing is taken, and its derivative is not."""
+
+    def model(data):
+        a = numpyro.sample("a", dist.Normal())
+        b = numpyro.sample("b", dist.Normal())
+        numpyro.sample("obs", dist.Normal(a + jnp.sqrt(0.0 * b), 1.0), obs=data)
+
+    with pytest.raises(ValueError, match="gradient of the potential energy is not finite at 'b'"):
+        run(FHL(model), 1.0)

@@ -35,3 +35,11 @@ def test_pyro_adapter_loads_torch_and_no_jax():
     loaded = loaded_by("fhl_ppl.pyro")
     assert {"torch", "pyro"} <= loaded
     assert loaded.isdisjoint({"jax", "jaxlib", "numpyro"})
+
+
+@pytest.mark.parametrize("name", ["FHL", "MCMC"])
+def test_the_package_itself_says_where_the_kernels_are(name):
+    with pytest.raises(ImportError, match=r"from fhl_ppl.numpyro import FHL, or from fhl_ppl.pyro"):
+        exec(f"from fhl_ppl import {name}")
+    with pytest.raises(ImportError, match="cannot import name 'HMC'"):
+        exec("from fhl_ppl import HMC")

@@ -99,7 +99,7 @@ class Particles:
     def diagnostics(self):
         sites = {"mu": OrderedDict(n_eff=torch.tensor(1.0), r_hat=torch.tensor(1.0))}
         matrix = np.eye(4)
-        weights = np.eye(4)[0], np.eye(len(MOVES))[0]
+        weights = np.eye(4)[0], np.eye(len(MOVES))[0], np.ones(1)
         tuned = Report(*map(np.asarray, (0.25, 1.5, 0.0)), np.arange(4.0), *weights)
         if self._one_process:
             return sites | self.statistics | {"inverse_mass_matrix": matrix, "tuned": tuned}

@@ -9,6 +9,7 @@ class Mirror:
 
     needs_partners = False
     uniforms = 0
+    between_modes = False
 
     def offer(self, scene: Scene) -> Offer:
         """Reflect every particle."""

@@ -5,6 +5,7 @@ They are renewed, at the end of a window, in the order of `LEARNERS`.
 
 from collections.abc import Callable
 
+from fhl_ppl.core.learners.archive import ArchiveLearner
 from fhl_ppl.core.learners.fitted_gaussian import FittedGaussianLearner
 from fhl_ppl.core.learners.learner import Learner
 from fhl_ppl.core.learners.lost_proposals import LostProposals
@@ -20,6 +21,7 @@ from fhl_ppl.core.plan import Plan
 LEARNERS: dict[str, Callable[[Plan], Learner]] = {
     "step_size": StepSize.of,
     "lost_proposals": LostProposals.of,
+    "archive": ArchiveLearner.of,
     "metric": MetricLearner.of,
     "reference": ReferenceLearner.of,
     "trajectory_length": TrajectoryLength.of,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.homes import Homes
 from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.metrics import AnyMetric
 from fhl_ppl.core.state import Draws, Info, State
@@ -40,6 +41,13 @@ class Seen(NamedTuple):
         Its number, from 0.
     state, info
         What it led to, and what happened.
+    is_stray
+        Who is lost, shape [particle], see `strays`.
+    gathered
+        The state with strays put where the best particle is: for all that is estimated from all.
+    within
+        The same with all modes laid on top of one another, where modes are known: for all that a
+        trajectory goes by (`homes.as_one_mode`).
     draws, tuning
         What it was made with.
     groups
@@ -51,6 +59,9 @@ class Seen(NamedTuple):
     iteration: Array
     state: State
     info: Info
+    is_stray: Array
+    gathered: State
+    within: State
     draws: Draws
     tuning: Tuning
     groups: Groups
@@ -107,6 +118,11 @@ class Steady:
     def settle(self, own: Own) -> Own:
         """Freeze what there is."""
         return own
+
+
+def homes_of(learnt: Learnt) -> Homes | None:
+    """Which modes are known; None if nobody keeps them."""
+    return getattr(learnt["archive"], "homes", None)
 
 
 def if_finite(estimate: Any, fallback: Any) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
@@ -23,14 +24,21 @@ iterations."""
 
 @dataclass(frozen=True)
 class LostProposals(Steady):
-    """Counts the losses in a row of every particle, [particle]."""
+    """Counts the losses in a row of every particle, [particle].
 
+    Attributes
+    ----------
+    search_ends
+        The iteration with which the last window ends.
+    """
+
+    search_ends: int
     learns_from_jumps = False
 
     @classmethod
     def of(cls, plan: Plan) -> "LostProposals":
-        """It has no settings."""
-        return cls()
+        """Take from the plan when the last window ends."""
+        return cls(windows.search_ends(plan.window_ends))
 
     def start(self, state: State, given: Given) -> Array:
         """No particle has moved yet, so the first losses count."""
@@ -39,6 +47,11 @@ class LostProposals(Steady):
     def observe(self, own: Array, seen: Seen, learnt: Learnt) -> Array:
         """Count one more, or begin again."""
         return update(own, seen.info.is_lost)
+
+    def renew(self, own: Array, seen: Seen, before: Learnt, renewed: Learnt) -> Array:
+        """No particle has moved yet with the long step that a new metric begins with."""
+        is_last = seen.iteration + 1 >= self.search_ends
+        return array_namespace(own).where(is_last, own, start(own))
 
 
 def start(like: Array) -> Array:

@@ -61,7 +61,7 @@ class Moments(Steady):
 
     def observe(self, own: PooledMoments, seen: Seen, learnt: Learnt) -> PooledMoments:
         """Add where the particles are."""
-        state = seen.state
+        state = seen.within
         positions: Any
         gradients: Any
         if self.window_ends is None:
@@ -78,7 +78,7 @@ class Moments(Steady):
         self, own: PooledMoments, seen: Seen, before: Learnt, renewed: Learnt
     ) -> PooledMoments:
         """Begin again."""
-        return self._nothing(seen.state)
+        return self._nothing(seen.gathered)
 
     def _nothing(self, state: State) -> PooledMoments:
         none = 0 * state.position[0, :]

@@ -8,9 +8,12 @@ slower all moves together are there. Two distant modes are such a direction.
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from array_api_compat import device
+
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.learners.cost import Cost
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
+from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.choice import Choice
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
@@ -24,6 +27,10 @@ JUMP_FLOOR = 0.005
 TRAJECTORY_FLOOR = 0.5
 """Probability that trajectories keep: a particle far out in a tail refuses every jump, they free
 it."""
+BETWEEN_TRIAL = 0.1
+"""Probability that each move between modes keeps in warm-up, while several modes are known."""
+BETWEEN_FLOOR = 0.05
+"""The same when sampling."""
 KIND_TRIAL = 0.1
 """Share of the trajectories that each kind of them keeps in warm-up."""
 TRAJECTORY_TRIAL = 0.15
@@ -114,20 +121,32 @@ class MoveShares(Steady):
 
     def renew(self, own: Shares, seen: Seen, before: Learnt, renewed: Learnt) -> Shares:
         """Weigh what was recorded; every move stays on trial."""
-        return self._reweigh(own, on_trial=True)
+        homes = homes_of(renewed)
+        several = None if homes is None else homes.others > 0
+        return self._reweigh(own, several, on_trial=True)
 
     def settle(self, own: Shares) -> Shares:
         """Settle on what paid, and on the floors."""
-        return self._reweigh(own, on_trial=False)
+        between = self._between(own)
+        several = array_namespace(own.jumps).any(between & (own.jumps > 0))
+        return self._reweigh(own, several, on_trial=False)
 
     @property
     def _chooses(self) -> bool:
         return bool(self.names) or self.kinds > 1
 
-    def _reweigh(self, own: Shares, on_trial: bool) -> Shares:
+    def _between(self, own: Shares) -> Array:
+        """Which jumps are made only while several modes are known, boolean [jump]."""
+        xp = array_namespace(own.kinds)
+        flags = [JUMPS[name].between_modes for name in self.names]
+        return xp.asarray(flags, dtype=xp.bool, device=device(own.kinds))
+
+    def _reweigh(self, own: Shares, several: Array | None, on_trial: bool) -> Shares:
         if not self._chooses:
             return own
-        return reweigh(own, on_trial, self.trajectory_floor, self.jump_floor)
+        floor = self.trajectory_floor, self.jump_floor
+        between = None if several is None else (self._between(own), several)
+        return reweigh(own, on_trial, *floor, between=between)
 
 
 def start(like: Array, kinds: int, jumps: int) -> Shares:
@@ -177,9 +196,17 @@ def record(
 
 
 def reweigh(
-    shares: Shares, on_trial: bool, trajectory_floor: float, jump_floor: float = JUMP_FLOOR
+    shares: Shares,
+    on_trial: bool,
+    trajectory_floor: float,
+    jump_floor: float = JUMP_FLOOR,
+    between: tuple[Array, Array] | None = None,
 ) -> Shares:
-    """Turn the record into weights; without one the jumps, if on trial, begin with their share."""
+    """Turn the record into weights; without one the jumps, if on trial, begin with their share.
+
+    `between` tells which jumps are made only if several modes are known, boolean [jump], and
+    whether they are, a scalar.
+    """
     kinds = shares.kinds.shape[0]
     xp = array_namespace(shares.kinds)
     tried = shares.cost > 0
@@ -196,15 +223,23 @@ def reweigh(
     by_trajectories = xp.sum(xp.where(is_jump, xp.zeros_like(score), score))
     score = xp.where(is_jump, score, by_trajectories * among_kinds)
     known = xp.any(tried & is_jump)
+    lowest = max(TRIAL_SHARE, jump_floor) if on_trial else jump_floor
+    least = lowest * xp.ones_like(worth)
+    if between is not None:
+        which = xp.concat([xp.zeros_like(shares.kinds) > 0, between[0]])
+        idle = which & ~between[1]
+        often = BETWEEN_TRIAL if on_trial else BETWEEN_FLOOR
+        least = xp.where(which, xp.full_like(worth, often), least)
+        least = xp.where(idle, xp.zeros_like(worth), least)
+        score = xp.where(idle, xp.zeros_like(score), score)
     weight = xp.where(known & (best > 0), score, among_kinds)
     weight = weight / xp.sum(weight)
     going = max(trajectory_floor, TRAJECTORY_TRIAL) if kinds > 1 else trajectory_floor
-    full = xp.ones_like(worth)
     if on_trial:
-        floor = xp.where(is_jump, max(TRIAL_SHARE, jump_floor) * full, going * among_kinds)
+        floor = xp.where(is_jump, least, going * among_kinds)
     else:
         # What was never on trial has nothing to stand on.
-        floor = xp.where(is_jump, jump_floor * full, trajectory_floor * among_kinds)
+        floor = xp.where(is_jump, least, trajectory_floor * among_kinds)
         floor = xp.where(known, floor, xp.zeros_like(floor))
     weight = floor + (1 - xp.sum(floor)) * weight
     return Shares(weight[:kinds], weight[kinds:], MEMORY * shares.rate, MEMORY * shares.cost)

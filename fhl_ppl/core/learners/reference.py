@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, if_finite
+from fhl_ppl.core.homes import follow
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of, if_finite
 from fhl_ppl.core.metrics import AnyMetric
 from fhl_ppl.core.moments import tails, welford
 from fhl_ppl.core.moments.welford import Welford
@@ -57,7 +58,7 @@ class ReferenceLearner(Steady):
         if self.estimate_centre is None:
             return own
         distances = tails.squared_distance(
-            learnt["metric"], own.reference.centre, seen.state.position
+            learnt["metric"], own.reference.centre, seen.within.position
         )
         return own._replace(distances=welford.update(own.distances, distances))
 
@@ -69,6 +70,7 @@ class ReferenceLearner(Steady):
         if self.estimate_centre is not None:
             moments = before["moments"]
             centre = self.estimate_centre(renewed["metric"], moments.positions, moments.gradients)
+            centre = follow(centre, homes_of(before), homes_of(renewed))
             heaviness = tails.tail_weight(
                 own.distances, before["metric"], reference.centre, moments.positions
             )

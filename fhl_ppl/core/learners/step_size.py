@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, group_sum
-from fhl_ppl.core.learners import lost_proposals
+from fhl_ppl.core.learners import lost_proposals, windows
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.learners.trajectory_length import TrajectoryLength, of_kinds
 from fhl_ppl.core.plan import Plan
@@ -26,6 +26,12 @@ FIRST_AMBITION = 10.0
 """The iterates are first shrunk towards this many times the given step size."""
 AMBITION = 2.0
 """The same after the metric has changed, when the step size is already about right."""
+
+FRESH_STEP = 0.3
+"""Least step to begin with in a metric that has been renewed: right for most, where it is the right
+metric. Too long a one costs a few iterations of few steps, too short a one many of many."""
+SEARCHING_TARGET = 0.75
+"""Acceptance to aim at, at most, until the last window ends: so steps are long and few."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class StepSize(Steady):
     trusts_gradient: bool
     smallest: float
     largest: float
+    search_ends: int
     learns_from_jumps = False
 
     @classmethod
@@ -68,6 +75,7 @@ class StepSize(Steady):
             plan.trusts_gradient,
             plan.min_step_size,
             plan.max_step_size,
+            windows.search_ends(plan.window_ends),
         )
 
     def start(self, state: State, given: Given) -> "DualAveraging":
@@ -81,15 +89,12 @@ class StepSize(Steady):
         """Make a step of dual averaging, by the acceptance of who bears witness."""
         if not self.adapt:
             return own
-        target: Any = self.target_accept_prob
-        if self.trajectory.kinds:
-            target = of_kinds(self.trajectory.kinds, "target_accept_prob", own.log_step_size)
         return update(
             own,
             seen.groups,
             seen.info.accept_prob,
             self._witnesses(seen, learnt["lost_proposals"]),
-            target,
+            self.target(own.log_step_size, seen.iteration),
             self._longest(own, learnt),
             True if seen.tuning.kind is None else seen.tuning.kind,
         )
@@ -98,7 +103,10 @@ class StepSize(Steady):
         self, own: "DualAveraging", seen: Seen, before: Learnt, renewed: Learnt
     ) -> "DualAveraging":
         """Start anew: the step is one in a new metric."""
-        return restart(own) if self.adapt else own
+        if not self.adapt:
+            return own
+        is_last = seen.iteration + 1 >= self.search_ends
+        return restart(own, is_last)
 
     def settle(self, own: "DualAveraging") -> "DualAveraging":
         """Settle on the averaged step size."""
@@ -112,14 +120,24 @@ class StepSize(Steady):
             step_size = xp.clip(step_size, self.smallest, self.largest)
         return step_size
 
+    def target(self, like: Array, iteration: Array) -> Array:
+        """Acceptance to aim at in an iteration, shaped as `like`, one for each kind."""
+        xp = array_namespace(like)
+        if self.trajectory.kinds:
+            return of_kinds(self.trajectory.kinds, "target_accept_prob", like)
+        final = xp.full_like(like, self.target_accept_prob)
+        searching = iteration < xp.full_like(like, self.search_ends)
+        return xp.where(searching, xp.minimum(final, 0 * final + SEARCHING_TARGET), final)
+
     def _witnesses(self, seen: Seen, losses: Array) -> Array:
         """Whose acceptance tunes the step size, shape [particle].
 
         What the pull costs does not vanish with the step size, so the free particles are asked.
         Only where a fixed strength leaves none (joint coupling) must the pulled ones do. Nor does
         what a wall costs, but with a wrong force shorter trajectories are the only remedy for that.
+        Strays would have it so short that nobody else moved.
         """
-        asked = seen.info.is_free
+        asked = seen.info.is_free & ~seen.is_stray
         if self.pull_is_given:
             asked = asked | ~array_namespace(asked).any(asked)
         if self.trusts_gradient:
@@ -165,9 +183,11 @@ def start(log_step_size: Array) -> DualAveraging:
     return _from(log_step_size, FIRST_AMBITION)
 
 
-def restart(state: DualAveraging) -> DualAveraging:
+def restart(state: DualAveraging, is_last: Array | bool = True) -> DualAveraging:
     """Go on from the averaged step size with an empty record."""
-    return _from(state.log_average, AMBITION)
+    xp = array_namespace(state.log_average)
+    fresh = xp.maximum(state.log_average, xp.log(0 * state.log_average + FRESH_STEP))
+    return _from(xp.where(is_last, state.log_average, fresh), AMBITION)
 
 
 def update(

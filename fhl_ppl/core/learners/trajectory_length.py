@@ -6,7 +6,9 @@ from typing import Any
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.homes import as_one_mode
+from fhl_ppl.core.learners import windows
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
 from fhl_ppl.core.moments import principal_scale, widest_in_halves
 from fhl_ppl.core.moments.principal_scale import PrincipalScale
 from fhl_ppl.core.moments.widest_in_halves import CheckedScale
@@ -20,10 +22,14 @@ JITTER = 0.4
 """j: T is spread over (1 - j, 1 + j) times its value, against periodic orbits, and so that some are
 short: those are accepted where the posterior is narrow. With 1.6 and 0.25 half of six runs of
 radon_mn had an R-hat above 1.05, with 1.4 and 0.5 none; nes2000 pays 8%. 0.4 is between them."""
-EARLY_STEPS = 8
+EARLY_STEPS = 4
 """Cap on L in the first iteration of warm-up."""
-EARLY_GROWTH = 0.5
-"""Steps by which the cap grows in each iteration of warm-up."""
+EARLY_GROWTH = 0.05
+"""Steps by which the cap grows in each iteration of warm-up. Where a metric is stale a trajectory
+reaches the cap, and few steps teach the next metric as much as many."""
+SEARCHING_LENGTH = 0.6
+"""Factor on T until the last window ends: what the windows are for, moments, needs more points
+rather than points far apart."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class TrajectoryLength(Steady):
         Kinds of trajectories to choose from, each with a cap of its own. Empty: there is one.
     in_halves
         Whether halves of the particles check each other, as is needed in many dimensions.
+    search_ends
+        The iteration with which the last window ends.
     """
 
     given: float | None
@@ -55,6 +63,7 @@ class TrajectoryLength(Steady):
     num_warmup: int
     kinds: tuple[Kind, ...]
     in_halves: bool
+    search_ends: int
 
     @classmethod
     def of(cls, plan: Plan) -> "TrajectoryLength":
@@ -67,6 +76,7 @@ class TrajectoryLength(Steady):
             plan.num_warmup,
             plan.kinds,
             plan.low_rank,
+            windows.search_ends(plan.window_ends),
         )
 
     @property
@@ -85,13 +95,14 @@ class TrajectoryLength(Steady):
         # A metric of low rank needs the direction for the fitted Gaussian too.
         if not self.in_halves and (self.num_steps is not None or self.given is not None):
             return own
-        return self._scales.update(own, seen.state.position, learnt["metric"])
+        return self._scales.update(own, seen.within.position, learnt["metric"])
 
     def renew(
         self, own: PrincipalScale | CheckedScale, seen: Seen, before: Learnt, renewed: Learnt
     ) -> PrincipalScale | CheckedScale:
         """Start anew in the whitened space of the new metric."""
-        return self._scales.restart(seen.state.position, renewed["metric"])
+        state = as_one_mode(homes_of(renewed), seen.gathered, seen.control)
+        return self._scales.restart(state.position, renewed["metric"])
 
     def length(self, own: PrincipalScale | CheckedScale) -> Array:
         """T before the jitter, a scalar."""
@@ -136,6 +147,9 @@ class TrajectoryLength(Steady):
         length = self.length(own)
         if self.given is None:
             length = jittered(length, iteration)
+            if not self.kinds:
+                searching = iteration < xp.full_like(length, self.search_ends)
+                length = xp.where(searching, SEARCHING_LENGTH * length, length)
         cap = steps_cap(iteration, self.num_warmup, cap, step_size)
         num_steps = steps_for(length, step_size, cap, self.stages)
         return xp.minimum(step_size, length / num_steps), num_steps
@@ -147,7 +161,7 @@ class TrajectoryLength(Steady):
 
 def of_kinds(kinds: tuple[Kind, ...], name: str, like: Array) -> Array:
     """One field of all kinds, shape [kind]."""
-    values = [float(getattr(kind, name)) for kind in kinds]
+    values = [getattr(kind, name) for kind in kinds]
     return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
 
 
@@ -163,8 +177,8 @@ def steps_for(length: Array, step_size: Array, cap: Array, stages: int = 1) -> A
     """
     xp = array_namespace(length)
     steps = xp.ceil(length / step_size)
+    cap = stages * xp.floor(cap / stages)
     if stages > 1:
-        cap = stages * xp.floor(cap / stages)
         steps = xp.where(steps > 1, stages * xp.ceil(steps / stages), steps)
     return xp.maximum(xp.minimum(steps, cap), xp.ones_like(steps))
 
@@ -187,6 +201,6 @@ def steps_cap(iteration: Array, num_warmup: int, max_num_steps: int, like: Array
     nine tenths of all gradients went into the first sixty iterations without this cap.
     """
     xp = array_namespace(like)
-    young = xp.full_like(like, EARLY_STEPS) + EARLY_GROWTH * iteration
+    young = xp.zeros_like(like) + EARLY_STEPS + EARLY_GROWTH * iteration
     cap = xp.where(iteration < xp.full_like(like, num_warmup), young, xp.full_like(like, xp.inf))
     return xp.minimum(cap, xp.zeros_like(like) + max_num_steps)

@@ -31,6 +31,11 @@ def window_ends(num_warmup: int) -> tuple[int, ...]:
     return (*ends, last) if last >= FIRST_WINDOW else ()
 
 
+def search_ends(ends: tuple[int, ...]) -> int:
+    """The iteration, counted from 0, from which on nothing but the step size is tuned."""
+    return ends[-1] if ends else 0
+
+
 def slot_due(iteration: Array, ends: tuple[int, ...], slots: int) -> tuple[Array, Array]:
     """Which of the `slots` parts of its window iteration number `iteration` begins, if any.
 

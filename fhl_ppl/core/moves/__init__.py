@@ -8,9 +8,11 @@ from fhl_ppl.core.moves.approach import Approach
 from fhl_ppl.core.moves.difference import Difference
 from fhl_ppl.core.moves.leap import Leap
 from fhl_ppl.core.moves.mean_rotation import MeanRotation
+from fhl_ppl.core.moves.mixture_renewal import MixtureRenewal
 from fhl_ppl.core.moves.move import Move
 from fhl_ppl.core.moves.renewal import Renewal
 from fhl_ppl.core.moves.rotation import Rotation
+from fhl_ppl.core.moves.transport import Transport
 
 JUMPS: dict[str, Move] = {
     "renewal": Renewal(),
@@ -19,6 +21,8 @@ JUMPS: dict[str, Move] = {
     "mean rotation": MeanRotation(),
     "difference": Difference(),
     "leap": Leap(),
+    "mixture renewal": MixtureRenewal(),
+    "transport": Transport(),
 }
 
 MOVES = ("trajectory", *JUMPS)

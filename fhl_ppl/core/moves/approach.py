@@ -27,6 +27,7 @@ class Approach:
 
     needs_partners = True
     uniforms = 0
+    between_modes = False
 
     def offer(self, scene: Scene) -> Offer:
         """Bring every particle closer to its leader."""

@@ -10,6 +10,8 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.homes import Homes
+from fhl_ppl.core.mixture import pick
 from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.sequences import van_der_corput
 
@@ -43,6 +45,11 @@ class Choice(NamedTuple):
         In [0, 1): how far to rotate, a scalar.
     fitted
         What to turn about.
+    left, left_far
+        What `chosen` and `chosen_far` leave of the numbers that they were made by, uniform whatever
+        they are, shape [particle].
+    homes
+        The modes that are known; None if nobody keeps them.
     """
 
     happens: Array
@@ -51,6 +58,9 @@ class Choice(NamedTuple):
     log_tilt: Array
     turn: Array
     fitted: FittedGaussian
+    left: Array | None = None
+    left_far: Array | None = None
+    homes: Homes | None = None
 
 
 def choose_jumps(
@@ -60,6 +70,7 @@ def choose_jumps(
     fitted: FittedGaussian,
     iteration: Array,
     uniform: Array,
+    homes: Homes | None = None,
 ) -> Choice:
     """Settle the jumps of iteration number `iteration`.
 
@@ -75,6 +86,8 @@ def choose_jumps(
         A scalar.
     uniform
         Shape [particle].
+    homes
+        The modes that are known.
     """
     return Choice(
         jumps_at(kinds, iteration),
@@ -83,6 +96,8 @@ def choose_jumps(
         log_tilt(names, jumps),
         turn_at(jumps, iteration),
         fitted,
+        *left_over(jumps, uniform),
+        homes,
     )
 
 
@@ -130,6 +145,16 @@ def choose_far(names: tuple[str, ...], jumps: Array, uniform: Array) -> Array:
     xp = array_namespace(uniform)
     rest = choose(jumps, uniform / (1 - TILT))
     return xp.where(uniform[:, None] < 1 - TILT, rest, is_named("approach", names, jumps))
+
+
+def left_over(jumps: Array, uniform: Array) -> tuple[Array, Array]:
+    """What `choose` and `choose_far` leave of the numbers [particle] that they choose by."""
+    xp = array_namespace(uniform)
+    total = xp.sum(jumps)
+    share = jumps / xp.where(total > 0, total, xp.ones_like(total))
+    share = share + xp.zeros_like(uniform[:, None])
+    rest = xp.clip(uniform / (1 - TILT), 0.0, 1.0)
+    return pick(share, uniform)[1], pick(share, rest)[1]
 
 
 def log_tilt(names: tuple[str, ...], jumps: Array) -> Array:

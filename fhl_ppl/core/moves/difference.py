@@ -21,6 +21,7 @@ class Difference:
 
     needs_partners = True
     uniforms = 0
+    between_modes = False
 
     def offer(self, scene: Scene) -> Offer:
         """Shift every particle along the line between two scouts."""

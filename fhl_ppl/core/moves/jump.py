@@ -8,6 +8,7 @@ Gaussian, or draw from it, which depends on nobody. So every particle has its ow
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings.alternate import Alternate
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import Groups
@@ -63,10 +64,15 @@ def offer_jumps(
     choice: Choice,
     groups: Groups,
     roles: Roles,
+    control: Control,
 ) -> Jump:
     """Make every particle the offer of the jump that it drew; `names` are those on offer."""
     xp = array_namespace(state.position)
     metric = choice.fitted.metric
+    began_far = far_above(roles, state.potential_energy, state.position.shape[1])
+    extra = draws.extra
+    if extra is None and choice.left is not None:
+        extra = xp.where(began_far, choice.left_far, choice.left)[:, None]
     scene = Scene(
         groups,
         state.position,
@@ -75,21 +81,38 @@ def offer_jumps(
         roles.leader,
         draws.role,
         draws.noise,
-        draws.extra,
+        extra,
         choice.turn,
         choice.fitted,
         velocity(metric, draw_momentum(metric, draws.noise)),
+        choice.homes,
     )
-    began_far = far_above(roles, state.potential_energy, state.position.shape[1])
     drawn = xp.where(began_far[:, None], choice.chosen_far, choice.chosen)
     made = _made(names, drawn, roles.is_pulled)
-    offers = [JUMPS[name].offer(scene) for name in names]
+    offers = _offers(names, scene, control)
     position, correction = offers[0]
     for k in range(1, len(names)):
         position = xp.where(made[:, k][:, None], offers[k].position, position)
         correction = xp.where(made[:, k], offers[k].log_correction, correction)
     tilt = xp.sum(xp.where(made, choice.log_tilt, 0 * correction[:, None]), axis=1)
     return Jump(Offer(position, correction), made, tilt, began_far)
+
+
+def _offers(names: tuple[str, ...], scene: Scene, control: Control) -> list[Offer]:
+    """What each jump offers; where one mode is known nothing is worked out for those between."""
+    offers = {name: JUMPS[name].offer(scene) for name in names if not JUMPS[name].between_modes}
+    between = [name for name in names if JUMPS[name].between_modes]
+    if between:
+        assert scene.homes is not None
+        stay = Offer(scene.position, 0 * scene.potential_energy)
+        found = control.cond(
+            scene.homes.others > 0,
+            lambda _: [JUMPS[name].offer(scene) for name in between],
+            lambda _: [stay] * len(between),
+            scene.position,
+        )
+        offers |= dict(zip(between, found, strict=True))
+    return [offers[name] for name in names]
 
 
 def log_ratio_of_jumps(jump: Jump, roles: Roles, state: State, end: State) -> Array:

@@ -9,6 +9,7 @@ class Leap:
 
     needs_partners = True
     uniforms = 0
+    between_modes = False
 
     def offer(self, scene: Scene) -> Offer:
         """Shift every particle by the way from one scout to another."""

@@ -19,6 +19,7 @@ class MeanRotation:
 
     needs_partners = True
     uniforms = 0
+    between_modes = False
 
     def offer(self, scene: Scene) -> Offer:
         """Turn by the iteration's share of half a turn."""

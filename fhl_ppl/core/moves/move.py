@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, Protocol
 
 from fhl_ppl.core.groups import Groups
+from fhl_ppl.core.homes import Homes
 from fhl_ppl.core.leader import Leader
 from fhl_ppl.core.metrics import AnyMetric
 
@@ -58,6 +59,8 @@ class Scene(NamedTuple):
         What warm-up has fitted.
     xi
         Draws from N(0, S), S the covariance of `fitted`, shape [particle, dim].
+    homes
+        The modes that are known; None if nobody keeps them.
     """
 
     groups: Groups
@@ -71,6 +74,7 @@ class Scene(NamedTuple):
     turn: Array
     fitted: FittedGaussian
     xi: Array
+    homes: Homes | None
 
 
 class Offer(NamedTuple):
@@ -99,10 +103,13 @@ class Move(Protocol):
         Whether only followers can make it, who look at scouts. A scout that draws it rotates.
     uniforms
         How many uniform numbers of its own a particle needs (`Scene.extra`).
+    between_modes
+        Whether it is made only while several modes are known.
     """
 
     needs_partners: bool
     uniforms: int
+    between_modes: bool
 
     def offer(self, scene: Scene) -> Offer:
         """Make every particle an offer; only those that drew the move look at it."""

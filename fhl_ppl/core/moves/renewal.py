@@ -12,6 +12,7 @@ class Renewal:
 
     needs_partners = False
     uniforms = 0
+    between_modes = False
 
     def offer(self, scene: Scene) -> Offer:
         """Draw from N(c, S)."""

@@ -20,6 +20,7 @@ class Rotation:
 
     needs_partners = False
     uniforms = 0
+    between_modes = False
 
     def offer(self, scene: Scene) -> Offer:
         """Turn by the iteration's share of a right angle."""

@@ -1,10 +1,15 @@
 """What is sampled: a model or a potential, where it starts, and the force that moves particles."""
 
 from collections.abc import Callable
+from copy import copy
+from functools import partial
 from typing import Any
 
 import jax
+from jax import random
 from jax.flatten_util import ravel_pytree
+from numpyro import handlers
+from numpyro.infer.util import constrain_fn
 from numpyro.util import identity
 
 from fhl_ppl.arguments import check_target
@@ -84,8 +89,37 @@ class Problem:
         """Share of its rows that each plate draws; empty without minibatches."""
         return batches.shares(self._plates)
 
-    def start(self, keys: Array, init_params: Any, model_args: Args, model_kwargs: Kwargs) -> Any:
+    def wrapped(self, wrapper: Callable[..., Any]) -> "Problem":
+        """The same of `wrapper(model)`.
+
+        Raises
+        ------
+        ValueError
+            If there is no model, or the force is random.
+        """
+        if self._noisy_gradient or self._subsampling_model is not None:
+            raise ValueError(
+                "noisy_gradient=True and minibatch=True have no meaning in a block of Gibbs; leave "
+                "them out."
+            )
+        if self.model is None:
+            raise ValueError("FHL as a block of another kernel needs a model, not a potential_fn.")
+        problem = copy(self)
+        problem.model = wrapper(self.model)
+        problem._forget()
+        return problem
+
+    def start(
+        self,
+        keys: Array,
+        init_params: Any,
+        model_args: Args,
+        model_kwargs: Kwargs,
+        init_strategy: Callable[..., Any] | None = None,
+    ) -> Any:
         """Unconstrained sites of every particle, leaves [particle, ...]; `keys` [particle].
+
+        `init_strategy` is by default the one that was asked for.
 
         Raises
         ------
@@ -105,13 +139,15 @@ class Problem:
                 model_args,
                 model_kwargs,
                 init_params,
-                init_strategy=self._init_strategy,
+                init_strategy=init_strategy or self._init_strategy,
                 forward_mode_differentiation=self._forward_mode,
                 validate_grad=self.trusts_gradient,
             )
         first = jax.tree.map(lambda leaf: leaf[0], z)
         _, self.unravel = ravel_pytree(first)
-        potential.check_potential(self._potential(model_args, model_kwargs), first)
+        if self.model is None:
+            # That of a model is made by NumPyro, and tracing a model may take long.
+            potential.check_potential(self._potential(model_args, model_kwargs), first)
         if self.gradient_fn is not None:
             noise = (keys[0],) if self._noisy_gradient else ()
             potential.check_gradient_fn(self.gradient_fn, first, *noise)
@@ -149,8 +185,14 @@ class Problem:
 
     def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
-        if self._postprocess_fn is None:
+        if self.model is None:
             return identity
+        if self._postprocess_fn is None:
+            # Of a kernel that was unpickled and has not run since.
+            seeded = handlers.seed(self.model, random.key(0))
+            return partial(
+                constrain_fn, seeded, model_args, model_kwargs, return_deterministic=True
+            )
         return self._postprocess_fn(*model_args, **model_kwargs)
 
     def _potential(self, model_args: Args, model_kwargs: Kwargs) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
-from numpyro.infer.util import initialize_model
+from numpyro.infer.util import initialize_model, potential_energy, unconstrain_fn
 from numpyro.util import not_jax_tracer
 
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
@@ -179,6 +179,7 @@ def _diagnose(
         if not np.isfinite(log_prob).all():
             kind = "observed site" if site["is_observed"] else "site"
             culprits.append(f"{kind} {name!r} has log density {log_prob.min()}")
+    culprits = culprits or _without_gradient(model, key, trace, model_args, model_kwargs)
     if not culprits:
         return None
     return (
@@ -186,6 +187,35 @@ def _diagnose(
         f"{'; '.join(culprits)}. Check the data and priors of these sites, give init_params, or "
         "use another init_strategy."
     )
+
+
+def _without_gradient(
+    model: Callable[..., Any],
+    key: Array,
+    trace: dict[str, Any],
+    model_args: Args,
+    model_kwargs: Kwargs,
+) -> list[str]:
+    """Name the sites in which the potential has no finite gradient though it is finite itself."""
+    values = {
+        name: site["value"]
+        for name, site in trace.items()
+        if site["type"] == "sample"
+        and not site["is_observed"]
+        and not site["fn"].support.is_discrete
+    }
+    seeded = handlers.seed(model, key)
+    try:
+        z = unconstrain_fn(seeded, model_args, model_kwargs, values)
+        gradient = jax.grad(lambda z: potential_energy(seeded, model_args, model_kwargs, z))(z)
+    except Exception:
+        # What it is asked of may be summed out, or not differentiable at all.
+        return []
+    return [
+        f"the gradient of the potential energy is not finite at {name!r}"
+        for name, leaf in gradient.items()
+        if not np.isfinite(np.asarray(leaf)).all()
+    ]
 
 
 def _check_same_shape(given: Any, wanted: Any) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fhl_ppl.core.learners import lost_proposals
+from fhl_ppl.core.learners.learner import Seen
 from tests.plans import make_plan
 from tests.runs import Run
 
@@ -44,12 +45,29 @@ def test_a_wall_does_not_make_steps_short():
 
 
 def test_if_all_losses_count_it_does():
-    """Break it on purpose: as many steps as the cap allows."""
+    """Break it on purpose: as many steps as the cap of a young metric allows."""
     steps, _ = warm_up(1.0, 1.0, trusts_gradient=False)
-    assert steps[100:].mean() > 20
+    assert steps[100:].mean() > 6
 
 
 def test_a_first_step_that_always_hits_the_wall_is_shortened():
     """Far too long for every particle; excused from the start, none would ever move."""
     _, state = warm_up(1e4, 1.0, num_steps=1)
     assert np.all(np.ptp(state.position, axis=0) > 0.2)
+
+
+LEARNER = lost_proposals.LostProposals.of(make_plan(100))
+
+
+def renewed(iteration):
+    seen = Seen(*[np.asarray(iteration)] * len(Seen._fields))
+    return LEARNER.renew(np.array([0.0, 3.0]), seen, {}, {})
+
+
+def test_losses_count_at_once_with_the_long_step_of_a_new_metric():
+    assert not lost_proposals.excused(renewed(9), np.array([True, True])).any()
+
+
+def test_the_last_window_begins_with_the_step_before():
+    """So what passed for a wall goes on to."""
+    np.testing.assert_array_equal(renewed(84), [0.0, 3.0])

@@ -12,7 +12,7 @@ from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.state import State
 from fhl_ppl.core.target import Plain
 from tests.invariance.exact_draws import METRICS
-from tests.invariance.jumping import NAMES, only
+from tests.invariance.jumping import NAMES, make_modes, only
 
 CENTRE = np.array([0.4, -1.1, 2.0])
 TURN = 0.35
@@ -22,7 +22,8 @@ UNIT = make_metric(np.ones(3))
 def make_choice(name, num_particles, turn=TURN, metric="dense", centre=CENTRE):
     """Every particle makes the jump `name`."""
     fitted = FittedGaussian(centre, make_metric(METRICS[metric]), np.eye(3)[0], np.asarray(2.0))
-    return only(name, num_particles, np.asarray(turn), fitted)
+    homes = make_modes(centre, covariance_of(METRICS[metric]))
+    return only(name, num_particles, np.asarray(turn), fitted, homes)
 
 
 def go(state, draws, choice, group_size, evaluate, direction=None, names=NAMES):

@@ -13,9 +13,11 @@ from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import group_sizes, make_groups
+from fhl_ppl.core.homes import make_homes
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.learners import move_shares
 from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.mixture import Mixture
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.choice import choose_jumps
 from fhl_ppl.core.moves.move import FittedGaussian
@@ -24,7 +26,7 @@ from fhl_ppl.core.target import Plain, state_at
 from tests.conftest import importorskip
 from tests.core.moves.scenes import CENTRE, go, make_choice, propose
 from tests.invariance.exact_draws import METRICS
-from tests.invariance.jumping import NAMES
+from tests.invariance.jumping import NAMES, make_modes
 from tests.loops import draw
 from tests.targets import TARGETS
 
@@ -142,6 +144,8 @@ def test_far_apart_energies_leave_a_mean(name, rng):
 
 # Other libraries and precisions.
 
+MODES = make_modes(CENTRE, METRICS["dense"])
+
 
 def jump_on(arrays, name, iteration, control):
     """A jump, tuned, made and recorded, on the arrays of any library."""
@@ -149,10 +153,13 @@ def jump_on(arrays, name, iteration, control):
     groups = make_groups(7, 4, like=position)
     target = Plain(TARGETS["skewed"].potential_and_gradient)
     metric = make_metric(arrays["dense"])
-    fitted = FittedGaussian(arrays["centre"], metric, arrays["centre"] / 3, arrays["two"])
+    fitted = FittedGaussian(arrays["about"], metric, arrays["about"] / 3, arrays["two"])
+    homes = make_homes(Mixture(*(arrays[f] for f in Mixture._fields)), arrays["means"])
     # The middle of what stands for the jump.
     uniform = position[:, 0] * 0 + (NAMES.index(name) + 0.5) / len(NAMES)
-    choice = choose_jumps(NAMES, arrays["kinds"], arrays["jumps"], fitted, iteration, uniform)
+    choice = choose_jumps(
+        NAMES, arrays["kinds"], arrays["jumps"], fitted, iteration, uniform, homes
+    )
     draws = Draws(*(arrays.get(field) for field in Draws._fields))
     one = arrays["two"] / 2
     tuning = Tuning(one, one, None, metric, direction=fitted.direction)
@@ -179,9 +186,11 @@ def jump_on(arrays, name, iteration, control):
 def arrays(rng):
     return {
         "position": TARGETS["skewed"].sample(rng, 7),
-        "centre": CENTRE,
+        "about": CENTRE,
         "dense": METRICS["dense"],
         "two": np.array(2.0),
+        **MODES.mixture._asdict(),
+        "means": MODES.means,
         "kinds": np.array([0.4]),
         "jumps": np.full(len(NAMES), 0.6 / len(NAMES)),
         **{key: value for key, value in draw(rng, 7, 3)._asdict().items() if value is not None},

@@ -23,13 +23,14 @@ from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.move import Scene
 from tests.core.moves.scenes import TURN, normal
 from tests.invariance.exact_draws import make_runs
-from tests.invariance.jumping import make_fitted, mutants
+from tests.invariance.jumping import make_fitted, make_modes, mutants
 from tests.invariance.mutants.broken import Broken
 from tests.loops import draw
 from tests.targets import TARGETS
 
 TARGET = TARGETS["skewed"]
 FITTED = make_fitted(TARGET, "dense")
+MODES = make_modes(TARGET.mean, TARGET.covariance)
 
 
 def make_scene(groups: Groups, position, draws):
@@ -48,6 +49,7 @@ def make_scene(groups: Groups, position, draws):
         np.asarray(TURN),
         FITTED,
         normal(FITTED.metric, draws.noise),
+        MODES,
     )
 
 

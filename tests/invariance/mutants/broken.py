@@ -28,6 +28,10 @@ class Broken(NamedTuple):
     def uniforms(self) -> int:
         return self.move.uniforms
 
+    @property
+    def between_modes(self) -> bool:
+        return self.move.between_modes
+
     def offer(self, scene: Scene) -> Offer:
         return self.offers(self.move, scene)
 

@@ -1,0 +1,189 @@
+"""What a run is made of once the model and the number of iterations are known: start, iterate."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fhl_ppl.core import warmup
+from fhl_ppl.core.groups import Groups, make_groups
+from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.sampler import Sampler, make_sampler, step
+from fhl_ppl.core.state import State
+from fhl_ppl.core.statistics import STATISTICS, read
+from fhl_ppl.core.target import Target, state_at
+from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
+from fhl_ppl.numpyro.adapt_state import MetricBlocks, metric_blocks
+from fhl_ppl.numpyro.companions import FIELD, Companions
+from fhl_ppl.numpyro.control import JAX
+from fhl_ppl.numpyro.model import potential
+from fhl_ppl.numpyro.randomness import draw, force_keys, iteration_key
+from fhl_ppl.numpyro.state import FHLState
+from fhl_ppl.options import Options
+
+Array = Any
+
+
+class Engine(NamedTuple):
+    """All that is fixed; whatever depends on the data comes in as a target.
+
+    Attributes
+    ----------
+    options
+        The settings.
+    sampler
+        What they amount to.
+    inverse_mass_matrix
+        The metric to start from, [dim] or [dim, dim].
+    blocks
+        Which sites form blocks of it.
+    unravel
+        Flat position [dim] to pytree.
+    reports_all
+        Whether every particle is a chain; otherwise the first of them is.
+    """
+
+    options: Options
+    sampler: Sampler
+    inverse_mass_matrix: np.ndarray
+    blocks: MetricBlocks
+    unravel: Callable[[Array], Any]
+    reports_all: bool
+
+    def begin(self, target: Target, position: Array) -> tuple[State, Learnt]:
+        """Evaluate the target where particles start, [particle, dim], and know nothing yet."""
+        particles = state_at(target, position)
+        metric = jnp.asarray(self.inverse_mass_matrix, position.dtype)
+        return particles, warmup.start(self.sampler, particles, self.options.step_size, metric)
+
+    def first_state(
+        self, particles: State, learnt: Learnt, rng_key: Array, anchor: Any, data: Array
+    ) -> FHLState:
+        """The state before the first iteration."""
+        energy = particles.potential_energy
+        num_particles = len(energy)
+
+        def nothing(dtype: Any) -> Array:
+            return jnp.zeros(num_particles, dtype)
+
+        statistics = {each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS}
+        statistics |= {"potential_energy": energy, "energy": energy}
+        statistics["step_size"] = jnp.full_like(energy, self.options.step_size)
+        return FHLState(
+            i=self._report(nothing(int)),
+            mean_accept_prob=self._report(nothing(energy.dtype)),
+            num_diverging=self._report(nothing(int)),
+            group=self._report(jnp.asarray(self._groups(num_particles).group)),
+            particles=particles,
+            learnt=learnt,
+            rng_key=rng_key,
+            anchor=anchor,
+            data=data,
+            blocks=self.blocks,
+            **self._told(particles.position, statistics),
+        )
+
+    def advance(self, state: FHLState, target: Callable[[Array], Target]) -> FHLState:
+        """Run one iteration; the target may have noise, from keys [particle]."""
+        num_particles, dim = state.particles.position.shape
+        iteration = jnp.ravel(state.i)[0]
+        rng_key, key = iteration_key(state.rng_key)
+        particles, learnt, info, tuning = step(
+            self.sampler,
+            self._groups(num_particles),
+            state.particles,
+            state.learnt,
+            iteration,
+            draw(key, num_particles, dim, state.particles.position.dtype),
+            target(force_keys(key, num_particles)),
+            JAX,
+        )
+
+        num_warmup, done = self.sampler.num_warmup, iteration + 1
+        in_phase = jnp.where(done <= num_warmup, done, done - num_warmup)
+        told = self._told(particles.position, read(particles, info, tuning))
+        return state._replace(
+            i=state.i + 1,
+            mean_accept_prob=state.mean_accept_prob
+            + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
+            num_diverging=jnp.where(in_phase == 1, 0, state.num_diverging) + told["diverging"],
+            particles=particles,
+            learnt=learnt,
+            rng_key=rng_key,
+            **told,
+        )
+
+    def _groups(self, num_particles: int) -> Groups:
+        # NumPy, not JAX arrays, which under a transformation would be tracers of it.
+        return make_groups(num_particles, self.options.group_size, np.zeros(num_particles))
+
+    def _told(self, position: Array, statistics: dict[str, Array]) -> dict[str, Any]:
+        """Fields for what every draw reports, from positions and statistics [particle, ...]."""
+        num_particles = len(position)
+        for each in STATISTICS:
+            if each.per == "iteration":
+                # What is one number is repeated for every chain.
+                statistics[each.name] = jnp.broadcast_to(
+                    jnp.asarray(statistics[each.name], each.dtype), num_particles
+                )
+        z = jax.vmap(self.unravel)(position)
+        if self.reports_all:
+            return {"z": z, **statistics, FIELD: ()}
+        others = jax.tree.map(lambda leaf: leaf[1:], (z, statistics))
+        kept = Companions(*others) if num_particles > 1 else ()
+        return {**self._report({"z": z, **statistics}), FIELD: kept}
+
+    def _report(self, tree: Any) -> Any:
+        return tree if self.reports_all else jax.tree.map(lambda leaf: leaf[0], tree)
+
+
+def make_engine(
+    options: Options,
+    given_metric: Any,
+    num_warmup: int,
+    z: Any,
+    unravel: Callable[[Array], Any] | None,
+    *,
+    reports_all: bool,
+    has_sites: bool,
+    batch_shares: tuple[float, ...] = (),
+) -> Engine:
+    """Settle everything for a run.
+
+    Parameters
+    ----------
+    options, given_metric
+        The settings, with the `inverse_mass_matrix`.
+    num_warmup
+        Iterations of the warm-up.
+    z, unravel
+        Parameters of one particle, and how they are made of a flat position.
+    reports_all
+        See `Engine`.
+    has_sites
+        Whether the parameters are the sites of a model.
+    batch_shares
+        See `Options.plan`.
+
+    Raises
+    ------
+    ValueError
+        If the metric does not fit the parameters.
+    """
+    assert unravel is not None, "The problem has been started."
+    dim = sum(leaf.size for leaf in jax.tree.leaves(z))
+    sites = potential.slices(z)
+    structure = block_structure(options.dense_mass, sites, dim)
+    plan = options.plan(num_warmup, dim, structure, batch_shares)
+    return Engine(
+        options,
+        make_sampler(plan, options.coupling, options.adjusted),
+        initial_inverse_mass_matrix(given_metric, sites, dim, plan.dense),
+        metric_blocks(
+            options.dense_mass, sites if has_sites else {}, dim, plan.dense or plan.low_rank
+        ),
+        unravel,
+        reports_all,
+    )
