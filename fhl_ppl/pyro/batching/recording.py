@@ -32,7 +32,7 @@ def record(function: Callable[[Tensor], Any], position: Tensor) -> fx.GraphModul
     >>> position = torch.ones(3)
     >>> module = record(lambda q: (q.exp().sum(), q + 1), position)
     >>> [node.name for node in module.graph.nodes]
-    ['position', 'exp', 'sum_1', 'add', 'output']
+    ['position', 'exp_default', 'sum_default', 'add_tensor', 'output']
     >>> [value.tolist() for value in module(torch.zeros(3))]
     [3.0, [1.0, 1.0, 1.0]]
     """
