@@ -43,7 +43,8 @@ class MCMC(AbstractMCMC):
         chain gets ``group_size - 1`` private companions, which are not reported.
     hook_fn : callable, optional
         Called as ``hook_fn(kernel, samples, stage, i)`` after every iteration, with the
-        unconstrained sites of all chains and the stage "Warmup" or "Sample".
+        unconstrained sites of all chains, without that axis if there is one chain, and the stage
+        "Warmup" or "Sample".
     mp_context : str, optional
         Has no effect, as there are no processes to start; warns.
     disable_progbar : bool, default False
@@ -204,7 +205,9 @@ class MCMC(AbstractMCMC):
         bar.advance(stage)
         if self._hook is not None:
             # A copy, as with all that users get: what they write into it moves no particle.
-            sites = self._chains.problem.layout.unflatten(self._chains.position.clone())
+            position = self._chains.position.clone()
+            one = position[0] if self.num_chains == 1 else position
+            sites = self._chains.problem.layout.unflatten(one)
             self._hook(self.kernel, sites, stage, i)
 
     def _collect(self, chains: Chains, draws: Tensor) -> None:

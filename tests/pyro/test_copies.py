@@ -4,7 +4,6 @@ import numpy as np
 import pyro
 import pytest
 import torch
-from pyro.infer import MCMC as PyroMCMC
 
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.batching.potential import BatchedPotential
@@ -35,12 +34,10 @@ def branching(sites):
     return written(sites) if int(sites["y"]) < 5 else kept(sites)
 
 
-def draws(kernel, api=MCMC, **settings):
+def draws(kernel, **settings):
     pyro.set_rng_seed(0)
-    start = START if api is MCMC else {name: value[0] for name, value in START.items()}
-    chains = 4 if api is MCMC else 1
-    options = {"initial_params": start, "num_chains": chains, "disable_progbar": True}
-    mcmc = api(kernel, 15, 15, **options, **settings)
+    options = {"initial_params": START, "num_chains": 4, "disable_progbar": True}
+    mcmc = MCMC(kernel, 15, 15, **options, **settings)
     mcmc.run()
     return mcmc.get_samples(group_by_chain=True)
 
@@ -68,14 +65,13 @@ def test_positions_are_left_as_they_are(noisy_gradient, field):
     np.testing.assert_allclose(potential.energy(position), 2 * (before**2).sum(-1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("api", [MCMC, PyroMCMC])
-def test_a_hook_that_writes(api):
+def test_a_hook_that_writes():
     def hook(kernel, samples, stage, i):
         for value in (*samples.values(), *kernel.initial_params.values()):
             value.fill_(7.0)
 
     kernel = FHL(potential_fn=gaussian)
-    expected = draws(kernel, api)
-    found = draws(kernel, api, hook_fn=hook)
+    expected = draws(kernel)
+    found = draws(kernel, hook_fn=hook)
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value)

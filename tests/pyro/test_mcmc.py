@@ -379,6 +379,16 @@ def test_hook_sees_all_chains_and_every_iteration():
     np.testing.assert_array_equal(torch.stack(kept[3:], 1), draws(mcmc)["mu"])
 
 
+def test_a_hook_of_one_chain_sees_the_shapes_that_pyro_gives():
+    shapes = []
+
+    def hook(kernel, sites, stage, i):
+        shapes.append({name: tuple(value.shape) for name, value in sites.items()})
+
+    ran(num_samples=1, warmup_steps=1, num_chains=1, hook_fn=hook)
+    assert shapes == [{"mu": (), "scale": (2,)}] * 2
+
+
 def test_an_interrupted_run_can_be_saved():
     def hook(kernel, sites, stage, i):
         if (stage, i) == ("Sample", 2):

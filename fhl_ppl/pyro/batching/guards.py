@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch._C import _functorch
-from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
 
 from fhl_ppl.pyro.model.why_not import LIBRARIES
 
@@ -60,7 +60,7 @@ class Guards(TorchFunctionMode):
         if func not in _QUESTIONS or not _functorch.maybe_current_level():
             return func(*args, **(kwargs or {}))
         value, differs = _innermost(args[0])
-        with disable_proxy_modes_tracing():
+        with _disable_current_modes():
             if not differs:
                 return func(value, *args[1:], **(kwargs or {}))
             if func is not Tensor.__bool__ or args[0].numel() != 1:

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from fhl_ppl.pyro.batching.batchable import FillableFactories, batchable_operations
 from fhl_ppl.pyro.batching.guards import GuardError, Guards
+from fhl_ppl.pyro.batching.recording import record
 from fhl_ppl.pyro.batching.selfcheck import Reference, disagreement, references
 from fhl_ppl.pyro.batching.simplify_graph import simplify_graph
 from fhl_ppl.pyro.model.one_particle import Outputs, Quantity
@@ -188,10 +188,10 @@ class Ladder:
                     "fx",
                     [
                         lambda below: _script(
-                            simplify_graph(_record(below, position), position), position
+                            simplify_graph(record(below, position), position), position
                         ),
-                        lambda below: simplify_graph(_record(below, position), position).forward,
-                        lambda below: _record(below, position).forward,
+                        lambda below: simplify_graph(record(below, position), position).forward,
+                        lambda below: record(below, position).forward,
                     ],
                 )
             )
@@ -280,8 +280,3 @@ def _script(module: torch.fx.GraphModule, position: Tensor) -> Batched:
         # TorchScript warns that it is no longer developed. Without it the record is run as it is.
         warnings.simplefilter("ignore")
         return torch.jit.trace(lambda q: module.forward(q), (position,), check_trace=False)
-
-
-def _record(function: Batched, position: Tensor) -> torch.fx.GraphModule:
-    # In a lambda, because make_fx takes no methods.
-    return make_fx(lambda q: function(q))(position)

@@ -242,13 +242,13 @@ def test_the_loop_is_announced_once_with_its_reason():
 
 def test_every_number_of_particles_is_recorded_once(monkeypatch):
     traced = []
-    original = ladder.make_fx
+    original = ladder.record
 
-    def counting(function):
+    def counting(function, position):
         traced.append(function)
-        return original(function)
+        return original(function, position)
 
-    monkeypatch.setattr(ladder, "make_fx", counting)
+    monkeypatch.setattr(ladder, "record", counting)
     potential = BatchedPotential(quadratic, LAYOUT)
     for points in (POINTS, POINTS[:2], POINTS, POINTS[:2]):
         energies, _ = potential.energy_and_gradient(points)
