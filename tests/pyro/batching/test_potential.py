@@ -76,7 +76,7 @@ def validated(sites):
         (inverse, [0.0, 0.3], "fx"),
         (solve, [0.0, 0.3], "fx"),
         (singular_values, [-1.0, 0.3], "fx"),
-        (validated, [-1.0, 0.3], "vmap"),
+        (validated, [-1.0, 0.3], "fx"),
     ],
 )
 def test_a_failure_loses_only_the_culprit(potential_fn, culprit, rung):
@@ -381,10 +381,10 @@ class TestSelfCheckBites:
         np.testing.assert_allclose(energies, (POINTS**2).sum(1) / 2)
 
     def test_a_record_that_is_right_at_the_trace_point_only(self, monkeypatch):
-        def freezing(function):
-            return lambda q: SimpleNamespace(forward=lambda _: function(q))
+        def freezing(function, position):
+            return SimpleNamespace(forward=lambda _: function(position))
 
-        monkeypatch.setattr(ladder, "make_fx", freezing)
+        monkeypatch.setattr(ladder, "record", freezing)
         monkeypatch.setattr(ladder, "simplify_graph", lambda module, _: module)
         monkeypatch.setattr(ladder, "_script", lambda module, _: module.forward)
         potential = BatchedPotential(quadratic, LAYOUT)
