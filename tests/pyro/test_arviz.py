@@ -90,6 +90,7 @@ class Particles:
             "is_leader": rng.uniform(size=shape) < 0.5,
             "move": rng.integers(0, 7, size=shape).astype(np.int8),
             "squared_jump": rng.exponential(size=shape),
+            "mode": np.zeros(shape, np.int8),
             "group": np.repeat(group[:, None], self.num_samples, axis=1),
         }
 
@@ -101,15 +102,19 @@ class Particles:
         matrix = np.eye(4)
         weights = np.eye(4)[0], np.eye(len(MOVES))[0], np.ones(1)
         tuned = Report(*map(np.asarray, (0.25, 1.5, 0.0)), np.arange(4.0), *weights)
+        rung = {"rung": "fx", "reason": ""}
         if self._one_process:
-            return sites | self.statistics | {"inverse_mass_matrix": matrix, "tuned": tuned}
+            learnt = {"inverse_mass_matrix": matrix, "tuned": tuned, "evaluation": rung}
+            return sites | self.statistics | learnt
         by_chain = {
             name: {f"chain {k}": row for k, row in enumerate(values)}
             for name, values in self.statistics.items()
         }
         matrices = {f"chain {k}": matrix for k in range(self.num_chains)}
         settled = {f"chain {k}": tuned for k in range(self.num_chains)}
-        return sites | by_chain | {"inverse_mass_matrix": matrices, "tuned": settled}
+        rungs = dict.fromkeys(settled, rung)
+        learnt = {"inverse_mass_matrix": matrices, "tuned": settled, "evaluation": rungs}
+        return sites | by_chain | learnt
 
 
 Particles.__module__ = "fhl_ppl.pyro.mcmc"
