@@ -1,0 +1,116 @@
+"""A change of coordinates in which a hierarchy is about Gaussian (section 11).
+
+    x = centre + A w,      w_j = m_j(u) + exp(s_j(u)) y_j  for children,   w_i = y_i  else,
+
+u being the coordinates of w that `drivers` picks, which A leaves alone. A is constant: given the
+drivers it takes the children to axes along which they are independent. Exact whatever the weights,
+as log|det| = log|det A| + sum_j s_j(u) is known.
+"""
+
+from typing import Any, NamedTuple
+
+from array_api_compat import device
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.charts import conditional
+from fhl_ppl.core.charts.conditional import Conditional
+
+Array = Any
+
+DRIVERS = 2
+"""Most drivers of a chart."""
+
+
+class Hierarchy(NamedTuple):
+    """A chart y -> x; see the module.
+
+    Attributes
+    ----------
+    centre
+        Shape [dim].
+    mixing, unmixing
+        A and its inverse, shape [dim, dim].
+    drivers
+        One row for each driver: 1 at its coordinate, 0 elsewhere; all 0 if there is none, shape
+        [K, dim].
+    is_child
+        1 for coordinates that the drivers move, 0 for the others, shape [dim].
+    weights
+        Of the children's locations and scales.
+    """
+
+    centre: Array
+    mixing: Array
+    unmixing: Array
+    drivers: Array
+    is_child: Array
+    weights: Conditional
+
+
+def identity(like: Array, number: int = DRIVERS) -> Hierarchy:
+    """The chart that changes nothing, for positions shaped as the rows of `like` [row, dim]."""
+    xp = array_namespace(like)
+    nothing = xp.zeros_like(like[0, :])
+    dim = nothing.shape[0]
+    eye = xp.eye(dim, dtype=like.dtype, device=device(like))
+    weights = no_weights(nothing, number)
+    return Hierarchy(nothing, eye, eye, xp.stack([nothing] * number), nothing, weights)
+
+
+def no_weights(nothing: Array, number: int) -> Conditional:
+    """Weights of 0 but for precisions that add up to 1."""
+    xp = array_namespace(nothing)
+    block = xp.stack([xp.stack([nothing] * (1 + number))] * 2)
+    level = xp.stack([nothing - 0.6931471805599453] + [nothing] * number)
+    bend = xp.stack([nothing] * (number * (number + 1) // 2))
+    return Conditional(xp.stack([level, level]), block, block, bend)
+
+
+def to_position(chart: Hierarchy, coordinates: Array) -> tuple[Array, Array]:
+    """x [particle, dim] and log|det Dx/Dy| [particle] from y [particle, dim]."""
+    xp = array_namespace(coordinates)
+    parts = _parts(chart, coordinates)
+    moved = parts.location + xp.exp(parts.log_scale) * coordinates
+    mixed = xp.where(chart.is_child > 0, moved, coordinates)
+    position = chart.centre + mixed @ xp.matrix_transpose(chart.mixing)
+    return position, _log_volume(chart, parts)
+
+
+def to_coordinates(chart: Hierarchy, position: Array) -> Array:
+    """y [particle, dim] from x [particle, dim]."""
+    xp = array_namespace(position)
+    mixed = (position - chart.centre) @ xp.matrix_transpose(chart.unmixing)
+    # Drivers are the same on either side.
+    parts = _parts(chart, mixed)
+    return xp.where(
+        chart.is_child > 0, (mixed - parts.location) * xp.exp(-parts.log_scale), mixed
+    )
+
+
+def pull_back(chart: Hierarchy, coordinates: Array, gradient: Array) -> Array:
+    """Gradient by y of U(x(y)) - log|det Dx/Dy|, from that of U by x; all [particle, dim]."""
+    xp = array_namespace(coordinates)
+    drivers = coordinates @ xp.matrix_transpose(chart.drivers)
+    parts = conditional.evaluate(chart.weights, drivers)
+    scale = xp.exp(parts.log_scale)
+    mixed = gradient @ chart.mixing
+    of_child = xp.where(chart.is_child > 0, mixed, xp.zeros_like(mixed))
+    result = xp.where(chart.is_child > 0, scale * mixed, mixed)
+    for i in range(chart.drivers.shape[0]):
+        by_scale, by_location = conditional.by_driver(chart.weights, parts, drivers, i)
+        each = of_child * (by_location + by_scale * scale * coordinates)
+        each = each - xp.where(chart.is_child > 0, by_scale, xp.zeros_like(by_scale))
+        result = result + xp.sum(each, axis=1)[:, None] * chart.drivers[i, :]
+    return result
+
+
+def _parts(chart: Hierarchy, coordinates: Array) -> conditional.Parts:
+    drivers = coordinates @ array_namespace(coordinates).matrix_transpose(chart.drivers)
+    return conditional.evaluate(chart.weights, drivers)
+
+
+def _log_volume(chart: Hierarchy, parts: conditional.Parts) -> Array:
+    xp = array_namespace(parts.log_scale)
+    # log|det A| is constant, but a renewed chart has another: energies stay comparable with it.
+    of_children = xp.where(chart.is_child > 0, parts.log_scale, xp.zeros_like(parts.log_scale))
+    return xp.sum(of_children, axis=1) + xp.linalg.slogdet(chart.mixing)[1]
