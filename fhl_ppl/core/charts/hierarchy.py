@@ -90,18 +90,33 @@ def to_coordinates(chart: Hierarchy, position: Array) -> Array:
 def pull_back(chart: Hierarchy, coordinates: Array, gradient: Array) -> Array:
     """Gradient by y of U(x(y)) - log|det Dx/Dy|, from that of U by x; all [particle, dim]."""
     xp = array_namespace(coordinates)
+    mixed = gradient @ chart.mixing
+    scale, by_drivers = _forces_on_drivers(chart, coordinates, mixed)
+    return xp.where(chart.is_child > 0, scale * mixed, mixed) + by_drivers
+
+
+def push_forward(chart: Hierarchy, coordinates: Array, gradient: Array) -> Array:
+    """Undo `pull_back`: the gradient of U by x, from that by y."""
+    xp = array_namespace(coordinates)
+    parts = _parts(chart, coordinates)
+    mixed = xp.where(chart.is_child > 0, gradient * xp.exp(-parts.log_scale), gradient)
+    _, by_drivers = _forces_on_drivers(chart, coordinates, mixed)
+    return (mixed - by_drivers) @ chart.unmixing
+
+
+def _forces_on_drivers(chart: Hierarchy, coordinates: Array, mixed: Array) -> tuple[Array, Array]:
+    """exp(s), and what the forces on children do to their drivers; both [particle, dim]."""
+    xp = array_namespace(coordinates)
     drivers = coordinates @ xp.matrix_transpose(chart.drivers)
     parts = conditional.evaluate(chart.weights, drivers)
     scale = xp.exp(parts.log_scale)
-    mixed = gradient @ chart.mixing
-    of_child = xp.where(chart.is_child > 0, mixed, xp.zeros_like(mixed))
-    result = xp.where(chart.is_child > 0, scale * mixed, mixed)
+    result = xp.zeros_like(mixed)
     for i in range(chart.drivers.shape[0]):
         by_scale, by_location = conditional.by_driver(chart.weights, parts, drivers, i)
-        each = of_child * (by_location + by_scale * scale * coordinates)
-        each = each - xp.where(chart.is_child > 0, by_scale, xp.zeros_like(by_scale))
+        each = mixed * (by_location + by_scale * scale * coordinates) - by_scale
+        each = xp.where(chart.is_child > 0, each, xp.zeros_like(each))
         result = result + xp.sum(each, axis=1)[:, None] * chart.drivers[i, :]
-    return result
+    return scale, result
 
 
 def _parts(chart: Hierarchy, coordinates: Array) -> conditional.Parts:

@@ -87,21 +87,21 @@ def _step(xp: Any, like: Conditional, flat: Array, origin: Array, damping: Array
     by_scale = gradient / inverse + (position - parts.location) * inverse
     near = parts.share[0] * parts.near[0] + parts.share[1] * parts.near[1]
     far = parts.reach[0] * parts.far[0] + parts.reach[1] * parts.far[1]
-    columns = []
-    for k in range(2):
-        by_precision = -parts.share[k] / 2 * by_scale + inverse * (
-            parts.share[k] * (parts.near[k] - near - far) + parts.reach[k] * parts.far[k] / 2
-        )
-        columns += [by_precision * given[:, f : f + 1] for f in range(given.shape[1])]
-    for each in (parts.share, parts.reach):
-        for k in range(2):
-            columns += [inverse * each[k] * given[:, f : f + 1] for f in range(given.shape[1])]
-    columns += [inverse * product for product in conditional.products(drivers)]
-    # [dim, weight, row]
-    jacobian = xp.permute_dims(xp.stack(columns), (2, 0, 1))
+    factors = [
+        -parts.share[k] / 2 * by_scale
+        + inverse * (parts.share[k] * (parts.near[k] - near - far) + parts.reach[k] * parts.far[k] / 2)
+        for k in range(2)
+    ]
+    factors += [inverse * each for each in (*parts.share, *parts.reach)]
+    # [dim, factor, feature, row] and [dim, product, row], in the order of the weights.
+    columns = xp.stack([xp.matrix_transpose(each) for each in factors], axis=1)
+    columns = columns[:, :, None, :] * xp.matrix_transpose(given)
+    columns = xp.reshape(columns, (position.shape[1], -1, position.shape[0]))
+    products = [xp.matrix_transpose(inverse * each) for each in conditional.products(drivers)]
+    jacobian = xp.concat([columns, xp.stack(products, axis=1)], axis=1)
     weight = seen[:, None] / xp.sqrt(1 + r**2)
     weighted = jacobian * xp.matrix_transpose(weight)[:, None, :]
-    normal = weighted @ xp.permute_dims(jacobian, (0, 2, 1))
+    normal = weighted @ xp.matrix_transpose(jacobian)
     slope = xp.sum(weighted * xp.matrix_transpose(r)[:, None, :], axis=2) + RIDGE * (flat - origin)
     eye = xp.eye(normal.shape[1], dtype=normal.dtype, device=device(normal))
     diagonal = xp.sum(normal * eye, axis=2)
