@@ -25,10 +25,10 @@ from numpyro.infer import MCMC, NUTS
 from benchmarks.measures import ess
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.metric import make_metric
-from fhl_ppl.core.random_force import RandomForce
+from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import Tuning, transition
+from fhl_ppl.core.target import RandomForce
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.numpyro.control import JAX
 

@@ -19,8 +19,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fhl_ppl.pyro.potential import BatchedPotential
-from fhl_ppl.pyro.problem import problem_from_model
+from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.model.problem import problem_from_model
 from tests.pyro.models import MODELS
 
 

@@ -38,8 +38,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import posteriors
 from benchmarks.measures import judge
 from fhl_ppl.pyro import FHL, MCMC
-from fhl_ppl.pyro.batchable import batchable_operations
-from fhl_ppl.pyro.chains import constrained
+from fhl_ppl.pyro.batching.batchable import batchable_operations
+from fhl_ppl.pyro.run.chains import constrained
 
 POSTERIORS = (
     *("eight_schools", "arK", "german_logistic", "gp_regr"),

@@ -1,9 +1,6 @@
 """Follow Hamiltonian Leader: gradient- and energy-guided MCMC kernels for NumPyro and Pyro."""
 
-from fhl_ppl._mode_changes import mode_changes
-from fhl_ppl._moves import moves
-from fhl_ppl._summary import summary
-from fhl_ppl._to_arviz import to_arviz
 from fhl_ppl._version import __version__
+from fhl_ppl.results import mode_changes, moves, summary, to_arviz
 
 __all__ = ["__version__", "mode_changes", "moves", "summary", "to_arviz"]

@@ -1,27 +1,25 @@
 """The settings that both adapters share: what is allowed, and the plan they amount to."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from fhl_ppl.core.adaptation import low_rank, metric
-from fhl_ppl.core.adaptation.moves import JUMP_FLOOR, TRAJECTORY_FLOOR
-from fhl_ppl.core.adaptation.plan import Plan
-from fhl_ppl.core.adaptation.trajectory import Kind
-from fhl_ppl.core.adaptation.windows import window_ends
+from fhl_ppl.arguments import LOW_RANK, argument, arguments_of, blocks, one_of, real, truth, whole
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
+from fhl_ppl.core.learners.move_shares import JUMP_FLOOR, TRAJECTORY_FLOOR
+from fhl_ppl.core.learners.windows import window_ends
+from fhl_ppl.core.metrics import dense_fit, low_rank_fit
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.plan import Kind, Plan
+from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 
 INTEGRATORS = ("split", "leapfrog")
 DENSE_LIMIT = 256
 """Dimension up to which `dense_mass=None` means a dense metric; beyond, its products cost much."""
-LOW_RANK = "low_rank"
-"""What `dense_mass` is called where it is scales and a few directions; None means it beyond."""
 
 MAX_NUM_STEPS = 1024
 """Default cap on L, as NUTS's tree of depth 10."""
@@ -49,7 +47,8 @@ for long noisy trajectories: the energy error of either grows as the square of t
 class Options:
     """The constructor arguments of `FHL` that do not depend on the backend, checked.
 
-    The docstrings of `fhl_ppl.numpyro.FHL` and `fhl_ppl.pyro.FHL` explain them.
+    Each field is an argument with all that is to be said of it: the default, what is allowed, and
+    the text that the docstrings of both kernels have.
 
     Raises
     ------
@@ -67,84 +66,111 @@ class Options:
     ValueError: group_size must be at least 1 (1 is plain HMC), got 0.
     """
 
-    group_size: int = 4
-    coupling: str = "alternate"
-    adjusted: bool = True
-    pulling_strength: float | None = None
-    step_size: float = 1.0
-    adapt_step_size: bool = True
-    target_accept_prob: float | None = None
-    trajectory_length: float | None = None
-    num_steps: int | None = None
-    max_num_steps: int | None = None
-    adapt_mass_matrix: bool = True
-    dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None
-    integrator: str = "split"
-    jumps: bool = True
+    group_size: int = argument(
+        4,
+        whole("at least 1 (1 is plain HMC)"),
+        "Particles in a group; the paper uses 4. 1 is plain HMC, and LMC (MALA) with "
+        "`num_steps=1`.",
+    )
+    coupling: str = argument(
+        "alternate",
+        one_of(COUPLINGS),
+        '"alternate": every iteration a random half of the group rests as candidates for leader '
+        "while the others follow, and each particle has its own Metropolis test. "
+        '"joint": the paper\'s Algorithm 2, in which the group moves and is accepted as one; its '
+        "acceptance falls with the size of the group.",
+    )
+    adjusted: bool = argument(
+        True,
+        truth,
+        "Whether to apply the Metropolis test. False is biased (it collapses below the typical "
+        "set), warns, and serves to find high-density regions only.",
+    )
+    pulling_strength: float | None = argument(
+        None,
+        real(lambda x: x >= 0, "0 (no pull) or more, or None to choose it in warm-up"),
+        "lambda >= 0 of the elastic force, in units of 1 / time^2 of the whitened space. Default: "
+        "drawn in every iteration from a mixture that contains 0, with weights learnt in warm-up "
+        "from the squared jump per gradient.",
+    )
+    step_size: float = argument(
+        1.0,
+        real(lambda x: x > 0, "positive"),
+        "Initial leapfrog step eta, in the whitened space.",
+    )
+    adapt_step_size: bool = argument(
+        True,
+        truth,
+        "Whether to adapt it by dual averaging, on the harmonic mean of a group's acceptance.",
+    )
+    target_accept_prob: float | None = argument(
+        None,
+        real(lambda x: 0 < x < 1, "in (0, 1), or None for the default"),
+        "Acceptance to aim at. Default: 0.9. With a `gradient_fn` 0.6, and 0.3 for single steps "
+        "and long noisy trajectories, which warm-up chooses among.",
+    )
+    trajectory_length: float | None = argument(
+        None,
+        real(lambda x: x > 0, "positive, or None to choose it in warm-up"),
+        "T = eta L. Default: learnt in warm-up from the widest direction of the whitened space, "
+        "and jittered.",
+    )
+    num_steps: int | None = argument(
+        None,
+        whole("at least 1, or None to choose it in warm-up"),
+        "L, instead of `trajectory_length`.",
+    )
+    max_num_steps: int | None = argument(
+        None,
+        whole("at least 1, or None for the default"),
+        "Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy "
+        "error of a wrong force grows with the length of the trajectory; 32 if it is noisy.",
+    )
+    adapt_mass_matrix: bool = argument(
+        True,
+        truth,
+        "Whether to learn the metric: from positions and gradients, or with `gradient_fn` from "
+        "positions.",
+    )
+    integrator: str = argument(
+        "split",
+        one_of(INTEGRATORS),
+        '"split": steps that are exact in the Gaussian which warm-up fits to the posterior, so '
+        "that near it one goes as far as several leapfrog steps; with a metric of low rank in "
+        "pairs of two stages, so that L is even or 1, but for a given `num_steps`, which may be "
+        'odd. "leapfrog": the paper\'s. With `adapt_mass_matrix=False` or a `gradient_fn` nothing '
+        "is fitted, and both are the same.",
+    )
+    jumps: bool = argument(
+        True,
+        truth,
+        "Whether to mix jumps with the trajectories, in shares that warm-up learns: fresh draws "
+        "from the Gaussian fitted to the pooled positions, approaches to the leader, differences "
+        "of scouts. They cost one energy each, need no gradient and reach other modes. There are "
+        "none with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.",
+    )
+    dense_mass: bool | str | Sequence[tuple[str, ...]] | None = argument(
+        None,
+        blocks,
+        "True, False, or the sites that form dense blocks, as in NUTS; or "
+        '"low_rank": scales and up to 16 directions across them, at a cost that grows with the '
+        "dimension and not with its square. Default: dense up to 256 dimensions, of low rank "
+        "above. With `adapt_mass_matrix=False` low rank is diagonal.",
+        kind='bool, "low_rank" or list of tuples of str',
+    )
     trusts_gradient: bool = True
     noisy_gradient: bool = False
 
     def __post_init__(self) -> None:
         """Check every value, then every pair that could contradict."""
-        for name in ("adjusted", "adapt_step_size", "adapt_mass_matrix", "jumps"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}.")
-        _whole("group_size", self.group_size, "at least 1 (1 is plain HMC)")
-        if self.max_num_steps is not None:
-            _whole("max_num_steps", self.max_num_steps, "at least 1, or None for the default")
-        if self.num_steps is not None:
-            _whole("num_steps", self.num_steps, "at least 1, or None to choose it in warm-up")
-        _real("step_size", self.step_size, lambda x: x > 0, "positive")
-        if self.target_accept_prob is not None:
-            _real(
-                "target_accept_prob",
-                self.target_accept_prob,
-                lambda x: 0 < x < 1,
-                "in (0, 1), or None for the default",
-            )
-        if self.trajectory_length is not None:
-            _real(
-                "trajectory_length",
-                self.trajectory_length,
-                lambda x: x > 0,
-                "positive, or None to choose it in warm-up",
-            )
-        if self.pulling_strength is not None:
-            _real(
-                "pulling_strength",
-                self.pulling_strength,
-                lambda x: x >= 0,
-                "0 (no pull) or more, or None to choose it in warm-up",
-            )
-        if not isinstance(self.coupling, str) or self.coupling not in COUPLINGS:
-            raise ValueError(
-                f"coupling must be one of {', '.join(map(repr, COUPLINGS))}, got {self.coupling!r}."
-            )
-        if self.integrator not in INTEGRATORS:
-            raise ValueError(
-                f"integrator must be one of {', '.join(map(repr, INTEGRATORS))}, "
-                f"got {self.integrator!r}."
-            )
+        for field in arguments_of(self):
+            value = getattr(self, field.name)
+            if value is not None or field.default is not None:
+                field.metadata["check"](field.name, value)
         if self.num_steps is not None and self.trajectory_length is not None:
             raise ValueError(
                 f"num_steps={self.num_steps} and trajectory_length={self.trajectory_length} "
                 "contradict each other; give one of them, or neither to choose it in warm-up."
-            )
-        if isinstance(self.dense_mass, str) and self.dense_mass != LOW_RANK:
-            raise ValueError(
-                f"dense_mass must be True, False, None, {LOW_RANK!r} or a list of tuples of site "
-                f"names, got {self.dense_mass!r}; for one site give [({self.dense_mass!r},)]."
-            )
-        if not (self.dense_mass is None or isinstance(self.dense_mass, bool | str | list | tuple)):
-            raise TypeError(
-                f"dense_mass must be True, False, None, {LOW_RANK!r} or a list of tuples of site "
-                f"names, got {self.dense_mass!r}."
-            )
-        if isinstance(self.dense_mass, list | tuple) and not all(
-            isinstance(block, str | tuple | list) for block in self.dense_mass
-        ):
-            raise TypeError(
-                f"dense_mass must be a list of tuples of site names, got {self.dense_mass!r}."
             )
         if not self.adjusted:
             warnings.warn(
@@ -167,11 +193,11 @@ class Options:
         `batch_shares` are the shares of their rows that plates draw as a minibatch.
         """
         if self.trusts_gradient:
-            estimate = metric.from_scores
+            estimate = dense_fit.from_scores
             target_accept_prob, max_num_steps = TARGET_ACCEPT_PROB, MAX_NUM_STEPS
             trajectory_floor, jump_floor = TRAJECTORY_FLOOR, JUMP_FLOOR
         else:
-            estimate = metric.from_positions
+            estimate = dense_fit.from_positions
             target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
             max_num_steps = MAX_NUM_STEPS_NOISY if self.noisy_gradient else MAX_NUM_STEPS_UNTRUSTED
             trajectory_floor = TRAJECTORY_FLOOR_UNTRUSTED
@@ -179,7 +205,7 @@ class Options:
         adapt_metric = self.adapt_mass_matrix and dim > 0
         if self.is_low_rank(dim):
             estimate_metric: Any = (
-                low_rank.from_scores if self.trusts_gradient else low_rank.from_positions
+                low_rank_fit.from_scores if self.trusts_gradient else low_rank_fit.from_positions
             )
         else:
             estimate_metric = partial(estimate, structure=structure)
@@ -190,6 +216,8 @@ class Options:
         splitting = TWO_STAGE if two_stage else LEAPFROG
         most = self.max_num_steps or max_num_steps
         most = max(1, most - most % splitting.stages)
+        # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
+        jumps = self.jumps and adapt_metric and self.adjusted and self.group_size > 1
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
@@ -198,7 +226,7 @@ class Options:
             target_accept_prob=self.target_accept_prob or target_accept_prob,
             adapt_step_size=self.adapt_step_size and dim > 0,
             estimate_metric=estimate_metric if adapt_metric else None,
-            estimate_centre=metric.centre_from_scores if splits else None,
+            estimate_centre=dense_fit.centre_from_scores if splits else None,
             dense=self.is_dense(dim),
             low_rank=self.is_low_rank(dim),
             splitting=splitting,
@@ -213,8 +241,7 @@ class Options:
             # A batch is evaluated twice, at q and at the anchor; the test takes all rows.
             energy_cost=1.0 if batch_shares else 0.0,
             force_cost=2 * max(batch_shares) if batch_shares else 1.0,
-            # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
-            jumps=self.jumps and adapt_metric and self.adjusted and self.group_size > 1,
+            jumps=tuple(JUMPS) if jumps else (),
         )
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:
@@ -241,174 +268,7 @@ class Options:
         return asked and self.adapt_mass_matrix and dim > 0
 
 
-def check_random_force(
-    has_gradient_fn: bool, noisy_gradient: bool, minibatch: bool, has_model: bool, anchor: Any
-) -> None:
-    """Check the arguments of `FHL` that ask for a random force.
-
-    Raises
-    ------
-    TypeError
-        If `noisy_gradient` or `minibatch` is not a bool.
-    ValueError
-        If one of them lacks what it needs, or contradicts another.
-    """
-    for name, value in {"noisy_gradient": noisy_gradient, "minibatch": minibatch}.items():
-        if not isinstance(value, bool):
-            raise TypeError(f"{name} must be True or False, got {value!r}.")
-    if noisy_gradient and not has_gradient_fn:
-        raise ValueError(
-            "noisy_gradient=True needs a gradient_fn: the energy itself has to be exact, so noise "
-            "can only be in a function of its own. For a model whose plate subsamples, set "
-            "minibatch=True instead."
-        )
-    if minibatch and has_gradient_fn:
-        raise ValueError(
-            "minibatch=True takes the gradient of the model's own batches; leave gradient_fn out."
-        )
-    if minibatch and not has_model:
-        raise ValueError(
-            "minibatch=True needs a model, with a plate that subsamples. With a potential_fn, give "
-            "a gradient_fn that draws the batch, and noisy_gradient=True."
-        )
-    if anchor is not None and not minibatch:
-        raise ValueError("anchor has a meaning with minibatch=True only; give both or neither.")
-
-
-def block_structure(
-    dense_mass: bool | str | Sequence[str | tuple[str, ...]] | None,
-    sites: dict[str, slice],
-    dim: int,
-) -> np.ndarray | None:
-    """Which entries of the metric the blocks in `dense_mass` set free, boolean [dim, dim].
-
-    Parameters
-    ----------
-    dense_mass
-        A list of tuples of site names; each tuple is a dense block. None for anything else.
-    sites
-        Where each site lies in the flat position.
-    dim
-        Length of the flat position.
-
-    Raises
-    ------
-    ValueError
-        If a name is not a latent site, or stands in two blocks.
-
-    Examples
-    --------
-    >>> block_structure([("a",)], {"a": slice(0, 2), "b": slice(2, 3)}, 3).astype(int)
-    array([[1, 1, 0],
-           [1, 1, 0],
-           [0, 0, 1]])
-    """
-    if dense_mass is None or isinstance(dense_mass, bool | str) or not dense_mass:
-        return None
-    structure = np.eye(dim, dtype=bool)
-    seen: set[str] = set()
-    for block in dense_mass:
-        names = (block,) if isinstance(block, str) else tuple(block)
-        for name in names:
-            if name not in sites:
-                raise ValueError(
-                    f"dense_mass names {name!r}, which is no latent site; there are "
-                    f"{', '.join(map(repr, sites))}."
-                )
-            if name in seen:
-                raise ValueError(f"dense_mass names {name!r} twice; put it in one block.")
-            seen.add(name)
-        member = np.zeros(dim, dtype=bool)
-        for name in names:
-            member[sites[name]] = True
-        structure |= member[:, None] & member
-    return structure
-
-
-def initial_inverse_mass_matrix(
-    given: Any, sites: dict[str, slice], dim: int, dense: bool
-) -> np.ndarray:
-    """The inverse mass matrix to start from, float64, [dim, dim] if `dense` and else [dim].
-
-    Parameters
-    ----------
-    given
-        None (unit scales), an array [dim] or [dim, dim], or a dict from tuples of site names to
-        blocks of either form.
-    sites
-        Where each site lies in the flat position.
-    dim
-        Length of the flat position.
-    dense
-        Whether the metric is a matrix.
-
-    Raises
-    ------
-    ValueError
-        If the shape does not fit, a block names an unknown site, or it is not positive definite.
-    """
-    if given is None:
-        given = np.ones(dim)
-    matrix: np.ndarray
-    if isinstance(given, dict):
-        matrix = np.eye(dim)
-        for block, values in given.items():
-            names = (block,) if isinstance(block, str) else tuple(block)
-            unknown = [name for name in names if name not in sites]
-            if unknown:
-                raise ValueError(
-                    f"inverse_mass_matrix names {unknown[0]!r}, which is no latent site; there "
-                    f"are {', '.join(map(repr, sites))}."
-                )
-            index = np.concatenate([np.arange(dim)[sites[name]] for name in names])
-            part = _shaped(values, len(index), f"the block {names}")
-            matrix[np.ix_(index, index)] = np.diag(part) if part.ndim == 1 else part
-    else:
-        matrix = _shaped(given, dim, "the latent sites together")
-    if matrix.ndim == 2 and not dense:
-        if np.any(matrix != np.diag(np.diag(matrix))):
-            raise ValueError(
-                "inverse_mass_matrix has off-diagonal entries but the metric is diagonal, or of "
-                "low rank, which starts as one; set dense_mass=True, or give the diagonal alone."
-            )
-        matrix = np.diag(matrix).copy()
-    smallest = np.min(matrix if matrix.ndim == 1 else np.linalg.eigvalsh(matrix), initial=np.inf)
-    if not smallest > 0:
-        raise ValueError(
-            "inverse_mass_matrix must be positive definite; its smallest eigenvalue is "
-            f"{smallest:.3g}."
-        )
-    return np.diag(matrix) if matrix.ndim == 1 and dense else matrix
-
-
-def _shaped(values: Any, dim: int, what: str) -> np.ndarray:
-    try:
-        array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"inverse_mass_matrix must hold numbers, got {values!r}.") from None
-    if array.shape not in ((dim,), (dim, dim)):
-        raise ValueError(
-            f"inverse_mass_matrix has shape {array.shape} for {what}; "
-            f"({dim},) or ({dim}, {dim}) is needed."
-        )
-    if not np.all(np.isfinite(array)) or (array != array.T).any():
-        raise ValueError("inverse_mass_matrix must be finite and symmetric.")
-    return array
-
-
-def _whole(name: str, value: Any, wanted: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r}.")
-    if value < 1:
-        raise ValueError(f"{name} must be {wanted}, got {value}.")
-
-
-def _real(name: str, value: Any, allowed: Any, wanted: str) -> None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}.") from None
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be a number, got {value!r}.")
-    if not (isfinite(number) and allowed(number)):
-        raise ValueError(f"{name} must be {wanted}, got {value}.")
+def only_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a constructor's arguments, as `locals()` has them, those that are for `Options`."""
+    names = {each.name for each in arguments_of(Options)}
+    return {name: value for name, value in given.items() if name in names}

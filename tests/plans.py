@@ -1,8 +1,8 @@
 """The plan of a warm-up."""
 
-from fhl_ppl.core.adaptation import metric
-from fhl_ppl.core.adaptation.plan import Plan
-from fhl_ppl.core.adaptation.windows import window_ends
+from fhl_ppl.core.learners.windows import window_ends
+from fhl_ppl.core.metrics import dense_fit as metric
+from fhl_ppl.core.plan import Plan
 
 
 def make_plan(num_warmup, **changes):

@@ -20,9 +20,9 @@ from benchmarks.paper.run import BATCH, batched, draw, filled
 from benchmarks.paper.tables import Result, Table
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import Tuning, transition
 
 NAMES = ("HMC", "FHL joint", "FHL alternate")
 NOISES = {10: (0.0, 1.0, 3.0, 10.0, 30.0), 100: (0.0, 1.0, 10.0, 30.0)}

@@ -13,9 +13,9 @@ from jax import lax
 from benchmarks.paper.methods import Method, Setting
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import Tuning, transition
 
 Array = Any
 BATCH = 4

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metric import AnyMetric, whiten
+from fhl_ppl.core.metrics import AnyMetric, whiten
 from fhl_ppl.core.state import State
 
 Array = Any
@@ -18,7 +18,7 @@ class Verdict(NamedTuple):
     principal_jump: Array
 
 
-def settle(
+def keep(
     state: State,
     proposed: State,
     log_ratio: Array,
@@ -45,16 +45,16 @@ def settle(
     # Without the test the probability is still worked out: it is what the step size is tuned on.
     accepted = uniform < accept_prob if adjusted else log_ratio > -xp.inf
 
-    def keep(new, current):
-        chosen = accepted if current.ndim == 1 else accepted[:, None]
-        return xp.where(chosen, new, current)
+    def chosen(new, current):
+        mask = accepted if current.ndim == 1 else accepted[:, None]
+        return xp.where(mask, new, current)
 
     def expected(square):
         # Far-off proposals are rejected, but 0 times an overflow would still be no number.
         value = accept_prob * square
         return xp.where(xp.isfinite(value), value, 0.0)
 
-    moved = State(*(keep(new, current) for new, current in zip(proposed, state, strict=True)))
+    moved = State(*(chosen(new, current) for new, current in zip(proposed, state, strict=True)))
     step = whiten(metric, proposed.position - state.position)
     squared_jump = expected(xp.vecdot(step, step))
     principal_jump = 0 * squared_jump if direction is None else expected((step @ direction) ** 2)

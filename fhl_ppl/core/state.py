@@ -39,12 +39,16 @@ class Draws(NamedTuple):
     strength
         Uniform on [0, 1), shape [particle]; a group's first picks lambda from the mixture, each
         its own jump.
+    extra
+        Uniform on [0, 1), shape [particle, uniforms], for moves that ask for numbers of their own;
+        None if none on offer does.
     """
 
     noise: Array
     role: Array
     accept: Array
     strength: Array
+    extra: Array | None = None
 
 
 class Info(NamedTuple):
@@ -78,7 +82,7 @@ class Info(NamedTuple):
     num_steps
         Evaluations of the force a particle, a scalar: one a step, and with a random force one more.
     move
-        What the particle did, in 8 bits: 0 for a trajectory, k for number k of `core.jumps.JUMPS`,
+        What the particle did, in 8 bits: 0 for a trajectory, k for number k of the jumps on offer,
         counted from 1.
     """
 

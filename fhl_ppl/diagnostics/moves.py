@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fhl_ppl.core.jumps import MOVES
+from fhl_ppl.core.moves import MOVES
 
 Dataset = Any
 DataFrame = Any

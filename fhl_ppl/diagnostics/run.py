@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fhl_ppl.core.adaptation.settled import Settled
-from fhl_ppl.core.jumps import MOVES
+from fhl_ppl.core.report import Report
 from fhl_ppl.options import Options
 
 
@@ -34,7 +33,7 @@ def describe(
     options: Options,
     dim: int,
     num_warmup: int,
-    tuned: Sequence[Settled],
+    tuned: Sequence[Report],
     **about_the_run: Any,
 ) -> dict[str, Any]:
     """Name the sampler, list its settings, and what warm-up made of them.
@@ -73,7 +72,7 @@ def describe(
     --------
     >>> import numpy as np
     >>> half = np.asarray(0.5)
-    >>> tuned = Settled(half, 3 * half, 0 * half, np.arange(2.0), np.ones(2) / 2, np.eye(7)[0])
+    >>> tuned = Report(half, 3 * half, 0 * half, np.arange(2.0), np.ones(2) / 2, np.eye(7)[0])
     >>> described = describe("fhl_ppl.numpyro.FHL", Options(), 10, 1000, [tuned])
     >>> described["group_size"], described["metric"], described["tuned_trajectory_length"]
     (4, 'dense', 1.5)
@@ -93,7 +92,7 @@ def describe(
         "tuned_trajectory_length": _one_or_all([each.trajectory_length for each in tuned]),
         "steps_cap": plan.max_num_steps if plan.num_steps is None else plan.num_steps,
         "capped_trajectories": _mean([each.capped for each in tuned]),
-        "moves": ", ".join(MOVES),
+        "moves": ", ".join(("trajectory", *plan.jumps)),
         "move_probabilities": _mean([each.move_weight for each in tuned]),
     }
     if plan.pulling_strength is None:

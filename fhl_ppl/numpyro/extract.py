@@ -11,8 +11,9 @@ from numpyro import handlers
 from numpyro.distributions import Unit
 from numpyro.infer import MCMC, Predictive, init_to_sample
 
-from fhl_ppl.core.adaptation.plan import Adaptation
-from fhl_ppl.core.adaptation.settled import settled
+from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.report import report
+from fhl_ppl.core.sampler import make_sampler
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.numpyro.kernel import FHL
@@ -154,9 +155,9 @@ def _chains_are_particles(mcmc: MCMC) -> bool:
     return mcmc.num_chains > 1 and mcmc.last_state.particles.potential_energy.ndim == 1
 
 
-def _adaptations(mcmc: MCMC) -> list[Adaptation]:
+def _learnt(mcmc: MCMC) -> list[Learnt]:
     """What was learnt, as NumPy arrays; chains with private companions have one each."""
-    pooled = jax.tree.map(np.asarray, mcmc.last_state.adaptation)
+    pooled = jax.tree.map(np.asarray, mcmc.last_state.learnt)
     if mcmc.num_chains == 1 or _chains_are_particles(mcmc):
         return [pooled]
     return [
@@ -167,13 +168,15 @@ def _adaptations(mcmc: MCMC) -> list[Adaptation]:
 
 def _settings(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
     dim = mcmc.last_state.particles.position.shape[-1]
-    plan = kernel.options.plan(mcmc.num_warmup, dim)
+    options = kernel.options
+    plan = options.plan(mcmc.num_warmup, dim)
+    sampler = make_sampler(plan, options.coupling, options.adjusted)
     return describe(
         "fhl_ppl.numpyro.FHL",
-        kernel.options,
+        options,
         dim,
         mcmc.num_warmup,
-        [settled(plan, adaptation) for adaptation in _adaptations(mcmc)],
+        [report(sampler, learnt) for learnt in _learnt(mcmc)],
         thinning=mcmc.thinning,
         chain_method=getattr(mcmc.chain_method, "__name__", mcmc.chain_method),
     )

@@ -12,24 +12,42 @@ from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
 from numpyro.util import identity
 
-from fhl_ppl.core.adaptation import warmup
-from fhl_ppl.core.adaptation.plan import Adaptation, Plan
-from fhl_ppl.core.adaptation.tuning import tune
-from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl._docs import filled
+from fhl_ppl.arguments import parameters
+from fhl_ppl.core import warmup
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.sampler import Sampler, make_sampler, step
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import iterate
-from fhl_ppl.numpyro import potential, starts
-from fhl_ppl.numpyro.batches import Anchor
+from fhl_ppl.core.statistics import MEANINGS, STATISTICS, read
+from fhl_ppl.core.target import state_at
+from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
 from fhl_ppl.numpyro.control import JAX
-from fhl_ppl.numpyro.problem import Problem
+from fhl_ppl.numpyro.model import potential, starts
+from fhl_ppl.numpyro.model.minibatch import Anchor
+from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.randomness import draw, force_keys, is_batch, iteration_key, particle_keys
 from fhl_ppl.numpyro.state import FHLState
-from fhl_ppl.options import Options, block_structure, initial_inverse_mass_matrix
+from fhl_ppl.options import Options, only_options
 
 Array = Any
 
 
+@filled(
+    shared=parameters(
+        Options,
+        library="numpyro",
+        particle="the same pytree as `potential_fn` (for a model: the dict of unconstrained sites)",
+        simulator="a simulator behind `jax.pure_callback`",
+        no_gradient="lambda z: jax.tree.map(jnp.zeros_like, z)",
+        noise=", by a key that it then takes, ``gradient_fn(params, rng_key)``, a fresh one at "
+        "every evaluation",
+        sites="pytree",
+        optimiser="BFGS",
+        starts="init_params",
+        order="in the order of `jax.flatten_util.ravel_pytree`",
+    )
+)
 class FHL(MCMCKernel):
     """Follow Hamiltonian Leader: MCMC on groups of particles, led by the lowest in energy.
 
@@ -49,90 +67,18 @@ class FHL(MCMCKernel):
 
     Parameters
     ----------
-    model
+    model : callable, optional
         NumPyro model. Exactly one of `model` and `potential_fn` is to be given.
-    potential_fn
+    potential_fn : callable, optional
         Potential energy of a pytree of floating-point arrays; `MCMC.run` then needs `init_params`.
-    gradient_fn
-        Stand-in for the gradient of the *potential* (not the score) of one particle: maps the same
-        pytree as `potential_fn` (for a model: the dict of unconstrained sites) to one shaped alike.
-        It may be a surrogate, clipped, wrong or zero: the answer stays exact, only the speed
-        changes. Where it is not finite there is no force. For a likelihood without a useful
-        gradient, say piecewise constant or a simulator behind `jax.pure_callback`:
-        ``lambda z: jax.tree.map(jnp.zeros_like, z)``. Default: automatic differentiation.
-    noisy_gradient
-        Whether `gradient_fn` is random. It then takes a key, ``gradient_fn(params, rng_key)``, a
-        fresh one at every evaluation, and is evaluated once more an iteration, since noise must not
-        be used twice: `n_steps` is L + 1. The potential itself has to be exact. Default False.
-    minibatch
-        Whether to take the gradient from a batch, and the energy in the Metropolis test from all
-        data: for a model with a `numpyro.plate` that has a `subsample_size`, by whose indices or
-        `numpyro.subsample` it takes its data. The batches are drawn afresh at every evaluation,
-        with replacement, and compared with the same batch at an `anchor`, which takes most of the
-        noise away. Exact, and worth its while where rows are many (10^5). Default False.
-    anchor
-        The point that a minibatch's gradients are compared at: unconstrained values of one chain,
-        as `init_params` of one. Any is exact; near the mode is best. Default: the mode, found by
-        BFGS on all data. Without `init_params` all particles start at it.
-    group_size
-        Particles in a group, at least 1; the paper uses 4. 1 is plain HMC, and LMC (MALA) with
-        `num_steps=1`.
-    coupling
-        "alternate" (default): every iteration a random half of the group rests as candidates for
-        leader while the others follow, and each particle has its own Metropolis test. "joint": the
-        paper's Algorithm 2, in which the group moves and is accepted as one; its acceptance falls
-        with the size of the group.
-    adjusted
-        Whether to apply the Metropolis test. `False` is biased (it collapses below the typical
-        set), warns, and serves to find high-density regions only.
-    pulling_strength
-        lambda >= 0 of the elastic force, in units of 1 / time^2 of the whitened space. `None`
-        (default): drawn in every iteration from a mixture that contains 0, with weights learnt in
-        warm-up from the squared jump per gradient.
-    step_size
-        Initial leapfrog step eta, in the whitened space, default 1.
-    adapt_step_size
-        Whether to adapt it by dual averaging, on the harmonic mean of the particles' acceptance.
-    target_accept_prob
-        Acceptance to aim at. Default: 0.9. With a `gradient_fn` 0.6, and 0.3 for
-        single steps and long noisy trajectories, which warm-up chooses among.
-    trajectory_length
-        T = eta L. `None` (default): learnt in warm-up from the widest direction of the whitened
-        space, and jittered.
-    num_steps
-        L, instead of `trajectory_length`.
-    max_num_steps
-        Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy
-        error of a wrong force grows with the length of the trajectory; 32 if it is noisy.
-    inverse_mass_matrix
-        Initial M^-1: array [dim] or [dim, dim] in the order of `jax.flatten_util.ravel_pytree`, or
-        a dict from tuples of site names to blocks. A metric of low rank starts as a diagonal.
-        Default: unit scales.
-    integrator
-        "split" (default): steps that are exact in the Gaussian which warm-up fits to the posterior,
-        so that near it one goes as far as several leapfrog steps; with a metric of low rank in
-        pairs of two stages, so that L is even or 1, but for a given `num_steps`, which may be odd.
-        "leapfrog": the paper's. With `adapt_mass_matrix=False` or a `gradient_fn` nothing is
-        fitted, and both are the same.
-    jumps
-        Whether to mix jumps with the trajectories, in shares that warm-up learns: fresh draws from
-        the Gaussian fitted to the pooled positions, approaches to the leader, differences of
-        scouts. They cost one energy each, need no gradient and reach other modes. Default True;
-        there are none with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.
-    adapt_mass_matrix
-        Whether to adapt it.
-    dense_mass
-        True, False, or a list of tuples of sites that form dense blocks, as in NUTS; or
-        "low_rank": scales and up to 16 directions across them, at a cost that grows with the
-        dimension and not with its square. `None` (default): dense up to 256 dimensions, of low rank
-        above. With `adapt_mass_matrix=False` low rank is diagonal.
-    init_strategy
-        Where to start, default `init_to_uniform`.
-    forward_mode_differentiation
+    {shared}
+    init_strategy : callable, default `init_to_uniform`
+        Where to start.
+    forward_mode_differentiation : bool, default False
         Whether to differentiate forward.
-    evaluation
-        "vmap" (default) evaluates all particles at once; "map" one after the other, for potentials
-        that cannot be vmapped, such as a `jax.pure_callback` without `vmap_method`.
+    evaluation : {"vmap", "map"}, default "vmap"
+        "vmap" evaluates all particles at once; "map" one after the other, for potentials that
+        cannot be vmapped, such as a `jax.pure_callback` without `vmap_method`.
     kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
         Accepted so that a NUTS call can stay as it is; they have no meaning here, and setting one
         warns (`kinetic_fn` raises: it would change the answer's efficiency silently).
@@ -205,6 +151,7 @@ class FHL(MCMCKernel):
         find_heuristic_step_size: bool = False,
         regularize_mass_matrix: bool = True,
     ) -> None:
+        chosen = only_options(locals())
         self._problem = Problem(
             model,
             potential_fn,
@@ -233,22 +180,7 @@ class FHL(MCMCKernel):
                     stacklevel=2,
                 )
         self._options = Options(
-            group_size=group_size,
-            coupling=coupling,
-            adjusted=adjusted,
-            pulling_strength=pulling_strength,
-            step_size=step_size,
-            adapt_step_size=adapt_step_size,
-            target_accept_prob=target_accept_prob,
-            trajectory_length=trajectory_length,
-            num_steps=num_steps,
-            max_num_steps=max_num_steps,
-            adapt_mass_matrix=adapt_mass_matrix,
-            integrator=integrator,
-            jumps=jumps,
-            dense_mass=dense_mass,
-            trusts_gradient=self._problem.trusts_gradient,
-            noisy_gradient=noisy_gradient,
+            **chosen, trusts_gradient=self._problem.trusts_gradient, noisy_gradient=noisy_gradient
         )
         self._inverse_mass_matrix = inverse_mass_matrix
         self._forget()
@@ -257,7 +189,7 @@ class FHL(MCMCKernel):
         """Drop what `init` sets."""
         # MCMC calls `init` again before it resumes if `_sample_fn` is None.
         self._sample_fn: Callable | None = None
-        self._plan: Plan | None = None
+        self._sampler: Sampler | None = None
 
     def __getstate__(self) -> dict:
         kernel = object.__new__(type(self))
@@ -283,20 +215,7 @@ class FHL(MCMCKernel):
     @property
     def default_fields(self) -> tuple[str, ...]:
         """Fields that every run collects: all that `arviz.from_numpyro` has a use for."""
-        return (
-            "z",
-            "potential_energy",
-            "energy",
-            "accept_prob",
-            "diverging",
-            "n_steps",
-            "step_size",
-            "pulling_strength",
-            "is_leader",
-            "move",
-            "squared_jump",
-            "group",
-        )
+        return "z", *MEANINGS
 
     def get_diagnostics_str(self, state: FHLState) -> str:
         """Text for the progress bar (NumPyro shows none for vectorized chains)."""
@@ -343,24 +262,25 @@ class FHL(MCMCKernel):
         sites = potential.slices(first)
         structure = block_structure(self._options.dense_mass, sites, dim)
         plan = self._options.plan(num_warmup, dim, structure, problem.batch_shares)
+        sampler = make_sampler(plan, self._options.coupling, self._options.adjusted)
         inverse_mass_matrix = initial_inverse_mass_matrix(
             self._inverse_mass_matrix, sites, dim, plan.dense
         )
 
         # One compiled function: run eagerly, it would be compiled operation by operation.
         @jax.jit
-        def begin(position: Array) -> tuple[State, Adaptation, Anchor | None]:
+        def begin(position: Array) -> tuple[State, Learnt, Anchor | None]:
             anchor = problem.find_anchor(first, model_args, model_kwargs)
             if anchor is not None and init_params is None:
                 # Far out a batch tells so little that the way in would take most of warm-up.
                 position = jnp.broadcast_to(anchor.position, position.shape)
-            force = problem.force(model_args, model_kwargs, keys, anchor)
-            particles = State(position, *force(position))
+            target = problem.force(model_args, model_kwargs, keys, anchor)
+            particles = state_at(target, position)
             metric = jnp.asarray(inverse_mass_matrix, position.dtype)
-            adaptation = warmup.start(plan, particles, self._options.step_size, metric)
-            return particles, adaptation, anchor
+            learnt = warmup.start(sampler, particles, self._options.step_size, metric)
+            return particles, learnt, anchor
 
-        particles, adaptation, anchor = begin(position)
+        particles, learnt, anchor = begin(position)
         if anchor is not None:
             z = jax.vmap(problem.unravel)(particles.position)
         starts.check_finite(
@@ -369,7 +289,7 @@ class FHL(MCMCKernel):
             jax.vmap(problem.unravel)(particles.gradient),
             problem.trusts_gradient,
         )
-        self._plan = plan
+        self._sampler = sampler
         # NumPy, not JAX arrays: `init` may run under a transformation whose tracers must not stay.
         self._groups = make_groups(num_particles, self._options.group_size, np.zeros(num_particles))
         energy = particles.potential_energy
@@ -378,25 +298,21 @@ class FHL(MCMCKernel):
         def nothing(dtype: Any) -> Array:
             return self._report(jnp.zeros(num_particles, dtype))
 
+        known = {
+            "potential_energy": self._report(energy),
+            "energy": self._report(energy),
+            "step_size": self._report(jnp.full_like(energy, self._options.step_size)),
+        }
         return FHLState(
             i=nothing(int),
             z=self._report(z),
-            potential_energy=self._report(energy),
-            energy=self._report(energy),
-            accept_prob=nothing(energy.dtype),
             mean_accept_prob=nothing(energy.dtype),
-            diverging=nothing(bool),
-            n_steps=nothing(int),
-            step_size=self._report(jnp.full_like(energy, self._options.step_size)),
-            pulling_strength=nothing(energy.dtype),
-            is_leader=nothing(bool),
-            move=nothing(jnp.int8),
-            squared_jump=nothing(energy.dtype),
             group=self._report(jnp.asarray(self._groups.group)),
             particles=particles,
-            adaptation=adaptation,
+            learnt=learnt,
             rng_key=rng_key,
             anchor=anchor,
+            **{each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS} | known,
         )
 
     def sample(self, state: FHLState, model_args: tuple, model_kwargs: dict | None) -> FHLState:
@@ -411,59 +327,47 @@ class FHL(MCMCKernel):
         )
 
     def _sample(self, state: FHLState, model_args: tuple, model_kwargs: dict) -> FHLState:
-        plan, groups = self._plan, self._groups
-        assert plan is not None
+        sampler = self._sampler
+        assert sampler is not None
         num_particles, dim = state.particles.position.shape
         iteration = jnp.ravel(state.i)[0]
         rng_key, key = iteration_key(state.rng_key)
-        draws = draw(key, num_particles, dim, state.particles.position.dtype)
-        tuning = tune(plan, state.adaptation, groups, iteration, draws)
-        particles, info = iterate(
+        particles, learnt, info, tuning = step(
+            sampler,
+            self._groups,
             state.particles,
-            draws,
-            tuning,
-            groups,
-            COUPLINGS[self._options.coupling],
+            state.learnt,
+            iteration,
+            draw(key, num_particles, dim, state.particles.position.dtype),
             self._problem.force(
                 model_args, model_kwargs, force_keys(key, num_particles), state.anchor
             ),
             JAX,
-            self._options.adjusted,
         )
 
-        def learn(adaptation: Adaptation) -> Adaptation:
-            return warmup.update(plan, adaptation, groups, iteration, draws, particles, info, JAX)
-
-        is_warmup = iteration < plan.num_warmup
-        adaptation = JAX.cond(is_warmup, learn, identity, state.adaptation)
-
-        def everyone(value: Array, dtype: Any = None) -> Array:
-            return self._report(jnp.full(num_particles, value, dtype))
-
         done = iteration + 1
-        in_phase = jnp.where(done <= plan.num_warmup, done, done - plan.num_warmup)
-        accept_prob = self._report(info.accept_prob)
+        in_phase = jnp.where(done <= sampler.num_warmup, done, done - sampler.num_warmup)
+        told = self._told(read(particles, info, tuning))
         return FHLState(
             i=state.i + 1,
             z=self._report(jax.vmap(self._problem.unravel)(particles.position)),
-            potential_energy=self._report(particles.potential_energy),
-            energy=self._report(info.energy),
-            accept_prob=accept_prob,
             mean_accept_prob=state.mean_accept_prob
-            + (accept_prob - state.mean_accept_prob) / in_phase,
-            diverging=self._report(info.diverging),
-            n_steps=everyone(info.num_steps, int),
-            step_size=everyone(tuning.step_size),
-            pulling_strength=self._report(info.pulling_strength),
-            is_leader=self._report(info.is_leader),
-            move=self._report(info.move),
-            squared_jump=self._report(info.squared_jump),
+            + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
             group=state.group,
             particles=particles,
-            adaptation=adaptation,
+            learnt=learnt,
             rng_key=rng_key,
             anchor=state.anchor,
+            **told,
         )
+
+    def _told(self, values: dict[str, Array]) -> dict[str, Array]:
+        """The statistics as they are reported; what is one number is repeated for every chain."""
+        num_particles = len(self._groups.group)
+        for each in STATISTICS:
+            if each.per == "iteration":
+                values[each.name] = jnp.full(num_particles, values[each.name], each.dtype)
+        return self._report(values)
 
     def _report(self, tree: Any) -> Any:
         """All particles for vectorized chains, the first for a chain with private companions."""

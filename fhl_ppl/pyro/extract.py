@@ -6,29 +6,15 @@ from typing import Any
 import numpy as np
 import pyro
 
-from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metrics import LowRankMetric
+from fhl_ppl.core.statistics import ARVIZ_NAMES
 from fhl_ppl.diagnostics.arviz_lines import from_arrays
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.options import Options
-from fhl_ppl.pyro.observations import Observations, to_numpy
+from fhl_ppl.pyro.model.observations import Observations, to_numpy
 
 Array = Any
-
-NAMES = {
-    "potential_energy": "lp",
-    "energy": "energy",
-    "accept_prob": "acceptance_rate",
-    "diverging": "diverging",
-    "n_steps": "n_steps",
-    "step_size": "step_size",
-    "pulling_strength": "pulling_strength",
-    "is_leader": "is_leader",
-    "move": "move",
-    "squared_jump": "squared_jump",
-    "group": "group",
-}
-"""ArviZ's names of the statistics; lp is the negative of the potential energy."""
 
 
 def extract(
@@ -97,7 +83,7 @@ def extract(
 def _statistics(diagnostics: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:
     """Statistics of each draw, arrays [chain, draw]."""
     found = {}
-    for name in NAMES.keys() & diagnostics.keys():
+    for name in ARVIZ_NAMES.keys() & diagnostics.keys():
         values = diagnostics[name]
         # A site of the same name has its own diagnostics, which are no statistics of the sampler.
         if isinstance(values, Mapping) and all(key.startswith("chain ") for key in values):
@@ -114,7 +100,7 @@ def _statistics(diagnostics: Mapping[str, Any], shape: tuple[int, int]) -> dict[
 def _by_arviz_names(statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         arviz_name: -statistics[name] if name == "potential_energy" else statistics[name]
-        for name, arviz_name in NAMES.items()
+        for name, arviz_name in ARVIZ_NAMES.items()
         if name in statistics
     }
 

@@ -13,26 +13,38 @@ from pyro.infer.autoguide.initialization import init_to_uniform
 from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
 from torch import Tensor
 
-from fhl_ppl.options import (
-    Options,
-    block_structure,
-    check_random_force,
-    initial_inverse_mass_matrix,
-)
-from fhl_ppl.pyro.batches import (
+from fhl_ppl._docs import filled
+from fhl_ppl.arguments import check_random_force, parameters
+from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
+from fhl_ppl.options import Options, only_options
+from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.model.minibatch import (
     Minibatch,
     Plates,
     find_minibatch,
     subsampled_plates,
     with_all_rows,
 )
-from fhl_ppl.pyro.chains import Chains
-from fhl_ppl.pyro.engine import Engine
-from fhl_ppl.pyro.potential import BatchedPotential
-from fhl_ppl.pyro.problem import Problem, problem_from_model, problem_from_potential
-from fhl_ppl.pyro.starts import tried
+from fhl_ppl.pyro.model.problem import Problem, problem_from_model, problem_from_potential
+from fhl_ppl.pyro.model.starts import tried
+from fhl_ppl.pyro.run.chains import Chains
+from fhl_ppl.pyro.run.engine import Engine
 
 
+@filled(
+    shared=parameters(
+        Options,
+        library="pyro",
+        particle="the dict of unconstrained sites",
+        simulator="a simulator",
+        no_gradient="lambda sites: {name: torch.zeros_like(x) for name, x in sites.items()}",
+        noise=", with Torch",
+        sites="mapping of str to Tensor",
+        optimiser="L-BFGS",
+        starts="initial_params",
+        order="sites in the order of the model",
+    )
+)
 class FHL(MCMCKernel):
     """Follow Hamiltonian Leader: MCMC on groups of particles, led by the lowest in energy.
 
@@ -58,77 +70,7 @@ class FHL(MCMCKernel):
     potential_fn : callable, optional
         Maps the dict of one particle's unconstrained sites to the potential energy, a scalar
         tensor; MCMC then needs `initial_params`.
-    gradient_fn : callable, optional
-        Stand-in for the gradient of the *potential* (not the score) of one particle: maps the dict
-        of unconstrained sites to one shaped alike. It may be a surrogate, clipped, wrong or zero:
-        the answer stays exact, only the speed changes. For a likelihood without a useful gradient,
-        say piecewise constant or a simulator:
-        ``lambda sites: {name: torch.zeros_like(x) for name, x in sites.items()}``. Default:
-        automatic differentiation.
-    noisy_gradient : bool, default False
-        Whether `gradient_fn` draws random numbers (a minibatch, additive noise), with Torch. It is
-        then evaluated once more an iteration, since noise must not be used twice: `n_steps` is
-        L + 1. The potential itself has to be exact.
-    minibatch : bool, default False
-        Whether to take the gradient from a batch, and the energy in the Metropolis test from all
-        data: for a model with a ``pyro.plate`` that has a ``subsample_size``, by whose indices or
-        ``pyro.subsample`` it takes its data. The batches are drawn afresh at every evaluation, with
-        replacement, and compared with the same batch at an `anchor`, which takes most of the noise
-        away. Exact, and worth its while where rows are many (10^5).
-    anchor : mapping of str to Tensor, optional
-        The point that a minibatch's gradients are compared at: unconstrained values of one
-        particle. Any is exact; near the mode is best. Default: the mode, found by L-BFGS on all
-        data. Without `initial_params` all particles start at it.
-    group_size : int, default 4
-        Particles in a group, as in the paper. 1 is plain HMC, and LMC (MALA) with `num_steps=1`.
-    coupling : str, default "alternate"
-        "alternate": every iteration a random half of the group rests as candidates for leader while
-        the others follow, and each particle has its own Metropolis test. "joint": the paper's
-        Algorithm 2, in which the group moves and is accepted as one; its acceptance falls with the
-        size of the group.
-    adjusted : bool, default True
-        Whether to apply the Metropolis test. False is biased (it collapses below the typical set),
-        warns, and serves to find high-density regions only.
-    pulling_strength : float, optional
-        lambda >= 0 of the elastic force, in units of 1 / time^2 of the whitened space. Default:
-        drawn in every iteration from a mixture that contains 0, with weights learnt in warm-up from
-        the squared jump per gradient.
-    step_size : float, default 1
-        Initial leapfrog step eta, in the whitened space.
-    adapt_step_size : bool, default True
-        Whether to adapt it by dual averaging, on the harmonic mean of a group's acceptance.
-    target_accept_prob : float, optional
-        Acceptance to aim at. Default: 0.9. With a `gradient_fn` 0.6, and 0.3 for
-        single steps and long noisy trajectories, which warm-up chooses among.
-    trajectory_length : float, optional
-        T = eta L. Default: learnt in warm-up from the widest direction of the whitened space, and
-        jittered.
-    num_steps : int, optional
-        L, instead of `trajectory_length`.
-    max_num_steps : int, optional
-        Cap on L where it is not given. Default: 1024, and 4 with a `gradient_fn`, as the energy
-        error of a wrong force grows with the length of the trajectory; 32 if it is noisy.
-    inverse_mass_matrix : Tensor or array [D] or [D, D], or dict, optional
-        Initial M^-1, sites in the order of the model; or a dict from tuples of site names to
-        blocks. A metric of low rank starts as a diagonal. Default: unit scales.
-    integrator : {"split", "leapfrog"}, default "split"
-        "split": steps that are exact in the Gaussian which warm-up fits to the posterior, so that
-        near it one goes as far as several leapfrog steps; with a metric of low rank in pairs of two
-        stages, so that L is even or 1, but for a given `num_steps`, which may be odd. "leapfrog":
-        the paper's. With `adapt_mass_matrix=False` or a `gradient_fn` nothing is fitted, and both
-        are the same.
-    jumps : bool, default True
-        Whether to mix jumps with the trajectories, in shares that warm-up learns: fresh draws from
-        the Gaussian fitted to the pooled positions, approaches to the leader, differences of
-        scouts. They cost one energy each, need no gradient and reach other modes. There are none
-        with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.
-    adapt_mass_matrix : bool, default True
-        Whether to learn it: from positions and gradients, or with `gradient_fn` from positions.
-    dense_mass : bool, "low_rank" or list of tuples of str, optional
-        True, False, or the sites that form dense blocks; or "low_rank": scales and up to 16
-        directions across them, at a cost that grows with the dimension and not with its square.
-        Default: dense up to 256 dimensions, of low rank above. With `adapt_mass_matrix=False` low
-        rank is diagonal.
+    {shared}
     full_mass : bool, "low_rank" or list of tuples of str, optional
         Pyro's name for `dense_mass`.
     init_strategy : callable, default ``init_to_uniform``
@@ -217,6 +159,7 @@ class FHL(MCMCKernel):
         max_tree_depth: int | None = None,
         use_multinomial_sampling: bool = True,
     ) -> None:
+        chosen = only_options(locals())
         super().__init__()
         if (model is None) == (potential_fn is None):
             given = "neither" if model is None else "both"
@@ -241,23 +184,10 @@ class FHL(MCMCKernel):
             _warn_ignored("max_tree_depth", "; max_num_steps caps a trajectory")
         if not use_multinomial_sampling:
             _warn_ignored("use_multinomial_sampling", "")
+        if full_mass is not None:
+            chosen["dense_mass"] = full_mass
         self._options = Options(
-            group_size=group_size,
-            coupling=coupling,
-            adjusted=adjusted,
-            pulling_strength=pulling_strength,
-            step_size=step_size,
-            adapt_step_size=adapt_step_size,
-            target_accept_prob=target_accept_prob,
-            trajectory_length=trajectory_length,
-            num_steps=num_steps,
-            max_num_steps=max_num_steps,
-            adapt_mass_matrix=adapt_mass_matrix,
-            integrator=integrator,
-            jumps=jumps,
-            dense_mass=full_mass if dense_mass is None else dense_mass,
-            trusts_gradient=gradient_fn is None,
-            noisy_gradient=noisy_gradient,
+            **chosen, trusts_gradient=gradient_fn is None, noisy_gradient=noisy_gradient
         )
         # What reads the model, such as `fhl_ppl.to_arviz`, is to see all rows.
         self.model = with_all_rows(model) if minibatch and model else model
@@ -403,8 +333,11 @@ class FHL(MCMCKernel):
             position = self._minibatch.anchor.expand_as(problem.position).clone()
             self._problem = problem._replace(position=position)
 
-    def chains(self, num_reported: int = 1) -> Chains:
-        """Set the prepared particles up to move, the first `num_reported` of them as chains."""
+    def chains(self, num_reported: int = 1, room: int = 256) -> Chains:
+        """Set the prepared particles up to move, the first `num_reported` of them as chains.
+
+        There is `room` for so many draws at the start; more is made when it is needed.
+        """
         problem, options = self._problem, self._options
         if problem is None:
             raise RuntimeError("setup must be called before sample")
@@ -429,7 +362,7 @@ class FHL(MCMCKernel):
                     _on_host(self._inverse_mass_matrix), sites, dim, plan.dense
                 ),
             )
-        self._chains = Chains(problem, engine, num_reported, self._keep_companions)
+        self._chains = Chains(problem, engine, num_reported, self._keep_companions, room)
         return self._chains
 
     def sample(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -438,7 +371,7 @@ class FHL(MCMCKernel):
         Parameters
         ----------
         params : mapping of str to Tensor
-            What the last call returned. The companions and the adaptation have to stay in step, so
+            What the last call returned. The companions and what is learnt have to stay in step, so
             the position cannot be changed from outside.
         """
         with pyro.validation_enabled(False):
@@ -456,13 +389,8 @@ class FHL(MCMCKernel):
         Returns
         -------
         dict
-            "divergences", the numbers of the draws in which the proposal diverged, and "acceptance
-            rate", as from Pyro's own kernels; and NumPy arrays [draw]: potential_energy, energy,
-            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, move,
-            squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], or if of low rank a
-            `fhl_ppl.core.low_rank.LowRankMetric`, sites in the order of the model; "tuned", a
-            `fhl_ppl.core.adaptation.settled.Settled`; and with `keep_companions` "companions": by
-            site their draws [draw, companion, ...].
+            Of `fhl_ppl.pyro.MCMC.diagnostics` all but what is by site, for this one chain: arrays
+            are [draw], and "divergences" and "acceptance rate" as from Pyro's own kernels.
         """
         if self._chains is None:
             return {}
@@ -471,7 +399,7 @@ class FHL(MCMCKernel):
             "divergences": np.flatnonzero(statistics.get("diverging", [])).tolist(),
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
             "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
-            "tuned": self._chains.engine.settled(),
+            "tuned": self._chains.engine.report(),
             **statistics,
         }
         companions = self._chains.companions()

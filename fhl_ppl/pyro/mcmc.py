@@ -13,9 +13,11 @@ from pyro.infer.mcmc.util import diagnostics, print_summary, select_samples
 from pyro.util import optional
 from torch import Tensor
 
-from fhl_ppl.pyro.chains import Chains, constrained
+from fhl_ppl._docs import filled
+from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.pyro.kernel import FHL
-from fhl_ppl.pyro.progress import Progress
+from fhl_ppl.pyro.run.chains import Chains, check_state, constrained
+from fhl_ppl.pyro.run.progress import Progress
 
 _FEWEST_DRAWS = 4  # that R-hat of split chains can be computed from
 
@@ -154,14 +156,15 @@ class MCMC(AbstractMCMC):
                 for i in range(chains.engine.iteration, self.warmup_steps):
                     chains.advance()
                     self._after(bar, "Warmup", i)
-                kept = []
+                start = chains.position
+                draws = start.new_empty((len(start), self.num_samples, *start.shape[1:]))
                 for i in range(self.num_samples):
                     chains.advance()
-                    kept.append(chains.position)
+                    draws[:, i] = chains.position
                     self._after(bar, "Sample", i)
             finally:
                 bar.close()
-            self._collect(chains, kept)
+            self._collect(chains, draws)
 
     def _start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Chains:
         # A single particle would have nobody to follow.
@@ -177,7 +180,7 @@ class MCMC(AbstractMCMC):
                 f"save_params names {unknown}, which are no latent sites; there are "
                 f"{list(problem.layout.shapes)}"
             )
-        chains = self.kernel.chains(num_chains)
+        chains = self.kernel.chains(num_chains, self.num_samples)
         if self._resumed is not None:
             chains.load_state_dict(self._resumed)
             self._resumed = None
@@ -190,12 +193,10 @@ class MCMC(AbstractMCMC):
             sites = self._chains.problem.layout.unflatten(self._chains.position)
             self._hook(self.kernel, sites, stage, i)
 
-    def _collect(self, chains: Chains, kept: list[Tensor]) -> None:
-        layout = chains.problem.layout
+    def _collect(self, chains: Chains, draws: Tensor) -> None:
         if self._given_transforms is None:
             self.transforms = chains.problem.transforms
-        draws = torch.stack(kept, dim=1) if kept else chains.position[:, None][:, :0]
-        sites = layout.unflatten(draws)
+        sites = chains.problem.layout.unflatten(draws)
         names = sorted(sites) if self._save_params is None else self._save_params
         self._samples = constrained({name: sites[name] for name in names}, self.transforms)
 
@@ -219,6 +220,7 @@ class MCMC(AbstractMCMC):
         self._ran("get_samples")
         return select_samples(self._samples, num_samples, group_by_chain)
 
+    @filled(statistics=MEANINGS)
     def diagnostics(self) -> dict[str, Any]:
         """Return what is known of the quality of the draws.
 
@@ -227,12 +229,12 @@ class MCMC(AbstractMCMC):
         dict
             By site "n_eff" and "r_hat" as from ``pyro.infer.MCMC``, NaN for less than four draws.
             "divergences", for each chain the numbers of the draws in which the proposal diverged,
-            and "acceptance rate". And NumPy arrays [chain, draw]: potential_energy, energy,
-            accept_prob, diverging, n_steps, step_size, pulling_strength, is_leader, move,
-            squared_jump, group. Also "inverse_mass_matrix" [D] or [D, D], or if of low rank a
-            `fhl_ppl.core.low_rank.LowRankMetric`, sites in the order of the model; "tuned", a
-            `fhl_ppl.core.adaptation.settled.Settled`; and if the kernel keeps companions, by site
-            their draws [draw, companion, ...] under "companions".
+            and "acceptance rate". "inverse_mass_matrix" [D] or [D, D], or if of low rank a
+            `fhl_ppl.core.metrics.LowRankMetric`, sites in the order of the model; "tuned", a
+            `fhl_ppl.core.report.Report`; and if the kernel keeps companions, by site
+            their draws [draw, companion, ...] under "companions". And NumPy arrays [chain, draw]:
+
+            {statistics}
         """
         chains = self._ran("diagnostics")
         result: dict[str, Any] = self._by_site()
@@ -247,7 +249,7 @@ class MCMC(AbstractMCMC):
         rates = chains.acceptance_rate().tolist()
         result["acceptance rate"] = dict(zip(names, rates, strict=True))
         result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
-        result["tuned"] = chains.engine.settled()
+        result["tuned"] = chains.engine.report()
         result.update(statistics)
         companions = chains.companions()
         if companions is not None:
@@ -286,7 +288,13 @@ class MCMC(AbstractMCMC):
         state_dict : dict
             From the same model, arguments and settings, whatever `num_samples` was. `run` raises
             ValueError if it is not.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no such dict, or another version saved it.
         """
+        check_state(state_dict)
         self._resumed = state_dict
 
     def _ran(self, wanted: str) -> Chains:

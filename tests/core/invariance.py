@@ -15,9 +15,9 @@ from scipy.stats import norm
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, make_groups
-from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.iteration import Tuning, iterate
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import Tuning, iterate, transition
 from tests.loops import draw, fori_loop
 from tests.targets import FORCES, TARGETS, Target, with_force
 

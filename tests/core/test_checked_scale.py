@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fhl_ppl.core.adaptation import checked_scale
-from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.moments import widest_in_halves as checked_scale
 
 
 def scale_of_slow_draws(update):

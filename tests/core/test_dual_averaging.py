@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from fhl_ppl.core.adaptation import dual_averaging
-from fhl_ppl.core.adaptation.dual_averaging import WORST, acceptance, restart, start, update
 from fhl_ppl.core.groups import group_sizes, make_groups
+from fhl_ppl.core.learners import step_size as dual_averaging
+from fhl_ppl.core.learners.step_size import WORST, acceptance, restart, start, update
 
 RIGHT_STEP = 0.37
 TARGET = 0.8

@@ -5,14 +5,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from fhl_ppl.core import transition as transition_module
+from fhl_ppl.core import iteration as transition_module
 from fhl_ppl.core.couplings import Alternate, Joint
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.leader import find_leader, pull_rate
-from fhl_ppl.core.leapfrog import PhasePoint
-from fhl_ppl.core.metric import velocity, weigh
-from fhl_ppl.core.transition import transition
+from fhl_ppl.core.metrics import velocity, weigh
+from fhl_ppl.core.trajectory.leapfrog import PhasePoint
 from tests.core.invariance import GRID, GROUPINGS, MIN_ACCEPTANCE, Z_THRESHOLD, Case, run, tile
 
 NUM_GROUPS = 100_000

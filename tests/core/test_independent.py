@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fhl_ppl.core.adaptation import welford
-from fhl_ppl.core.adaptation.independent import difference, independent_draws
+from fhl_ppl.core.moments import welford
+from fhl_ppl.core.moments.independent import difference, independent_draws
 
 
 def worth(walk, dense=True):

@@ -13,15 +13,17 @@ import pytest
 from scipy.stats import norm
 
 from fhl_ppl.core import jump as jump_module
-from fhl_ppl.core import leapfrog as leapfrog_module
-from fhl_ppl.core.adaptation import moves
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.jump import JumpTuning, Pool
-from fhl_ppl.core.jumps import JUMPS
-from fhl_ppl.core.jumps import approach as approach_module
-from fhl_ppl.core.metric import make_metric, velocity
-from fhl_ppl.core.reference import Reference
-from fhl_ppl.core.transition import Tuning
+from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.learners import move_shares as moves
+from fhl_ppl.core.metrics import velocity
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.moves import approach as approach_module
+from fhl_ppl.core.moves.choice import Choice
+from fhl_ppl.core.moves.move import FittedGaussian
+from fhl_ppl.core.trajectory import leapfrog as leapfrog_module
+from fhl_ppl.core.trajectory.reference import Reference
 from tests.core.invariance import (
     FALSE_ALARM_RATE,
     GROUPINGS,
@@ -75,7 +77,7 @@ def make_reference(target):
 
 def make_pool(target, metric):
     covariance = METRICS[metric] * 1.3
-    return Pool(target.mean + OFF, make_metric(covariance), np.eye(3)[0], np.asarray(1.0))
+    return FittedGaussian(target.mean + OFF, make_metric(covariance), np.eye(3)[0], np.asarray(1.0))
 
 
 def with_step_size(go):
@@ -94,7 +96,7 @@ def run_jump(case, seed, **settings):
     def one_kind(iteration, draws, groups):
         chosen = np.zeros((len(draws.role), len(JUMPS)), dtype=bool)
         chosen[:, JUMPS.index(case.move)] = True
-        hop = JumpTuning(1, chosen, chosen, np.zeros(len(JUMPS)), TURNS[iteration], pool)
+        hop = Choice(1, chosen, chosen, np.zeros(len(JUMPS)), TURNS[iteration], pool)
         return Tuning(0.1, 1, None, metric, jump=hop)
 
     if case.move not in MIXED:

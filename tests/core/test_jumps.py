@@ -6,17 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal, norm
 
-from fhl_ppl.core.adaptation import moves
-from fhl_ppl.core.adaptation.moves import TILT
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import group_sizes, make_groups
-from fhl_ppl.core.jump import JumpTuning, Pool, jump
-from fhl_ppl.core.jumps import JUMPS, MOVES
-from fhl_ppl.core.jumps import approach as approach_module
-from fhl_ppl.core.jumps.approach import SHIFT, SPREAD, approach
-from fhl_ppl.core.jumps.difference import partner_difference
-from fhl_ppl.core.jumps.rotation import rotate
-from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.learners import move_shares as moves
+from fhl_ppl.core.learners.move_shares import TILT
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.moves import JUMPS, MOVES
+from fhl_ppl.core.moves import approach as approach_module
+from fhl_ppl.core.moves.approach import SHIFT, SPREAD, approach
+from fhl_ppl.core.moves.choice import Choice, jump
+from fhl_ppl.core.moves.difference import partner_difference
+from fhl_ppl.core.moves.move import FittedGaussian
+from fhl_ppl.core.moves.rotation import rotate
 from fhl_ppl.core.state import Draws, State
 from tests.conftest import importorskip
 from tests.core.invariance import METRICS
@@ -38,8 +39,8 @@ def make_tuning(name, num_particles, turn=TURN, metric="dense", centre=CENTRE):
     """Every particle makes the jump `name`."""
     chosen = np.zeros((num_particles, len(JUMPS)), dtype=bool)
     chosen[:, JUMPS.index(name)] = True
-    pool = Pool(centre, make_metric(METRICS[metric]), np.eye(3)[0], np.asarray(2.0))
-    return JumpTuning(np.asarray(1), chosen, chosen, 0 * CENTRE[:1], np.asarray(turn), pool)
+    pool = FittedGaussian(centre, make_metric(METRICS[metric]), np.eye(3)[0], np.asarray(2.0))
+    return Choice(np.asarray(1), chosen, chosen, 0 * CENTRE[:1], np.asarray(turn), pool)
 
 
 def start_at(position, target):
@@ -510,7 +511,7 @@ def jump_on(arrays, name, iteration):
     position = arrays["position"]
     target, groups = TARGETS["skewed"], make_groups(7, 4, like=position)
     metric = make_metric(arrays["dense"])
-    pool = Pool(arrays["centre"], metric, arrays["centre"] / 3, arrays["two"])
+    pool = FittedGaussian(arrays["centre"], metric, arrays["centre"] / 3, arrays["two"])
     fresh = moves.start(arrays["two"])
     uniform = position[:, 0] * 0 + (JUMPS.index(name) + 0.5) / len(JUMPS)
     tuning = moves.tune_jump(fresh._replace(weight=arrays["weight"]), pool, iteration, uniform)

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from fhl_ppl.core import leapfrog
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.leapfrog import PhasePoint
-from fhl_ppl.core.metric import kinetic_energy, make_metric, velocity, weigh
+from fhl_ppl.core.metrics import kinetic_energy, velocity, weigh
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
+from fhl_ppl.core.trajectory import leapfrog
+from fhl_ppl.core.trajectory.leapfrog import PhasePoint
 from tests.loops import draw, fori_loop
 from tests.targets import FORCES, TARGETS, with_force
 

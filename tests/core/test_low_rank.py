@@ -3,25 +3,20 @@
 import numpy as np
 import pytest
 
-from fhl_ppl.core.adaptation import low_rank, tails, warmup, welford
-from fhl_ppl.core.adaptation import tuning as tuning_rules
-from fhl_ppl.core.adaptation.low_rank import RANK, ROWS, from_positions, from_scores
-from fhl_ppl.core.adaptation.windows import slot_due, window_ends
+from fhl_ppl.core import tuning as tuning_rules
+from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.low_rank import LowRankMetric, make_low_rank
-from fhl_ppl.core.metric import (
-    draw_momentum,
-    kinetic_energy,
-    make_metric,
-    reported,
-    velocity,
-    weigh,
-    whiten,
-)
+from fhl_ppl.core.iteration import iterate
+from fhl_ppl.core.learners.windows import slot_due, window_ends
+from fhl_ppl.core.metrics import draw_momentum, kinetic_energy, reported, velocity, weigh, whiten
+from fhl_ppl.core.metrics import low_rank_fit as low_rank
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.metrics.low_rank import LowRankMetric, make_low_rank
+from fhl_ppl.core.metrics.low_rank_fit import RANK, ROWS, from_positions, from_scores
+from fhl_ppl.core.moments import tails, welford
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import iterate
 from tests.loops import draw
 from tests.plans import make_plan
 from tests.targets import Gaussian

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from fhl_ppl.core.adaptation import moves
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.jump import Pool
-from fhl_ppl.core.low_rank import LowRankMetric
-from fhl_ppl.core.reference import Reference
-from fhl_ppl.core.splitting import TWO_STAGE
-from fhl_ppl.core.transition import Tuning
+from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.learners import move_shares as moves
+from fhl_ppl.core.metrics.low_rank import LowRankMetric
+from fhl_ppl.core.moves.move import FittedGaussian
+from fhl_ppl.core.trajectory.reference import Reference
+from fhl_ppl.core.trajectory.splitting import TWO_STAGE
 from tests.core.invariance import FALSE_ALARM_RATE, MIN_ACCEPTANCE, NUM_MOMENTS, follow
 from tests.targets import TARGETS
 
@@ -28,7 +28,7 @@ METRIC = LowRankMetric(np.array([0.7, 1.0, 1.3]), DIRECTIONS, np.array([2.5, 0.4
 def run(target, coupling, seed, metric=METRIC, num_steps=4, step_size=0.3):
     """Trajectories of two-stage steps and jumps in turn, all by this metric."""
     target = TARGETS[target]
-    pool = Pool(target.mean + 0.3, metric, np.eye(3)[0], np.asarray(1.0))
+    pool = FittedGaussian(target.mean + 0.3, metric, np.eye(3)[0], np.asarray(1.0))
     weight = np.array([0.4] + [0.1] * 6)
     mixture = moves.start(np.array(1.0))._replace(weight=weight)
     reference = Reference(target.mean - 0.3, np.asarray(0.8))

@@ -5,16 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhl_ppl.core.adaptation import welford
-from fhl_ppl.core.adaptation.metric import SHRINKAGE, from_positions, from_scores
-from fhl_ppl.core.metric import (
-    draw_momentum,
-    kinetic_energy,
-    make_metric,
-    velocity,
-    weigh,
-    whiten,
-)
+from fhl_ppl.core.metrics import draw_momentum, kinetic_energy, velocity, weigh, whiten
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.metrics.dense_fit import SHRINKAGE, from_positions, from_scores
+from fhl_ppl.core.moments import welford
 from tests.targets import Gaussian
 
 

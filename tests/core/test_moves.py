@@ -4,13 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from fhl_ppl.core.adaptation import window_end
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhl_ppl.core.adaptation import independent, warmup, welford, window_end
-from fhl_ppl.core.adaptation import metric as estimates
-from fhl_ppl.core.adaptation import tuning as tuning_rules
-from fhl_ppl.core.adaptation.moves import (
+from fhl_ppl.core import tuning as tuning_rules
+from fhl_ppl.core import warmup
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.iteration import iterate
+from fhl_ppl.core.learners.move_shares import (
     JUMP_FLOOR,
     KIND_TRIAL,
     MEMORY,
@@ -25,17 +29,15 @@ from fhl_ppl.core.adaptation.moves import (
     start,
     tune_jump,
 )
-from fhl_ppl.core.adaptation.plan import Adaptation
-from fhl_ppl.core.adaptation.windows import window_ends
-from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.jump import JumpTuning
-from fhl_ppl.core.jumps import JUMPS
-from fhl_ppl.core.metric import make_metric
-from fhl_ppl.core.reference import FREQUENCY
+from fhl_ppl.core.learners.windows import window_ends
+from fhl_ppl.core.metrics import dense_fit as estimates
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.moments import independent, welford
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.moves.choice import Choice
+from fhl_ppl.core.plan import Adaptation
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import iterate
+from fhl_ppl.core.trajectory.reference import FREQUENCY
 from tests.loops import draw
 from tests.plans import make_plan
 from tests.targets import FORCES, TARGETS, Gaussian, with_force
@@ -144,7 +146,7 @@ def test_older_records_fade():
 
 def make_hop(happens, options):
     chosen = np.eye(len(JUMPS), dtype=bool)[options]
-    return JumpTuning(np.asarray(happens), chosen, chosen, 0 * ONE, ONE, None)
+    return Choice(np.asarray(happens), chosen, chosen, 0 * ONE, ONE, None)
 
 
 @pytest.mark.parametrize("happens", [0, 1])

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from fhl_ppl.core.adaptation import patience, warmup
-from fhl_ppl.core.adaptation import tuning as tuning_rules
+from fhl_ppl.core import tuning as tuning_rules
+from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.iteration import iterate
+from fhl_ppl.core.learners import lost_proposals as patience
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import iterate
 from tests.loops import draw
 from tests.plans import make_plan
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from fhl_ppl.core.adaptation import moves
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.jump import Pool
-from fhl_ppl.core.jumps import JUMPS
-from fhl_ppl.core.metric import make_metric
-from fhl_ppl.core.random_force import RandomForce
-from fhl_ppl.core.reference import Reference
-from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
-from fhl_ppl.core.transition import Tuning
+from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.learners import move_shares as moves
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.moves.move import FittedGaussian
+from fhl_ppl.core.target import RandomForce
+from fhl_ppl.core.trajectory.reference import Reference
+from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 from tests.core.invariance import (
     FALSE_ALARM_RATE,
     METRICS,
@@ -83,7 +83,9 @@ def run(case, seed, num_steps=2, step_size=0.25, **settings):
     off = np.array([0.6, -0.5, 0.4])
     reference = None if case.integrator == "leapfrog" else Reference(target.mean - off, 0.8)
     splitting = TWO_STAGE if case.integrator == "split, two stages" else LEAPFROG
-    pool = Pool(target.mean + off, make_metric(1.3 * METRICS["dense"]), off, np.asarray(1.0))
+    pool = FittedGaussian(
+        target.mean + off, make_metric(1.3 * METRICS["dense"]), off, np.asarray(1.0)
+    )
     weight = np.array([0.4] + [0.6 / len(JUMPS)] * len(JUMPS))
     mixture = moves.start(np.array(1.0))._replace(weight=weight)
 

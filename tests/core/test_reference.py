@@ -7,10 +7,17 @@ import pytest
 
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
-from fhl_ppl.core.metric import Metric, kinetic_energy, make_metric, velocity, weigh
-from fhl_ppl.core.reference import Reference, drift, no_reference, restoring_force, turn_in
+from fhl_ppl.core.metrics import Metric, kinetic_energy, velocity, weigh
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
+from fhl_ppl.core.trajectory.leapfrog import PhasePoint, elastic_leapfrog
+from fhl_ppl.core.trajectory.reference import (
+    Reference,
+    drift,
+    no_reference,
+    restoring_force,
+    turn_in,
+)
 from tests.conftest import importorskip
 from tests.core.invariance import METRICS
 from tests.loops import draw, fori_loop

@@ -16,10 +16,10 @@ from fhl_ppl.core.couplings import COUPLINGS, Alternate, Joint
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import group_sizes, make_groups
+from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
-from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import Tuning, transition
 from tests.loops import draw, fori_loop
 
 STEP_SIZE = 0.1

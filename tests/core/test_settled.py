@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from fhl_ppl.core.adaptation import trajectory
-from fhl_ppl.core.adaptation import tuning as tuning_rules
-from fhl_ppl.core.adaptation.settled import settled
+from fhl_ppl.core import tuning as tuning_rules
+from fhl_ppl.core.learners import trajectory_length as trajectory
 from tests.core.test_warmup import NUM_WARMUP, Run, paper_plan
 
 LATER = NUM_WARMUP + np.arange(4096)

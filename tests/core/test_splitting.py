@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
-from fhl_ppl.core.low_rank import LowRankMetric
-from fhl_ppl.core.metric import kinetic_energy, make_metric
-from fhl_ppl.core.reference import Reference
-from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE, XI, Splitting
+from fhl_ppl.core.metrics import kinetic_energy
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.metrics.low_rank import LowRankMetric
+from fhl_ppl.core.trajectory.leapfrog import PhasePoint, elastic_leapfrog
+from fhl_ppl.core.trajectory.reference import Reference
+from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE, XI, Splitting
 from fhl_ppl.options import DENSE_LIMIT, Options
 from tests.core.test_leapfrog import ALL_FORCES, assert_keeps_volume, assert_reversible
 from tests.loops import fori_loop

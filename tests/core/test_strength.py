@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from fhl_ppl.core.adaptation import strength
-from fhl_ppl.core.adaptation.strength import (
+from fhl_ppl.core.learners import pull as strength
+from fhl_ppl.core.learners.pull import (
     KAPPAS,
     TRIAL_SHARE,
     choose,

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from fhl_ppl.core.adaptation import tails, welford
-from fhl_ppl.core.metric import make_metric
-from fhl_ppl.core.reference import FREQUENCY
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.moments import tails, welford
+from fhl_ppl.core.trajectory.reference import FREQUENCY
 
 DIM, BATCHES, PARTICLES = 4, 500, 8
 COVARIANCE = np.diag([4.0, 1.0, 1.0, 0.25]) + 0.3

@@ -5,19 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhl_ppl.core.adaptation import trajectory
-from fhl_ppl.core.adaptation.trajectory import (
+from fhl_ppl.core.learners import trajectory_length as trajectory
+from fhl_ppl.core.learners.trajectory_length import (
     EARLY_GROWTH,
     EARLY_STEPS,
     JITTER,
     jittered,
-    sigma_max,
     steps_cap,
     steps_for,
-    van_der_corput,
 )
-from fhl_ppl.core.adaptation.windows import FINAL_SHARE, FIRST_WINDOW, window_ends
-from fhl_ppl.core.metric import make_metric
+from fhl_ppl.core.learners.windows import FINAL_SHARE, FIRST_WINDOW, window_ends
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.moments.principal_scale import sigma_max
+from fhl_ppl.core.sequences import van_der_corput
 from tests.targets import Gaussian
 
 ONE = np.array(1.0)

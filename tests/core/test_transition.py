@@ -5,13 +5,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fhl_ppl.core.adaptation import strength
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.metric import kinetic_energy, make_metric, whiten
+from fhl_ppl.core.iteration import DIVERGENCE_THRESHOLD, Tuning
+from fhl_ppl.core.learners import pull as strength
+from fhl_ppl.core.metrics import kinetic_energy, whiten
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import DIVERGENCE_THRESHOLD, Tuning, transition
 from tests.loops import draw, fori_loop
 from tests.targets import TARGETS
 

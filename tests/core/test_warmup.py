@@ -5,14 +5,13 @@ from functools import partial
 import numpy as np
 import pytest
 
-from fhl_ppl.core.adaptation import metric as estimates
-from fhl_ppl.core.adaptation import tuning as tuning_rules
-from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core import tuning as tuning_rules
+from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.metrics import dense_fit as estimates
 from fhl_ppl.core.state import State
-from fhl_ppl.core.transition import transition
 from tests.loops import draw, fori_loop
 from tests.plans import make_plan
 from tests.targets import FORCES, TARGETS, with_force

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fhl_ppl import moves
-from fhl_ppl.core.jumps import MOVES
+from fhl_ppl.core.moves import MOVES
 from fhl_ppl.diagnostics import moves as module
 from tests.conftest import importorskip
 from tests.diagnostics.particles import inference_data

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from fhl_ppl.core.adaptation.settled import Settled
-from fhl_ppl.core.jumps import MOVES
+from fhl_ppl.core.moves import MOVES
+from fhl_ppl.core.report import Report
 from fhl_ppl.diagnostics.run import describe
 from fhl_ppl.options import DENSE_LIMIT, Options
 
 
 def tuned(step_size=0.5, capped=0.0, pull=(1.0, 0.0), move=0):
-    return Settled(
+    return Report(
         np.array(step_size),
         np.array(4 * step_size),
         np.array(capped),

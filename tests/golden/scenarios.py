@@ -1,76 +1,36 @@
-"""What the golden file holds: core at work, as functions of arrays of any library.
+"""What the golden files hold: core at work, as functions of arrays of any library.
 
 A scenario takes the inputs by name, and a loop, and returns named outputs. Between them the
-scenarios call everything public in core, see `called_in_core`.
+scenarios call everything public in core, see `coverage`.
 """
 
-import importlib
-import inspect
-import math
-import pkgutil
-import sys
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 from array_api_compat import array_namespace
 
-import fhl_ppl.core
-from fhl_ppl.core.adaptation import low_rank, warmup, welford
-from fhl_ppl.core.adaptation import metric as estimates
-from fhl_ppl.core.adaptation import tuning as tuning_rules
-from fhl_ppl.core.adaptation.plan import Plan
-from fhl_ppl.core.adaptation.settled import settled
-from fhl_ppl.core.adaptation.trajectory import Kind
-from fhl_ppl.core.adaptation.windows import window_ends
+from fhl_ppl.core import tuning as tuning_rules
+from fhl_ppl.core import warmup
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
-from fhl_ppl.core.leapfrog import PhasePoint, elastic_leapfrog
-from fhl_ppl.core.low_rank import LowRankMetric
-from fhl_ppl.core.metric import make_metric, reported
-from fhl_ppl.core.random_force import RandomForce
-from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
+from fhl_ppl.core.learners.windows import window_ends
+from fhl_ppl.core.metrics import dense_fit as estimates
+from fhl_ppl.core.metrics import low_rank_fit as low_rank
+from fhl_ppl.core.metrics import reported
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.metrics.low_rank import LowRankMetric
+from fhl_ppl.core.moments import welford
+from fhl_ppl.core.plan import Kind, Plan
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import Tuning, iterate, transition
+from fhl_ppl.core.target import RandomForce
+from fhl_ppl.core.trajectory.leapfrog import PhasePoint, elastic_leapfrog
+from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 from tests.targets import TARGETS
-
-FILE = Path(__file__).with_name("golden.npz")
-
-TOLERANCE = 1e-10
-"""Relative to the size of the numbers, for all libraries."""
 
 NUM_WARMUP = 50
 PARTICLES, GROUP_SIZE = 7, 4
 TARGET = TARGETS["skewed"]
-
-
-def make_inputs():
-    """All inputs, in NumPy: drawn once, with a fixed seed, and stored beside the outputs."""
-    rng = np.random.default_rng(20240521)
-    energy = rng.normal(size=(4, PARTICLES))
-    energy[1, [0, 3]] = np.nan, -np.inf
-    energy[2] = np.inf
-    energy[3, [1, 2, 5]] = energy[3, [0, 4, 4]]
-    root = rng.normal(size=(3, 3))
-    inputs = {
-        "energy": energy,
-        "candidate": rng.random((4, PARTICLES)) < 0.6,
-        "position": TARGET.sample(rng, PARTICLES),
-        "momentum": rng.normal(size=(PARTICLES, 3)),
-        "diag": np.array([0.5, 1.0, 1.6]),
-        "dense": root @ root.T / 3 + np.eye(3) / 2,
-        "step_size": np.array(0.3),
-        "num_steps": np.array(5.0),
-        "strength": np.array(1.5),
-    }
-    draws = (NUM_WARMUP, PARTICLES)
-    inputs["noise"] = rng.normal(size=(*draws, 3))
-    for name in ("role", "accept", "choice"):
-        inputs[name] = rng.random(draws)
-    inputs["directions"] = np.linalg.qr(rng.normal(size=(3, 2)))[0]
-    inputs["variance"] = np.array([2.5, 0.4])
-    return inputs
 
 
 def leader(inputs, control):
@@ -147,7 +107,7 @@ def one_transition(coupling, metric, adjusted, inputs, control, pulled=True, noi
 
 
 class WarmUp:
-    """A warm-up from exact draws, iteration by iteration; all that is learnt is in one vector.
+    """A warm-up from exact draws, iteration by iteration.
 
     With `adapt_step_size` each iteration is checked from the stored end of the one before:
     dual averaging turns a difference in the acceptance into one in log(step size) that is up to
@@ -192,12 +152,16 @@ class WarmUp:
         )
 
     def start(self, inputs):
-        """State and adaptation before the first iteration, as a vector."""
-        return _pack(self._begin(inputs))
+        """State and adaptation before the first iteration, as arrays by name."""
+        return by_name(self._begin(inputs))
 
-    def iterate(self, inputs, iteration, vector, control):
-        """One iteration, from vector to vector."""
-        state, adaptation = _unpack(vector, self._begin(inputs))
+    def iterate(self, inputs, iteration, arrays, control):
+        """One iteration, from arrays to arrays."""
+        known = from_names(arrays, self._begin(inputs))
+        return by_name(self._iterate(inputs, iteration, known, control))
+
+    def _iterate(self, inputs, iteration, known, control):
+        state, adaptation = known["state"], known["adaptation"]
         groups = make_groups(PARTICLES, GROUP_SIZE, like=state.position)
         draws = _draws(inputs, iteration)
         # A number in the library at hand, as the adapters have it.
@@ -215,17 +179,17 @@ class WarmUp:
         adaptation = warmup.update(
             self.plan, adaptation, groups, number, draws, state, info, control
         )
-        return _pack((state, adaptation))
+        return {"state": state, "adaptation": adaptation}
 
     def __call__(self, inputs, control):
         """All iterations; of interest is where they end."""
         end = control.fori_loop(
             0,
             NUM_WARMUP,
-            lambda iteration, vector: self.iterate(inputs, iteration, vector, control),
-            self.start(inputs),
+            lambda iteration, known: self._iterate(inputs, iteration, known, control),
+            self._begin(inputs),
         )
-        state, adaptation = _unpack(end, self._begin(inputs))
+        state, adaptation = end["state"], end["adaptation"]
         return {
             **state._asdict(),
             **adaptation.metric._asdict(),
@@ -240,7 +204,8 @@ class WarmUp:
     def _begin(self, inputs):
         state = State(inputs["position"], *TARGET.potential_and_gradient(inputs["position"]))
         step_size, inverse = inputs["step_size"], inputs[self.metric]
-        return state, warmup.start(self.plan, state, step_size, inverse)
+        adaptation = warmup.start(self.plan, state, step_size, inverse)
+        return {"state": state, "adaptation": adaptation}
 
 
 KINDS = (Kind(1, 0.4), Kind(2, 0.6), Kind(8, 0.4, min_num_steps=2))
@@ -270,78 +235,7 @@ STEPWISE = {
         "alternate", low_rank.from_scores, "diag", True, True, True, is_low_rank=True
     ),
 }
-"""Fully adapted warm-ups, of which every iteration is stored under "path"."""
-
-
-def load(scenario):
-    """Inputs, by name, and the stored outputs of a scenario."""
-    with np.load(FILE) as stored:
-        inputs, outputs = {}, {}
-        for key in stored:
-            kind, _, name = key.partition("/")
-            if kind == "inputs":
-                inputs[name] = stored[key]
-            elif kind == scenario:
-                outputs[name] = stored[key]
-    return inputs, outputs
-
-
-def assert_golden(outputs, expected):
-    """Compare outputs, given as NumPy arrays, with what is stored."""
-    assert set(outputs) == set(expected)
-    for name, want in expected.items():
-        have = outputs[name]
-        assert have.shape == want.shape, name
-        assert have.dtype.kind == want.dtype.kind, name
-        np.testing.assert_allclose(have, want, rtol=TOLERANCE, atol=TOLERANCE, err_msg=name)
-
-
-def assert_golden_path(scenario, start, iterate, iterations=range(NUM_WARMUP)):
-    """Compare every iteration, from the stored end of the one before.
-
-    `start()` and `iterate(iteration, vector)` take and give NumPy arrays.
-    """
-    path = load(scenario)[1]["path"]
-    np.testing.assert_allclose(start(), path[0], rtol=TOLERANCE, atol=TOLERANCE)
-    for k in iterations:
-        np.testing.assert_allclose(
-            iterate(k, path[k]),
-            path[k + 1],
-            rtol=TOLERANCE,
-            atol=TOLERANCE,
-            err_msg=f"iteration {k}",
-        )
-
-
-def called_in_core(run):
-    """Public functions and methods of core that `run()` calls, and all that there are."""
-    called = set()
-
-    def note(frame, event, argument):
-        if event == "call":
-            called.add(frame.f_code)
-
-    previous = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        run()
-    finally:
-        sys.setprofile(previous)
-    public = dict(_public_in_core())
-    return {name for name, code in public.items() if code in called}, set(public)
-
-
-def _public_in_core():
-    for module in pkgutil.walk_packages(fhl_ppl.core.__path__, "fhl_ppl.core."):
-        for name, value in vars(importlib.import_module(module.name)).items():
-            if getattr(value, "__module__", None) != module.name or name.startswith("_"):
-                continue
-            if inspect.isfunction(value):
-                yield f"{module.name}.{name}", value.__code__
-            elif inspect.isclass(value):
-                for method, function in vars(value).items():
-                    if inspect.isfunction(function) and not method.startswith("_"):
-                        yield f"{module.name}.{name}.{method}", function.__code__
+"""Fully adapted warm-ups, of which every iteration is stored."""
 
 
 def _metric(inputs, form):
@@ -359,24 +253,24 @@ def _draws(inputs, iteration):
     )
 
 
-def _pack(tree):
-    leaves = _leaves(tree)
-    xp = array_namespace(*leaves)
-    return xp.concat([xp.reshape(leaf, (-1,)) for leaf in leaves])
+def by_name(tree, prefix=""):
+    """Arrays of nested named tuples and dicts: "field.field"."""
+    if hasattr(tree, "shape"):
+        return {prefix: tree}
+    parts = tree._asdict() if hasattr(tree, "_asdict") else tree
+    found = {}
+    for name, part in parts.items():
+        found |= by_name(part, f"{prefix}.{name}" if prefix else name)
+    return found
 
 
-def _unpack(vector, like):
-    """Undo `_pack` into the shapes of `like`."""
-    xp = array_namespace(vector)
+def from_names(arrays, like, prefix=""):
+    """Undo `by_name` into the form of `like`."""
     if hasattr(like, "shape"):
-        return xp.reshape(vector, like.shape)
-    parts, end = [], 0
-    for part in like:
-        size = sum(math.prod(leaf.shape) for leaf in _leaves(part))
-        parts.append(_unpack(vector[end : end + size], part))
-        end += size
-    return like._make(parts) if hasattr(like, "_make") else tuple(parts)
-
-
-def _leaves(tree):
-    return [tree] if hasattr(tree, "shape") else [leaf for part in tree for leaf in _leaves(part)]
+        return arrays[prefix]
+    parts = like._asdict() if hasattr(like, "_asdict") else like
+    made = {
+        name: from_names(arrays, part, f"{prefix}.{name}" if prefix else name)
+        for name, part in parts.items()
+    }
+    return type(like)(**made)

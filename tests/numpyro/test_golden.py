@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import importorskip
-from tests.golden.scenarios import (
-    NUM_WARMUP,
-    SCENARIOS,
-    STEPWISE,
-    assert_golden,
-    assert_golden_path,
-    called_in_core,
-    load,
-)
+from tests.golden.coverage import called_in_core
+from tests.golden.files import assert_golden, assert_golden_path, load
+from tests.golden.scenarios import SCENARIOS, STEPWISE
 
 jax = importorskip("jax")
 from fhl_ppl.numpyro.control import JAX
@@ -29,7 +23,7 @@ def _float64():
 
 
 def load_inputs():
-    return {name: jax.numpy.asarray(value) for name, value in load("inputs")[0].items()}
+    return {name: jax.numpy.asarray(value) for name, value in load("inputs").items()}
 
 
 def run(scenario):
@@ -43,29 +37,32 @@ def as_numpy(outputs):
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_jax_gives_what_numpy_gave(scenario):
-    assert_golden(as_numpy(run(scenario)), load(scenario)[1])
+    assert_golden(as_numpy(run(scenario)), load(scenario))
 
 
 # Of the warm-ups, single iterations are enough: not compiled, each takes some tenths of a second.
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if "warm-up" not in name])
 def test_jax_gives_what_numpy_gave_without_jit(scenario):
     with jax.disable_jit():
-        assert_golden(as_numpy(run(scenario)), load(scenario)[1])
+        assert_golden(as_numpy(run(scenario)), load(scenario))
 
 
-def assert_path(scenario, iterations):
+def assert_path(scenario, iterations=None):
     inputs, warm_up = load_inputs(), STEPWISE[scenario]
     step = jax.jit(partial(warm_up.iterate, control=JAX))
 
-    def iterate(k, vector):
-        return step(inputs, k, jax.numpy.asarray(vector))
+    def start():
+        return as_numpy(warm_up.start(inputs))
 
-    assert_golden_path(scenario, lambda: warm_up.start(inputs), iterate, iterations)
+    def iterate(k, arrays):
+        return as_numpy(step(inputs, k, jax.tree.map(jax.numpy.asarray, arrays)))
+
+    assert_golden_path(scenario, start, iterate, iterations)
 
 
 @pytest.mark.parametrize("scenario", STEPWISE)
 def test_every_iteration_of_a_warm_up_gives_what_numpy_gave(scenario):
-    assert_path(scenario, range(NUM_WARMUP))
+    assert_path(scenario)
 
 
 @pytest.mark.parametrize("scenario", STEPWISE)
@@ -79,7 +76,7 @@ def test_single_precision_is_noticed():
     jax.config.update("jax_enable_x64", False)
     outputs = as_numpy(run("leapfrog joint dense"))
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_golden(outputs, load("leapfrog joint dense")[1])
+        assert_golden(outputs, load("leapfrog joint dense"))
 
 
 def trace(function, *arguments):
@@ -94,8 +91,8 @@ def test_single_precision_is_kept_where_double_is_enabled(scenario):
         for name, value in load_inputs().items()
     }
     start = STEPWISE[scenario].start(inputs)
-    assert start.dtype == np.float32
-    assert trace(STEPWISE[scenario].iterate, inputs, 9, start).dtype == np.float32
+    end = trace(STEPWISE[scenario].iterate, inputs, 9, start)
+    assert {value.dtype for value in [*start.values(), *end.values()]} == {np.dtype(np.float32)}
 
 
 def test_the_scenarios_call_all_that_is_public():

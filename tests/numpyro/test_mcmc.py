@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jax import random
 from numpyro.infer import MCMC
 
-from fhl_ppl.core.adaptation.low_rank import RANK
-from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metrics.low_rank import LowRankMetric
+from fhl_ppl.core.metrics.low_rank_fit import RANK
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.options import DENSE_LIMIT
 from tests.numpyro.models import EFFECT, eight_schools

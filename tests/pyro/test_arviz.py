@@ -12,8 +12,8 @@ from pyro.infer import MCMC, NUTS, config_enumerate
 from pyro.infer.mcmc.util import select_samples
 
 from fhl_ppl import moves, summary, to_arviz
-from fhl_ppl.core.adaptation.settled import Settled
-from fhl_ppl.core.jumps import MOVES
+from fhl_ppl.core.moves import MOVES
+from fhl_ppl.core.report import Report
 from fhl_ppl.diagnostics.arviz_lines import datasets
 from fhl_ppl.options import Options
 from fhl_ppl.pyro import FHL
@@ -110,7 +110,7 @@ class Particles:
         sites = {"mu": OrderedDict(n_eff=torch.tensor(1.0), r_hat=torch.tensor(1.0))}
         matrix = np.eye(4)
         weights = np.eye(4)[0], np.eye(len(MOVES))[0]
-        tuned = Settled(*map(np.asarray, (0.25, 1.5, 0.0)), np.arange(4.0), *weights)
+        tuned = Report(*map(np.asarray, (0.25, 1.5, 0.0)), np.arange(4.0), *weights)
         if self._one_process:
             return sites | self.statistics | {"inverse_mass_matrix": matrix, "tuned": tuned}
         by_chain = {

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from fhl_ppl.core.adaptation import tuning as tuning_rules
-from fhl_ppl.core.adaptation import warmup
+from fhl_ppl.core import tuning as tuning_rules
+from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.metric import reported
-from fhl_ppl.core.splitting import LEAPFROG, TWO_STAGE
+from fhl_ppl.core.iteration import iterate
+from fhl_ppl.core.metrics import reported
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.transition import iterate
+from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 from fhl_ppl.options import Options
 from fhl_ppl.pyro import FHL, MCMC, engine
-from fhl_ppl.pyro.arrays import NumpyArrays, TensorArrays
-from fhl_ppl.pyro.randomness import Randomness
+from fhl_ppl.pyro.run.arrays import NumpyArrays, TensorArrays
+from fhl_ppl.pyro.run.randomness import Randomness
 from tests.loops import draw
 
 NUM_PARTICLES, DIM, GROUP_SIZE = 10, 4, 4

@@ -10,9 +10,9 @@ from fhl_ppl.core.couplings.joint import Joint
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.leader import find_leader
 from fhl_ppl.options import Options
-from fhl_ppl.pyro.engine import Engine
-from fhl_ppl.pyro.layout import SiteLayout
-from fhl_ppl.pyro.potential import BatchedPotential
+from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.run.engine import Engine
 
 NUM_GROUPS = 100_000
 NUM_CHUNKS = 20

@@ -5,20 +5,15 @@ import pytest
 
 from fhl_ppl.core.control import PYTHON
 from tests.conftest import importorskip
-from tests.golden.scenarios import (
-    SCENARIOS,
-    STEPWISE,
-    assert_golden,
-    assert_golden_path,
-    called_in_core,
-    load,
-)
+from tests.golden.coverage import called_in_core
+from tests.golden.files import assert_golden, assert_golden_path, load
+from tests.golden.scenarios import SCENARIOS, STEPWISE
 
 torch = importorskip("torch")
 
 
 def load_inputs(dtype=torch.float64):
-    inputs = {name: torch.from_numpy(value) for name, value in load("inputs")[0].items()}
+    inputs = {name: torch.from_numpy(value) for name, value in load("inputs").items()}
     return {
         name: value.to(dtype) if value.is_floating_point() else value
         for name, value in inputs.items()
@@ -26,29 +21,39 @@ def load_inputs(dtype=torch.float64):
 
 
 def run(scenario, dtype=torch.float64):
-    outputs = SCENARIOS[scenario](load_inputs(dtype), PYTHON)
+    return as_numpy(SCENARIOS[scenario](load_inputs(dtype), PYTHON))
+
+
+def as_numpy(outputs):
     assert all(isinstance(value, torch.Tensor) for value in outputs.values())
     return {name: value.numpy() for name, value in outputs.items()}
 
 
+def as_torch(arrays):
+    return {name: torch.as_tensor(value) for name, value in arrays.items()}
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_torch_gives_what_numpy_gave(scenario):
-    assert_golden(run(scenario), load(scenario)[1])
+    assert_golden(run(scenario), load(scenario))
 
 
 @pytest.mark.parametrize("scenario", STEPWISE)
 def test_every_iteration_of_a_warm_up_gives_what_numpy_gave(scenario):
     inputs, warm_up = load_inputs(), STEPWISE[scenario]
 
-    def iterate(k, vector):
-        return warm_up.iterate(inputs, k, torch.from_numpy(vector), PYTHON).numpy()
+    def start():
+        return as_numpy(warm_up.start(inputs))
 
-    assert_golden_path(scenario, lambda: warm_up.start(inputs).numpy(), iterate)
+    def iterate(k, arrays):
+        return as_numpy(warm_up.iterate(inputs, k, as_torch(arrays), PYTHON))
+
+    assert_golden_path(scenario, start, iterate)
 
 
 def test_single_precision_is_noticed():
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_golden(run("leapfrog joint dense", torch.float32), load("leapfrog joint dense")[1])
+        assert_golden(run("leapfrog joint dense", torch.float32), load("leapfrog joint dense"))
 
 
 @pytest.mark.parametrize("default", [torch.float32, torch.float64])
@@ -73,10 +78,11 @@ def test_the_scenarios_call_all_that_is_public():
         for scenario in SCENARIOS.values():
             scenario(inputs, PYTHON)
         for scenario, warm_up in STEPWISE.items():
-            path = torch.as_tensor(load(scenario)[1]["path"])
+            path = as_torch(load(scenario))
             # A window ends with iteration 9, and 16 is one of jumps.
             for iteration in (9, 16):
-                warm_up.iterate(inputs, iteration, path[iteration], PYTHON)
+                before = {name: value[iteration] for name, value in path.items()}
+                warm_up.iterate(inputs, iteration, before, PYTHON)
 
     called, public = called_in_core(run_all)
     assert called == public

@@ -12,10 +12,10 @@ import torch
 from pyro.infer import NUTS, config_enumerate
 from torch.distributions.transforms import AffineTransform
 
-from fhl_ppl.core.low_rank import LowRankMetric
+from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.options import DENSE_LIMIT
 from fhl_ppl.pyro import FHL, MCMC
-from fhl_ppl.pyro.engine import Engine
+from fhl_ppl.pyro.run.engine import Engine
 
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
 CHAINS = 6
@@ -483,7 +483,7 @@ def test_warm_up_is_as_long_as_the_sampling_by_default():
 
 
 def test_progress_bar_shows_step_size_acceptance_and_pull(capsys, monkeypatch):
-    monkeypatch.setattr("fhl_ppl.pyro.progress.SECONDS_BETWEEN_MESSAGES", 0.0)
+    monkeypatch.setattr("fhl_ppl.pyro.run.progress.SECONDS_BETWEEN_MESSAGES", 0.0)
     # There Pyro shows no progress.
     for name in ("CI", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)

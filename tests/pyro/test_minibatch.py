@@ -15,8 +15,8 @@ from pyro import poutine
 from pyro.ops.stats import effective_sample_size
 
 from fhl_ppl.pyro import FHL, MCMC
-from fhl_ppl.pyro.batches import controlled, find_minibatch, subsampled_plates
-from fhl_ppl.pyro.engine import RandomForce
+from fhl_ppl.pyro.model.minibatch import controlled, find_minibatch, subsampled_plates
+from fhl_ppl.pyro.run.engine import RandomForce
 
 Z = 5.0
 """Threshold for |z| of 4 moments with an estimated standard error: a correct library fails in one

@@ -1,0 +1,188 @@
+"""What is said and asked of a constructor argument that both kernels share.
+
+`fhl_ppl.options.Options` lists those that do not depend on the backend, `FORCE` and `METRIC` the
+others. Docstrings and checks derive from the lists; signatures repeat them, for editors to show.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import Field, field, fields
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+Check = Callable[[str, Any], None]
+"""(name, value) -> None, or an error."""
+
+LOW_RANK = "low_rank"
+"""What `dense_mass` is called where it is scales and a few directions; None means it beyond."""
+
+FORCE = (
+    (
+        "gradient_fn : callable, optional",
+        "Stand-in for the gradient of the *potential* (not the score) of one particle: maps "
+        "{particle} to one shaped alike. It may be a surrogate, clipped, wrong or zero: the answer "
+        "stays exact, only the speed changes. Where it is not finite there is no force. For a "
+        "likelihood without a useful gradient, say piecewise constant or {simulator}: "
+        "``{no_gradient}``. Default: automatic differentiation.",
+    ),
+    (
+        "noisy_gradient : bool, default False",
+        "Whether `gradient_fn` draws random numbers (a minibatch, additive noise){noise}. It is "
+        "then evaluated once more an iteration, since noise must not be used twice: `n_steps` is "
+        "``L + 1``. The potential itself has to be exact.",
+    ),
+    (
+        "minibatch : bool, default False",
+        "Whether to take the gradient from a batch, and the energy in the Metropolis test from all "
+        "data: for a model with a `{library}.plate` that has a `subsample_size`, by whose indices "
+        "or `{library}.subsample` it takes its data. The batches are drawn afresh at every "
+        "evaluation, with replacement, and compared with the same batch at an `anchor`, which "
+        "takes most of the noise away. Exact, and worth its while where rows are many (10^5).",
+    ),
+    (
+        "anchor : {sites}, optional",
+        "The point that a minibatch's gradients are compared at: unconstrained values of one "
+        "particle. Any is exact; near the mode is best. Default: the mode, found by {optimiser} on "
+        "all data. Without `{starts}` all particles start at it.",
+    ),
+)
+"""Arguments that say which force moves the particles, with words that each backend fills in."""
+
+METRIC = (
+    "inverse_mass_matrix : array [D] or [D, D], or dict, optional",
+    "Initial M^-1, {order}; or a dict from tuples of site names to blocks. A metric of low rank "
+    "starts as a diagonal. Default: unit scales.",
+)
+"""The same of the metric to start from."""
+
+
+def argument(default: Any, check: Check, text: str, kind: str | None = None) -> Any:
+    """Make a field of `Options`.
+
+    Parameters
+    ----------
+    default
+        None stands for a choice that the text explains, and is not checked.
+    check
+        What to ask of a value.
+    text
+        For the docstrings.
+    kind
+        The type in words; by default that of the annotation.
+    """
+    return field(default=default, metadata={"check": check, "text": text, "kind": kind})
+
+
+def arguments_of(options: Any) -> list[Field]:
+    """Fields of `Options`, or of an instance, that are arguments."""
+    return [each for each in fields(options) if each.metadata]
+
+
+def parameters(options: type, **words: str) -> dict[str, str]:
+    """All shared arguments for a docstring, with a backend's `words`: for each head the text."""
+    entries = dict(FORCE)
+    for each in arguments_of(options):
+        kind = each.metadata["kind"] or _in_words(each.type)
+        default = "optional" if each.default is None else f"default {each.default!r}"
+        entries[f"{each.name} : {kind}, {default}"] = each.metadata["text"]
+    entries |= [METRIC]
+    return {head.format(**words): text.format(**words) for head, text in entries.items()}
+
+
+def _in_words(annotation: Any) -> str:
+    """The type, without the None that "optional" says."""
+    return getattr(annotation, "__name__", str(annotation)).removesuffix(" | None")
+
+
+def truth(name: str, value: Any) -> None:
+    """Insist on a truth value."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+
+
+def whole(wanted: str) -> Check:
+    """Insist on an integer that is at least 1; `wanted` says so."""
+
+    def check(name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{name} must be an integer, got {value!r}.")
+        if value < 1:
+            raise ValueError(f"{name} must be {wanted}, got {value}.")
+
+    return check
+
+
+def real(allowed: Callable[[float], bool], wanted: str) -> Check:
+    """Insist on a finite number that is `allowed`; `wanted` says what is."""
+
+    def check(name: str, value: Any) -> None:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"{name} must be a number, got {value!r}.") from None
+        if isinstance(value, bool):
+            raise TypeError(f"{name} must be a number, got {value!r}.")
+        if not (isfinite(number) and allowed(number)):
+            raise ValueError(f"{name} must be {wanted}, got {value}.")
+
+    return check
+
+
+def one_of(names: Collection[str]) -> Check:
+    """Insist on one of `names`."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, str) or value not in names:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, names))}, got {value!r}.")
+
+    return check
+
+
+def blocks(name: str, value: Any) -> None:
+    """Insist on what `dense_mass` may be; whether there are such sites, a model has to say."""
+    wanted = f"True, False, None, {LOW_RANK!r} or a list of tuples of site names"
+    if isinstance(value, str) and value != LOW_RANK:
+        raise ValueError(
+            f"{name} must be {wanted}, got {value!r}; for one site give [({value!r},)]."
+        )
+    if not isinstance(value, bool | str | list | tuple):
+        raise TypeError(f"{name} must be {wanted}, got {value!r}.")
+    if isinstance(value, list | tuple) and not all(
+        isinstance(block, str | tuple | list) for block in value
+    ):
+        raise TypeError(f"{name} must be a list of tuples of site names, got {value!r}.")
+
+
+def check_random_force(
+    has_gradient_fn: bool, noisy_gradient: bool, minibatch: bool, has_model: bool, anchor: Any
+) -> None:
+    """Check the arguments of `FHL` that ask for a random force.
+
+    Raises
+    ------
+    TypeError
+        If `noisy_gradient` or `minibatch` is not a bool.
+    ValueError
+        If one of them lacks what it needs, or contradicts another.
+    """
+    for name, value in {"noisy_gradient": noisy_gradient, "minibatch": minibatch}.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, got {value!r}.")
+    if noisy_gradient and not has_gradient_fn:
+        raise ValueError(
+            "noisy_gradient=True needs a gradient_fn: the energy itself has to be exact, so noise "
+            "can only be in a function of its own. For a model whose plate subsamples, set "
+            "minibatch=True instead."
+        )
+    if minibatch and has_gradient_fn:
+        raise ValueError(
+            "minibatch=True takes the gradient of the model's own batches; leave gradient_fn out."
+        )
+    if minibatch and not has_model:
+        raise ValueError(
+            "minibatch=True needs a model, with a plate that subsamples. With a potential_fn, give "
+            "a gradient_fn that draws the batch, and noisy_gradient=True."
+        )
+    if anchor is not None and not minibatch:
+        raise ValueError("anchor has a meaning with minibatch=True only; give both or neither.")

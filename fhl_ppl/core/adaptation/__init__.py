@@ -1,1 +1,0 @@
-"""What warm-up learns, one quantity a file; `warmup` puts them together."""

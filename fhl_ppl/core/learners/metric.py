@@ -1,0 +1,53 @@
+"""The mass matrix, renewed at the end of every window (section 7, metric)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, if_finite
+from fhl_ppl.core.metrics import AnyMetric
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.metrics.low_rank import make_low_rank
+from fhl_ppl.core.metrics.low_rank_fit import RANK
+from fhl_ppl.core.plan import Plan
+from fhl_ppl.core.state import State
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class MetricLearner(Steady):
+    """Fits the metric to what was seen.
+
+    Attributes
+    ----------
+    estimate
+        (positions, gradients, draws=n) -> metric: `from_scores` or `from_positions` of
+        `metrics.dense_fit` or `metrics.low_rank_fit`. None keeps the metric as it is.
+    """
+
+    estimate: Callable[..., AnyMetric] | None
+
+    @classmethod
+    def of(cls, plan: Plan) -> "MetricLearner":
+        """Take from the plan how it is fitted."""
+        return cls(plan.estimate_metric)
+
+    def start(self, state: State, given: Given) -> AnyMetric:
+        """Begin with what is given."""
+        return given.metric
+
+    def renew(self, own: AnyMetric, seen: Seen, before: Learnt, renewed: Learnt) -> AnyMetric:
+        """Fit anew; an estimate that is not finite is left out."""
+        if self.estimate is None:
+            return own
+        moments = before["moments"]
+        count = moments.independent_draws(seen.state.position.shape[0])
+        return if_finite(self.estimate(moments.positions, moments.gradients, draws=count), own)
+
+
+def first_metric(inverse_mass_matrix: Array, is_low_rank: bool) -> AnyMetric:
+    """Begin with M^-1, [dim] or [dim, dim]; of low rank it starts as a diagonal."""
+    if is_low_rank:
+        return make_low_rank(inverse_mass_matrix, min(RANK, len(inverse_mass_matrix)))
+    return make_metric(inverse_mass_matrix)

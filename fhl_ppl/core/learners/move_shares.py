@@ -1,0 +1,225 @@
+"""Shares of the moves: trajectories and jumps, mixed by what each is worth (section 8).
+
+A move's worth is its expected squared jump per gradient, taken where it is needed: the jumps along
+the direction in which the whitened posterior is widest count apart from the rest, and more, the
+slower all moves together are there. Two distant modes are such a direction.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.learners.cost import Cost
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.moves.choice import Choice
+from fhl_ppl.core.plan import Plan
+from fhl_ppl.core.state import State
+
+Array = Any
+
+TRIAL_SHARE = 0.03
+"""Probability that each jump keeps in warm-up, so that its worth goes on being measured."""
+JUMP_FLOOR = 0.005
+"""The same when sampling: what looks useless may still be the one way to a mode."""
+TRAJECTORY_FLOOR = 0.5
+"""Probability that trajectories keep: a particle far out in a tail refuses every jump, they free
+it."""
+KIND_TRIAL = 0.1
+"""Share of the trajectories that each kind of them keeps in warm-up."""
+TRAJECTORY_TRIAL = 0.15
+"""Probability that trajectories of several kinds keep in warm-up: each tunes a step of its own."""
+HANDICAP = 0.4
+"""Factor on the worth of a jump: where it is refused it is refused many times in a row."""
+SHARPNESS = 8.0
+"""Weights go as worth^SHARPNESS."""
+NEED = 3.0
+"""The two kinds of direction count as (rate of all moves together)^-NEED."""
+MEMORY = 0.5
+"""Share of the record kept when the metric changes, and with it the unit of the jumps."""
+
+
+class Shares(NamedTuple):
+    """Options and what they have achieved: the kinds of trajectories, most often one, then jumps.
+
+    Attributes
+    ----------
+    kinds, jumps
+        Probabilities of each kind of trajectory, [kind], and of each jump on offer, [jump].
+    rate
+        Sums of the expected squared jumps along the widest direction, and of the mean square along
+        all; in units of the variance there, shape [option, 2].
+    cost
+        Gradients that the option took, or what they cost, shape [option].
+    """
+
+    kinds: Array
+    jumps: Array
+    rate: Array
+    cost: Array
+
+
+@dataclass(frozen=True)
+class MoveShares(Steady):
+    """Weighs trajectories of each kind and the jumps on offer.
+
+    Attributes
+    ----------
+    names
+        The jumps on offer; empty if there are none.
+    kinds
+        How many kinds of trajectories there are.
+    trajectory_floor, jump_floor
+        Shares of the iterations that trajectories, and each of the jumps, keep.
+    cost
+        What an iteration costs.
+    """
+
+    names: tuple[str, ...]
+    kinds: int
+    trajectory_floor: float
+    jump_floor: float
+    cost: Cost
+
+    @classmethod
+    def of(cls, plan: Plan) -> "MoveShares":
+        """Take from the plan what there is to choose from."""
+        return cls(
+            plan.jumps,
+            len(plan.kinds) or 1,
+            plan.trajectory_floor,
+            plan.jump_floor,
+            Cost(plan.energy_cost, plan.force_cost),
+        )
+
+    def start(self, state: State, given: Given) -> Shares:
+        """Begin with trajectories alone, of all kinds: there is nothing yet to jump by."""
+        xp = array_namespace(state.position)
+        return start(xp.zeros_like(state.potential_energy[0]), self.kinds, len(self.names))
+
+    def observe(self, own: Shares, seen: Seen, learnt: Learnt) -> Shares:
+        """Record how far a move came, at what cost."""
+        if not self._chooses:
+            return own
+        info, tuning = seen.info, seen.tuning
+        return record(
+            own,
+            tuning.jump,
+            info.squared_jump,
+            info.principal_jump,
+            learnt["fitted_gaussian"].variance,
+            self.cost.of(info),
+            seen.state.position.shape[1],
+            tuning.kind,
+        )
+
+    def renew(self, own: Shares, seen: Seen, before: Learnt, renewed: Learnt) -> Shares:
+        """Weigh what was recorded; every move stays on trial."""
+        return self._reweigh(own, on_trial=True)
+
+    def settle(self, own: Shares) -> Shares:
+        """Settle on what paid, and on the floors."""
+        return self._reweigh(own, on_trial=False)
+
+    @property
+    def _chooses(self) -> bool:
+        return bool(self.names) or self.kinds > 1
+
+    def _reweigh(self, own: Shares, on_trial: bool) -> Shares:
+        if not self._chooses:
+            return own
+        return reweigh(own, on_trial, self.trajectory_floor, self.jump_floor)
+
+
+def start(like: Array, kinds: int, jumps: int) -> Shares:
+    """Begin with trajectories of all kinds alone; arrays typed as the scalar `like`."""
+    xp = array_namespace(like)
+    zero = xp.stack([0 * like] * (kinds + jumps))
+    each = xp.stack([0 * like + 1 / kinds] * kinds)
+    return Shares(each, zero[kinds:], xp.stack([zero, zero], axis=1), zero)
+
+
+def record(
+    shares: Shares,
+    choice: Choice | None,
+    squared_jump: Array,
+    principal_jump: Array,
+    variance: Array,
+    cost: Array,
+    dim: int,
+    kind: Array | None = None,
+) -> Shares:
+    """Add the jumps [particle] of one iteration at a `cost`, scalar, for each particle.
+
+    `choice` is None where there are no jumps, `kind` is that of the trajectory if there are
+    several, and `variance` that of the widest direction.
+    """
+    xp = array_namespace(squared_jump)
+    # An integer among the factors would make double precision of single precision in NumPy.
+    option = xp.ones_like(squared_jump[:, None])
+    if kind is not None:
+        option = option * xp.astype(kind, squared_jump.dtype)
+    if choice is not None:
+        happens = xp.zeros_like(squared_jump[0]) + choice.happens
+        jumped = xp.astype(choice.chosen, squared_jump.dtype) * happens
+        option = xp.concat([option * (1 - happens), jumped], axis=1)
+    rates = xp.stack(
+        [
+            principal_jump / xp.where(variance > 0, variance, xp.ones_like(variance)),
+            squared_jump / dim,
+        ],
+        axis=1,
+    )
+    return shares._replace(
+        rate=shares.rate + xp.matrix_transpose(option) @ rates,
+        cost=shares.cost + xp.sum(option, axis=0) * cost,
+    )
+
+
+def reweigh(
+    shares: Shares, on_trial: bool, trajectory_floor: float, jump_floor: float = JUMP_FLOOR
+) -> Shares:
+    """Turn the record into weights; without one the jumps, if on trial, begin with their share."""
+    kinds = shares.kinds.shape[0]
+    xp = array_namespace(shares.kinds)
+    tried = shares.cost > 0
+    rate = shares.rate / xp.where(tried, shares.cost, xp.ones_like(shares.cost))[:, None]
+    together = xp.sum(shares.cost[:, None] * rate, axis=0)
+    together = xp.where(together > 0, together, xp.ones_like(together))
+    need = (xp.min(together) / together) ** NEED
+    worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
+    is_jump = xp.cumulative_sum(xp.ones_like(worth)) > kinds
+    among_kinds = _kinds_alone(worth, is_jump, kinds, on_trial)
+    worth = xp.where(is_jump, HANDICAP * worth, worth)
+    best = xp.max(worth)
+    score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
+    by_trajectories = xp.sum(xp.where(is_jump, xp.zeros_like(score), score))
+    score = xp.where(is_jump, score, by_trajectories * among_kinds)
+    known = xp.any(tried & is_jump)
+    weight = xp.where(known & (best > 0), score, among_kinds)
+    weight = weight / xp.sum(weight)
+    going = max(trajectory_floor, TRAJECTORY_TRIAL) if kinds > 1 else trajectory_floor
+    full = xp.ones_like(worth)
+    if on_trial:
+        floor = xp.where(is_jump, max(TRIAL_SHARE, jump_floor) * full, going * among_kinds)
+    else:
+        # What was never on trial has nothing to stand on.
+        floor = xp.where(is_jump, jump_floor * full, trajectory_floor * among_kinds)
+        floor = xp.where(known, floor, xp.zeros_like(floor))
+    weight = floor + (1 - xp.sum(floor)) * weight
+    return Shares(weight[:kinds], weight[kinds:], MEMORY * shares.rate, MEMORY * shares.cost)
+
+
+def _kinds_alone(worth: Array, is_jump: Array, kinds: int, on_trial: bool) -> Array:
+    """Weights of the kinds of trajectories among themselves, 0 for jumps, shape [option]."""
+    xp = array_namespace(worth)
+    none = xp.zeros_like(worth)
+    if kinds == 1:
+        return xp.where(is_jump, none, xp.ones_like(worth))
+    worth = xp.where(is_jump, none, worth)
+    best = xp.max(worth)
+    score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
+    score = xp.where(is_jump, none, xp.where(best > 0, score, xp.ones_like(score)))
+    weight = score / xp.sum(score)
+    if not on_trial:
+        return weight
+    return xp.where(is_jump, none, KIND_TRIAL + (1 - kinds * KIND_TRIAL) * weight)

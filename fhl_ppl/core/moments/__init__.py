@@ -1,0 +1,1 @@
+"""Moments of what the particles have seen, and what they are worth (section 7)."""

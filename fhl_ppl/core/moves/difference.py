@@ -1,0 +1,52 @@
+"""Difference jump (section 8): q' = q +- gamma (q_j - q_k), the partners j and k resting.
+
+Every follower tosses a coin of its own for the sign, so that given the pair its proposal is
+symmetric and needs no correction (ter Braak 2006, "A Markov Chain Monte Carlo version of the
+genetic algorithm differential evolution"). One sign for all would tie the followers together:
+given it, no follower's jump is symmetric.
+"""
+
+from math import sqrt
+from typing import Any
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.groups import Groups, spread, to_groups
+from fhl_ppl.core.moves.move import Offer, Scene
+
+Array = Any
+
+
+class Difference:
+    """A shift short enough to be accepted: 2.38 / sqrt(2 dim) is best on a Gaussian."""
+
+    needs_partners = True
+    uniforms = 0
+
+    def offer(self, scene: Scene) -> Offer:
+        """Shift every particle along the line between two scouts."""
+        return shift(scene, 2.38 / sqrt(2 * scene.position.shape[1]))
+
+
+def shift(scene: Scene, gamma: float) -> Offer:
+    """Offer q +- gamma (q_j - q_k)."""
+    xp = array_namespace(scene.position)
+    apart = partner_difference(scene.groups, scene.is_scout, scene.role, scene.position)
+    signed = gamma * xp.sign(scene.noise[:, 0])
+    return Offer(scene.position + signed[:, None] * apart, xp.zeros_like(signed))
+
+
+def partner_difference(groups: Groups, is_scout: Array, role: Array, position: Array) -> Array:
+    """q_j - q_k of the two scouts with the lowest `role`, shape [particle, dim].
+
+    0 in groups with a single scout.
+    """
+    xp = array_namespace(position)
+    seats = to_groups(groups, xp.where(is_scout, role, xp.inf))
+    seats = xp.where(groups.present, seats, xp.inf)
+    order = xp.argsort(seats, axis=1)
+    rows = groups.first_seat
+    first = xp.take(groups.members, rows + order[:, 0], axis=0)
+    second = xp.take(groups.members, rows + order[:, min(1, seats.shape[1] - 1)], axis=0)
+    both = xp.take(is_scout, second, axis=0) & (first != second)
+    apart = xp.take(position, first, axis=0) - xp.take(position, second, axis=0)
+    return spread(groups, xp.where(both[:, None], apart, 0.0))

@@ -1,0 +1,38 @@
+"""Rotation about the scouts' mean (section 8): they rest, so it is a centre like any other."""
+
+from math import pi
+from typing import Any
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.groups import group_sum, spread
+from fhl_ppl.core.moves.move import Offer, Scene
+from fhl_ppl.core.moves.rotation import rotate
+
+Array = Any
+
+
+class MeanRotation:
+    """A turn about the scouts' mean, weighted by exp(-U), by up to half a turn.
+
+    About partners, where no Gaussian is centred, half turns pay: they lead to the other side.
+    """
+
+    needs_partners = True
+    uniforms = 0
+
+    def offer(self, scene: Scene) -> Offer:
+        """Turn by the iteration's share of half a turn."""
+        xp = array_namespace(scene.position)
+        half = 2 * xp.full_like(scene.potential_energy, pi / 2)
+        centre = weighted_mean(scene)
+        return rotate(scene.fitted.metric, centre, half * scene.turn, scene.position, scene.xi)
+
+
+def weighted_mean(scene: Scene) -> Array:
+    """sum_j w_j q_j over the scouts with w_j ~ exp(-U_j), shape [particle, dim]."""
+    xp = array_namespace(scene.position)
+    weight = xp.exp(scene.leader.potential_energy - scene.potential_energy)
+    weight = xp.where(scene.is_scout, weight, xp.zeros_like(weight))
+    total = group_sum(scene.groups, weight)
+    summed = group_sum(scene.groups, weight[:, None] * scene.position)
+    return spread(scene.groups, summed / total[:, None])

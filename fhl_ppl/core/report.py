@@ -1,0 +1,69 @@
+"""What warm-up has settled on, in the numbers that a reader of the run wants to see."""
+
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.learners.learner import Learnt
+from fhl_ppl.core.learners.trajectory_length import of_kinds, share_beyond
+from fhl_ppl.core.sampler import Sampler
+
+Array = Any
+
+
+class Report(NamedTuple):
+    """What all iterations after warm-up have in common.
+
+    Attributes
+    ----------
+    step_size
+        eta, scalar, of the most frequent kind of trajectory; steps are a little shorter where a
+        whole number of them has to make up T.
+    trajectory_length
+        T before the jitter, in units of the whitened space, scalar.
+    capped
+        Share of the trajectories that `max_num_steps` cuts short, scalar.
+    kappa, pull_weight
+        The pulls on offer, as lambda T^2, and their probabilities, shape [option].
+    move_weight
+        Probabilities of the trajectories and of each of the jumps on offer, shape [move].
+    """
+
+    step_size: Array
+    trajectory_length: Array
+    capped: Array
+    kappa: Array
+    pull_weight: Array
+    move_weight: Array
+
+
+def report(sampler: Sampler, learnt: Learnt) -> Report:
+    """Read it off what has been learnt, once warm-up is over."""
+    trajectories = sampler.learners["trajectory_length"]
+    shares, mixture = learnt["move_shares"], learnt["pull"]
+    step_size = sampler.learners["step_size"].step_size(learnt["step_size"])
+    xp = array_namespace(step_size)
+    max_num_steps: Any = trajectories.max_num_steps
+    if trajectories.kinds:
+        most_used = xp.argmax(shares.kinds)
+        step_size = xp.take(step_size, most_used)
+        max_num_steps = xp.take(
+            of_kinds(trajectories.kinds, "max_num_steps", shares.kinds), most_used
+        )
+    length = trajectories.length(learnt["trajectory_length"])
+    capped = 0 * step_size
+    if trajectories.num_steps is not None:
+        length = trajectories.num_steps * step_size
+    else:
+        reach = max_num_steps * step_size
+        if trajectories.given is None:
+            capped = share_beyond(reach, length)
+        else:
+            capped = capped + 1 * (length > reach)
+    return Report(
+        step_size,
+        length,
+        capped,
+        mixture.kappa,
+        mixture.weight / xp.sum(mixture.weight),
+        xp.concat([xp.sum(shares.kinds)[None], shares.jumps]),
+    )

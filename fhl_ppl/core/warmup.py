@@ -1,0 +1,66 @@
+"""Warm-up: all particles feed one estimate, and everything is frozen afterwards (section 7)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fhl_ppl.core.learners.learner import Given, Learner, Learnt, Seen
+from fhl_ppl.core.learners.metric import first_metric
+from fhl_ppl.core.state import State
+
+if TYPE_CHECKING:
+    from fhl_ppl.core.sampler import Sampler
+
+Array = Any
+
+
+def start(sampler: "Sampler", state: State, step_size: Array, inverse_mass_matrix: Array) -> Learnt:
+    """Begin with a step size (scalar) and M^-1 ([dim] or [dim, dim])."""
+    given = Given(step_size, first_metric(inverse_mass_matrix, sampler.is_low_rank))
+    return {name: one.start(state, given) for name, one in sampler.learners.items()}
+
+
+def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> Learnt:
+    """Learn from an iteration, renew at the end of a window, and settle at the end of warm-up."""
+    learners, cond = sampler.learners, seen.control.cond
+    done = seen.iteration + 1
+    window_ended = sum((done == end) * 1 for end in sampler.window_ends) > 0
+    learnt = observe(learners, learnt, seen)
+    learnt = cond(window_ended, lambda known: renew(learners, known, seen), _same, learnt)
+    return cond(done == sampler.num_warmup, lambda known: settle(learners, known), _same, learnt)
+
+
+def observe(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> Learnt:
+    """Let everybody learn from an iteration; some learn nothing from jumps."""
+
+    def those(from_jumps: bool) -> Learnt:
+        return {
+            name: one.observe(learnt[name], seen, learnt)
+            for name, one in learners.items()
+            if one.learns_from_jumps == from_jumps
+        }
+
+    def unchanged(_: Any) -> Learnt:
+        return {name: learnt[name] for name, one in learners.items() if not one.learns_from_jumps}
+
+    jump = seen.tuning.jump
+    if jump is None:
+        return those(True) | those(False)
+    careful = seen.control.cond(jump.happens > 0, unchanged, lambda _: those(False), learnt)
+    return those(True) | careful
+
+
+def renew(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> Learnt:
+    """End a window, in the order of the registry."""
+    renewed: Learnt = {}
+    for name, one in learners.items():
+        renewed[name] = one.renew(learnt[name], seen, learnt, renewed)
+    return renewed
+
+
+def settle(learners: Mapping[str, Learner], learnt: Learnt) -> Learnt:
+    """Freeze everything."""
+    return {name: one.settle(learnt[name]) for name, one in learners.items()}
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -1,0 +1,171 @@
+"""What is sampled: a model or a potential, where it starts, and the force that moves particles."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.flatten_util import ravel_pytree
+from numpyro.util import identity
+
+from fhl_ppl.arguments import check_random_force
+from fhl_ppl.core.target import Target
+from fhl_ppl.numpyro.model import minibatch as batches
+from fhl_ppl.numpyro.model import potential, starts
+
+Array = Any
+
+
+class Problem:
+    """The arguments of `FHL` that say what to sample by which force; its docstring explains them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is of the wrong kind, or two contradict each other.
+    """
+
+    def __init__(
+        self,
+        model: Callable | None,
+        potential_fn: Callable | None,
+        *,
+        gradient_fn: Callable | None,
+        noisy_gradient: bool,
+        minibatch: bool,
+        anchor: Any,
+        init_strategy: Callable,
+        forward_mode: bool,
+        evaluation: str,
+    ) -> None:
+        if (model is None) == (potential_fn is None):
+            given = "neither" if model is None else "both"
+            raise ValueError(f"Exactly one of model and potential_fn must be given, got {given}.")
+        for name, value in {
+            "model": model,
+            "potential_fn": potential_fn,
+            "gradient_fn": gradient_fn,
+        }.items():
+            if not (value is None or callable(value)):
+                raise TypeError(f"{name} must be callable, got {value!r}.")
+        check_random_force(
+            gradient_fn is not None, noisy_gradient, minibatch, model is not None, anchor
+        )
+        if not callable(init_strategy):
+            raise TypeError(
+                f"init_strategy must be callable, such as init_to_median, got {init_strategy!r}."
+            )
+        if minibatch and forward_mode:
+            raise ValueError(
+                "minibatch=True differentiates in reverse; leave out "
+                "forward_mode_differentiation=True."
+            )
+        if evaluation not in potential.EVALUATIONS:
+            raise ValueError(f'evaluation must be "vmap" or "map", got {evaluation!r}.')
+        self._subsampling_model = model if minibatch else None
+        self.model = batches.with_all_rows(model) if minibatch and model else model
+        self.gradient_fn = gradient_fn
+        self._potential_fn = potential_fn
+        self._noisy_gradient = noisy_gradient
+        self._anchor = anchor
+        self._init_strategy = init_strategy
+        self._forward_mode = forward_mode
+        self._evaluation = evaluation
+        self._forget()
+
+    def _forget(self) -> None:
+        self._potential_fn_generator: Callable | None = None
+        self._postprocess_fn: Callable | None = None
+        self._plates: dict[str, tuple[int, int]] = {}
+        self.unravel: Callable[[Array], Any] | None = None
+
+    def __getstate__(self) -> dict:
+        """Leave out what `start` sets: functions in it cannot be pickled."""
+        problem = object.__new__(type(self))
+        problem.__dict__.update(self.__dict__)
+        problem._forget()
+        return problem.__dict__
+
+    @property
+    def trusts_gradient(self) -> bool:
+        """Whether the force is the gradient of the potential, be it of a batch."""
+        return self.gradient_fn is None
+
+    @property
+    def batch_shares(self) -> tuple[float, ...]:
+        """Share of its rows that each plate draws; empty without minibatches."""
+        return batches.shares(self._plates)
+
+    def start(self, keys: Array, init_params: Any, model_args: tuple, model_kwargs: dict) -> Any:
+        """Unconstrained sites of every particle, leaves [particle, ...]; `keys` [particle].
+
+        Raises
+        ------
+        ValueError
+            If no start is found, or what was given does not fit.
+        """
+        if self._subsampling_model is not None:
+            self._plates = batches.subsampled_plates(
+                self._subsampling_model, keys[0], model_args, model_kwargs
+            )
+        if self.model is None:
+            z = starts.needed(init_params)
+        else:
+            z, self._potential_fn_generator, self._postprocess_fn = starts.from_model(
+                keys,
+                self.model,
+                model_args,
+                model_kwargs,
+                init_params,
+                init_strategy=self._init_strategy,
+                forward_mode_differentiation=self._forward_mode,
+                validate_grad=self.trusts_gradient,
+            )
+        first = jax.tree.map(lambda leaf: leaf[0], z)
+        _, self.unravel = ravel_pytree(first)
+        potential.check_potential(self._potential(model_args, model_kwargs), first)
+        if self.gradient_fn is not None:
+            noise = (keys[0],) if self._noisy_gradient else ()
+            potential.check_gradient_fn(self.gradient_fn, first, *noise)
+        return z
+
+    def find_anchor(
+        self, start: Any, model_args: tuple, model_kwargs: dict
+    ) -> batches.Anchor | None:
+        """What batches are compared at, from one particle's pytree; None without minibatches."""
+        if self._subsampling_model is None:
+            return None
+        given = self._anchor is not None
+        if given:
+            start = starts.as_anchor(self._anchor, start)
+        return batches.find_anchor(self._potential(model_args, model_kwargs), start, given)
+
+    def force(
+        self, model_args: tuple, model_kwargs: dict, keys: Array, anchor: batches.Anchor | None
+    ) -> Target:
+        """What `core` moves particles by; noise comes from `keys` [particle]."""
+        unravel = self.unravel
+        assert unravel is not None, "`start` comes first."
+        potential_fn = self._potential(model_args, model_kwargs)
+        if anchor is not None:
+            of_batch = batches.controlled(potential_fn, self._plates, anchor, unravel)
+            return potential.batch_force(potential_fn, of_batch, unravel, keys, self._evaluation)
+        if self._noisy_gradient:
+            assert self.gradient_fn is not None
+            return potential.noisy_force(
+                potential_fn, self.gradient_fn, unravel, keys, self._evaluation
+            )
+        return potential.potential_and_gradient(
+            potential_fn, self.gradient_fn, unravel, self._forward_mode, self._evaluation
+        )
+
+    def postprocess_fn(self, model_args: tuple, model_kwargs: dict) -> Callable:
+        """Map from unconstrained to constrained sites, with the deterministic ones."""
+        if self._postprocess_fn is None:
+            return identity
+        return self._postprocess_fn(*model_args, **model_kwargs)
+
+    def _potential(self, model_args: tuple, model_kwargs: dict) -> Callable:
+        if self._potential_fn is not None:
+            return self._potential_fn
+        assert self._potential_fn_generator is not None
+        return self._potential_fn_generator(*model_args, **model_kwargs)

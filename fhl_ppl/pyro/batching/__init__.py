@@ -1,0 +1,1 @@
+"""Functions of one particle made into functions of all of them."""

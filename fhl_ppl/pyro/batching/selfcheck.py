@@ -1,0 +1,135 @@
+"""Compare a batched function with the plain one, before it is trusted."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fhl_ppl.pyro.model.one_particle import Outputs, Quantity
+
+# Rounding differs between a batch and a loop, and long sums in float32 cancel. What the check is
+# there to catch (a sum over particles, a frozen branch) is wrong by far more.
+_RELATIVE_ERROR = {torch.float64: 1e-7, torch.float32: 1e-3}
+_RELATIVE_ERROR_SHORT = 3e-2
+
+# At most this many particles are evaluated one by one for a check.
+_ROWS = 4
+
+# How far from the given positions the second set of points lies, particle by particle.
+# Unconstrained parameters are of order one; steps to where there is no density are made shorter.
+_STEPS = (0.1, 0.3, 1.0, 2.0)
+_SHORTER = (1.0, 0.1, 0.01)
+
+
+class Reference(NamedTuple):
+    """Positions with the plain function's results.
+
+    Attributes
+    ----------
+    position : Tensor [N, D]
+        A few positions, repeated to the number of particles.
+    outputs : tuple of Tensor
+        Energies ``[N]`` and/or gradients ``[N, D]``, as the quantity has them.
+    finite : bool
+        Whether all energies are finite.
+    """
+
+    position: Tensor
+    outputs: Outputs
+    finite: bool
+
+
+def references(quantity: Quantity, position: Tensor) -> list[Reference]:
+    """Evaluate the plain function at the given positions and at others around them.
+
+    The global random state is left alone.
+
+    Parameters
+    ----------
+    quantity : Quantity
+    position : Tensor [N, D]
+
+    Returns
+    -------
+    list of Reference
+        Two sets of points, the given ones first.
+
+    Raises
+    ------
+    ValueError
+        If the function gives different values for the same position.
+    """
+    count = min(len(position), _ROWS)
+    rows = torch.linspace(0, len(position) - 1, count).round().long().to(position.device)
+    points = position[rows]
+    repeats = torch.arange(len(position), device=position.device) % count
+    first = _reference(quantity, points, repeats)
+    again = _reference(quantity, points, repeats)
+    difference = _difference(quantity, again.outputs, first.outputs)
+    if difference:
+        raise ValueError(_random_message(quantity, difference))
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(points.shape, generator=generator, dtype=torch.float64)
+    move = (noise * torch.tensor(_STEPS)[:count, None]).to(position)
+    for scale in _SHORTER:
+        second = _reference(quantity, points + scale * move, repeats)
+        if second.finite:
+            break
+    return [first, second]
+
+
+def disagreement(
+    quantity: Quantity, batched: Callable[[Tensor], Outputs], checks: list[Reference]
+) -> str:
+    """Compare a batched function with references.
+
+    Parameters
+    ----------
+    quantity : Quantity
+    batched : callable
+        ``[N, D] -> tuple of tensors``, as `Quantity.harmless` returns it.
+    checks : list of Reference
+
+    Returns
+    -------
+    str
+        What differs by how much; empty if nothing does.
+    """
+    for check in checks:
+        difference = _difference(quantity, batched(check.position), check.outputs)
+        if difference:
+            return difference
+    return ""
+
+
+def _reference(quantity: Quantity, points: Tensor, repeats: Tensor) -> Reference:
+    outputs = quantity.one_by_one(points)
+    named = dict(zip(quantity.fields, outputs, strict=True))
+    finite = bool(torch.isfinite(named["energy"]).all()) if "energy" in named else True
+    return Reference(points[repeats], tuple(value[repeats] for value in outputs), finite)
+
+
+def _difference(quantity: Quantity, actual: Outputs, expected: Outputs) -> str:
+    for field, a, e in zip(quantity.fields, actual, expected, strict=True):
+        if a.shape != e.shape:
+            return f"its {field} has shape {tuple(a.shape)} and not {tuple(e.shape)}"
+        relative = _RELATIVE_ERROR.get(e.dtype, _RELATIVE_ERROR_SHORT)
+        scale = 1 + (e.abs() if field == "energy" else e.abs().amax(-1, keepdim=True))
+        # Infinite energies may be equal though their difference is NaN.
+        wrong = (a != e) & ~((a - e).abs() <= relative * scale)
+        if wrong.any():
+            got, wanted = a[wrong][0].item(), e[wrong][0].item()
+            return f"its {field} is {got:.10g} where one particle alone gives {wanted:.10g}"
+    return ""
+
+
+def _random_message(quantity: Quantity, difference: str) -> str:
+    if quantity.origin == "gradient_fn":
+        remedy = "pass noisy_gradient=True if its randomness is meant"
+    else:
+        remedy = (
+            "the energy must be a deterministic function of the parameters; take dropout, "
+            "subsampling and other random draws out of the model"
+        )
+    return f"{quantity.origin} is random: evaluated twice at one position, {difference}; {remedy}"

@@ -1,0 +1,160 @@
+"""Where particles start: at points of finite potential, or nowhere."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.one_particle import Quantity, Sites, is_rejection
+from fhl_ppl.pyro.model.why_not import WhyNot
+
+Result = TypeVar("Result")
+
+# Draws per particle, as in Pyro's own search.
+_TRIES = 100
+
+
+def tried(action: Callable[[], Result]) -> Result:
+    """Run what draws from a model until it goes through.
+
+    A draw may have no density, and some operations, such as a Cholesky factorisation, raise then.
+
+    Parameters
+    ----------
+    action : callable
+
+    Returns
+    -------
+    Whatever `action` returns.
+
+    Raises
+    ------
+    ValueError
+        If none of 100 tries goes through.
+    """
+    for _ in range(_TRIES):
+        try:
+            return action()
+        except Exception as error:
+            if not is_rejection(error):
+                raise
+            last = error
+    raise ValueError(
+        f"running the model raised {type(last).__name__} in each of {_TRIES} tries, which start at "
+        f"different values: {last}. Check the matrices and arguments that the model computes, or "
+        "pass init_strategy=pyro.infer.autoguide.init_to_value(values=...)"
+    ) from last
+
+
+def found_starts(
+    quantity: Quantity,
+    layout: SiteLayout,
+    num_particles: int,
+    draw: Callable[[], Sites],
+    why_not: WhyNot,
+) -> Tensor:
+    """Draw until every particle has a valid start of its own.
+
+    Parameters
+    ----------
+    quantity : Quantity
+        What has to be finite at a start.
+    layout : SiteLayout
+    num_particles : int
+    draw : callable
+        Draws one particle's unconstrained sites.
+    why_not : callable
+        Says what is wrong with a draw.
+
+    Returns
+    -------
+    Tensor [N, D]
+
+    Raises
+    ------
+    ValueError
+        If 100 draws per particle do not suffice.
+    """
+    starts: list[Tensor] = []
+    tries = _TRIES * num_particles
+    for _ in range(tries):
+        sites = tried(draw)
+        row = layout.flatten(sites)
+        if _is_valid(quantity, row):
+            starts.append(row)
+        if len(starts) == num_particles:
+            return torch.stack(starts)
+    raise ValueError(
+        f"only {len(starts)} of {num_particles} particles found a start with finite "
+        f"{_needs(quantity)} in {tries} draws. The last draw: {why_not(sites)}. Check the "
+        "data against the support of the sites named, or pass initial_params or "
+        "init_strategy=pyro.infer.autoguide.init_to_value(values=...)"
+    )
+
+
+def given_starts(
+    quantity: Quantity,
+    layout: SiteLayout,
+    num_particles: int,
+    initial_params: Mapping[str, Tensor],
+    why_not: WhyNot | None,
+) -> Tensor:
+    """Check the starts a user gave.
+
+    Parameters
+    ----------
+    quantity : Quantity
+        What has to be finite at a start.
+    layout : SiteLayout
+    num_particles : int
+    initial_params : mapping of str to Tensor
+        Unconstrained, ``[N, *site shape]`` or ``[*site shape]``.
+    why_not : callable or None
+        Says what is wrong with a start.
+
+    Returns
+    -------
+    Tensor [N, D]
+
+    Raises
+    ------
+    ValueError
+        If they do not fit the layout, or one has no finite potential.
+    """
+    position = layout.flatten(initial_params, "initial_params").detach()
+    if position.shape not in ((layout.size,), (num_particles, layout.size)):
+        got = {name: tuple(value.shape) for name, value in initial_params.items()}
+        raise ValueError(
+            f"initial_params must have the shapes of one particle, {_shapes(layout)}, or of "
+            f"{num_particles} with that number as the first axis, got {got}"
+        )
+    position = position.expand(num_particles, layout.size).clone()
+    for index, row in enumerate(position):
+        if not _is_valid(quantity, row):
+            sites = layout.unflatten(row)
+            fault = why_not(sites) if why_not else f"sites {sites}"
+            raise ValueError(
+                f"initial_params of particle {index} must have finite {_needs(quantity)}: {fault}"
+            )
+    return position
+
+
+def _is_valid(quantity: Quantity, row: Tensor) -> bool:
+    # Not through Quantity.one_by_one, which makes a non-finite gradient zero.
+    try:
+        outputs = quantity.plain(row.clone())
+    except Exception as error:
+        if not is_rejection(error):
+            raise
+        return False
+    return all(bool(torch.isfinite(value).all()) for value in outputs)
+
+
+def _needs(quantity: Quantity) -> str:
+    return "potential and gradient" if "gradient" in quantity.fields else "potential"
+
+
+def _shapes(layout: SiteLayout) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(shape) for name, shape in layout.shapes.items()}

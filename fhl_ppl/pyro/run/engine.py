@@ -1,0 +1,211 @@
+"""Advance N particles: draws -> tune -> transition -> update. All of the algorithm is `core`'s."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fhl_ppl.core import warmup
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.metrics import LowRankMetric, reported
+from fhl_ppl.core.plan import Plan
+from fhl_ppl.core.report import Report, report
+from fhl_ppl.core.sampler import make_sampler, step
+from fhl_ppl.core.state import Info, State
+from fhl_ppl.core.target import Plain, RandomForce, state_at
+from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.run.arrays import TensorArrays, arrays_for, on_host
+from fhl_ppl.pyro.run.randomness import Randomness
+from fhl_ppl.pyro.run.tunings import Tunings
+
+Array = Any
+
+
+class Iteration(NamedTuple):
+    """What one iteration led to; shapes as in `fhl_ppl.core.state`."""
+
+    state: State
+    info: Info
+    tuning: Tuning
+
+
+class Engine:
+    """The particles of a run with all that moves them.
+
+    Parameters
+    ----------
+    potential : BatchedPotential
+    position : Tensor [N, D]
+        Starting positions, all of finite potential.
+    plan : Plan
+    group_size, coupling, adjusted
+        As in `fhl_ppl.pyro.FHL`.
+    step_size : float
+    inverse_mass_matrix : numpy.ndarray [D] or [D, D]
+        To start from.
+    arrays : TensorArrays, optional
+        What to compute on. Default: chosen for the dtype and device of `position`.
+
+    Attributes
+    ----------
+    iteration : int
+        Iterations done.
+    state : State
+    learnt : dict
+        What warm-up has learnt.
+    settings : dict
+        What a state has to have in common with the engine that loads it.
+    """
+
+    def __init__(
+        self,
+        potential: BatchedPotential,
+        position: Tensor,
+        plan: Plan,
+        *,
+        group_size: int,
+        coupling: str,
+        adjusted: bool,
+        step_size: float,
+        inverse_mass_matrix: np.ndarray,
+        arrays: TensorArrays | None = None,
+    ) -> None:
+        self.potential = potential
+        self.arrays = arrays_for(position) if arrays is None else arrays
+        self.sampler = make_sampler(plan, coupling, adjusted)
+        self.iteration = 0
+        self.settings = {"group_size": group_size, "coupling": coupling, "adjusted": adjusted}
+        self._draw = Randomness(position, self.arrays)
+        self._tune = Tunings(self._draw, self.arrays)
+        self._target = self._random_force() if potential.is_random else Plain(self._evaluate)
+        array = self.arrays.array
+        self.state = state_at(self._target, array(position))
+        self.groups = make_groups(len(position), group_size, self.state.position)
+        metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
+        self.learnt = warmup.start(self.sampler, self.state, step_size, array(metric))
+
+    def advance(self) -> Iteration:
+        """Run one iteration."""
+        # Particles far out overflow, which is what their rejection is made of.
+        with torch.no_grad(), np.errstate(all="ignore"):
+            self.state, self.learnt, info, tuning = step(
+                self.sampler,
+                self.groups,
+                self.state,
+                self.learnt,
+                self.iteration,
+                self._draw(),
+                self._target,
+                PYTHON,
+                self._tune,
+            )
+        self.iteration += 1
+        return Iteration(self.state, info, tuning)
+
+    def inverse_mass_matrix(self) -> np.ndarray | LowRankMetric:
+        """Return M^-1 as it is now, [D] or [D, D], or its parts if it is of low rank."""
+        return on_host(reported(self.learnt["metric"]))
+
+    def report(self) -> Report:
+        """Return what warm-up has settled on, as NumPy arrays."""
+        return Report(*map(np.asarray, on_host(report(self.sampler, self.learnt))))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the rest of the run depends on, as plain values and tensors."""
+        saved = self.arrays.saved
+        result = {
+            "iteration": self.iteration,
+            "particles": _to_dict(self.state, saved),
+            "learnt": _to_dict(self.learnt, saved),
+            **self._draw.state_dict(),
+        }
+        if self.potential.is_random:
+            result["noise"] = [get() for get, _ in self._noise_sources()]
+        return result
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Parameters
+        ----------
+        state_dict : dict
+            From an engine for the same particles, sites and settings.
+
+        Raises
+        ------
+        ValueError
+            If something in it has another shape than here.
+        """
+        self.iteration = state_dict["iteration"]
+        self.state = _from_dict(self.state, state_dict["particles"], self.arrays)
+        self.learnt = _from_dict(self.learnt, state_dict["learnt"], self.arrays)
+        self._draw.load_state_dict(state_dict)
+        if self.potential.is_random:
+            for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
+                put(state)
+        self._tune.forget()
+
+    def _noise_sources(self) -> list[tuple[Callable[[], Tensor], Callable[[Tensor], None]]]:
+        """Return how to read and set the global generators that a random force may draw from."""
+        sources = [(torch.get_rng_state, torch.set_rng_state)]
+        where = self.potential.layout.device
+        if where.type == "cuda":
+            cuda = torch.cuda
+            sources.append(
+                (partial(cuda.get_rng_state, where), partial(cuda.set_rng_state, device=where))
+            )
+        return sources
+
+    def _evaluate(self, position: Array) -> tuple[Array, Array]:
+        tensors = self.potential.energy_and_gradient(self.arrays.tensor(position))
+        return self.arrays.array(tensors[0]), self.arrays.array(tensors[1])
+
+    def _random_force(self) -> RandomForce:
+        tensor, array = self.arrays.tensor, self.arrays.array
+
+        def draw(position: Array, number: int, known: Array, is_start: bool) -> tuple[Array, Array]:
+            energy = tensor(known) if is_start else None
+            values, gradients = self.potential.draw(tensor(position), energy)
+            return array(values), array(gradients)
+
+        def energies(position: Array) -> Array:
+            return array(self.potential.energy(tensor(position)))
+
+        return RandomForce(draw, None if self.potential.noisy_gradient else energies)
+
+
+def _to_dict(values: Any, saved: Callable[[Array], Any]) -> dict[str, Any]:
+    """Turn nested named tuples into nested dicts."""
+    return {
+        name: _to_dict(value, saved) if isinstance(value, tuple) else saved(value)
+        for name, value in _by_name(values).items()
+    }
+
+
+def _from_dict(like: Any, saved: dict[str, Any], arrays: TensorArrays) -> Any:
+    """Undo `_to_dict`, checking names and shapes against `like`."""
+    named = _by_name(like)
+    if set(saved) != set(named):
+        raise ValueError(f"a state needs the entries {list(named)}, got {list(saved)}")
+    result = {}
+    for name, value in named.items():
+        if isinstance(value, tuple):
+            result[name] = _from_dict(value, saved[name], arrays)
+            continue
+        got = tuple(torch.as_tensor(saved[name]).shape)
+        if got != tuple(value.shape):
+            raise ValueError(
+                f"the state is of another run: its {name} has shape {got}, and this run's "
+                f"{tuple(value.shape)}; use the same model, num_chains, group_size and metric"
+            )
+        result[name] = arrays.loaded(saved[name], value)
+    return result if isinstance(like, dict) else type(like)(**result)
+
+
+def _by_name(values: Any) -> dict[str, Any]:
+    return values if isinstance(values, dict) else values._asdict()

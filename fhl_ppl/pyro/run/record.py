@@ -1,0 +1,113 @@
+"""What is kept of every iteration of the sampling phase, and handed out by `diagnostics()`."""
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import device
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.statistics import GROUP, STATISTICS, read
+from fhl_ppl.pyro.run.arrays import on_host
+from fhl_ppl.pyro.run.engine import Iteration
+
+Array = Any
+
+
+class Rows:
+    """Rows of one shape and dtype, one beneath another, in an array that doubles when it is full.
+
+    Parameters
+    ----------
+    room : int
+        Number of rows to make room for at the start.
+
+    Examples
+    --------
+    >>> rows = Rows(1)
+    >>> for k in range(3):
+    ...     rows.add(np.full(2, k))
+    >>> rows.all().tolist()
+    [[0, 0], [1, 1], [2, 2]]
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = max(1, room)
+        self._array: Array = None
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, row: Array) -> None:
+        """Copy `row` below the last one."""
+        if self._array is None:
+            self._array = self._empty(self._room, row)
+        elif self._count == len(self._array):
+            longer = self._empty(2 * self._count, row)
+            longer[: self._count] = self._array
+            self._array = longer
+        self._array[self._count] = row
+        self._count += 1
+
+    def all(self) -> Array:
+        """Return a view of all rows, [row, ...]; None if there never was one."""
+        return None if self._array is None else self._array[: self._count]
+
+    @staticmethod
+    def _empty(count: int, like: Array) -> Array:
+        xp = array_namespace(like)
+        return xp.empty((count, *like.shape), dtype=like.dtype, device=device(like))
+
+
+class Record:
+    """Statistics of every draw.
+
+    Nothing is moved to the host before it is asked for.
+
+    Parameters
+    ----------
+    group : array [N]
+        Group of each particle.
+    num_reported : int
+        The first so many particles are reported.
+    room : int
+        Number of draws to make room for at the start.
+    """
+
+    def __init__(self, group: Array, num_reported: int, room: int) -> None:
+        self._group = group[:num_reported]
+        self._num_reported = num_reported
+        self._rows = {each.name: Rows(room) for each in STATISTICS}
+        self._accepted: Array = 0
+        self._count = 0
+
+    def add(self, iteration: Iteration) -> None:
+        """Keep the statistics of `iteration`."""
+        values = read(*iteration)
+        for each in STATISTICS:
+            value = values[each.name]
+            if each.per == "particle":
+                value = value[: self._num_reported]
+            else:
+                # These the host knows already.
+                value = np.asarray(value, dtype=each.dtype or float)
+            self._rows[each.name].add(value)
+        self._accepted = self._accepted + iteration.info.accepted[: self._num_reported]
+        self._count += 1
+
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Return the statistics of the reported particles by name, each [particle, draw]."""
+        if not self._count:
+            return {}
+        columns = {name: on_host(rows.all()) for name, rows in self._rows.items()}
+        columns[GROUP] = np.broadcast_to(on_host(self._group), (self._count, self._num_reported))
+        return {
+            name: np.array(column.T if column.ndim == 2 else [column] * self._num_reported)
+            for name, column in columns.items()
+        }
+
+    def acceptance_rate(self) -> np.ndarray:
+        """Return the share of accepted proposals, for each reported particle."""
+        if not self._count:
+            return np.full(self._num_reported, np.nan)
+        return on_host(self._accepted) / self._count

@@ -1,0 +1,39 @@
+"""What of core a run calls, and what there is."""
+
+import importlib
+import inspect
+import pkgutil
+import sys
+
+import fhl_ppl.core
+
+
+def called_in_core(run):
+    """Public functions and methods of core that `run()` calls, and all that there are."""
+    called = set()
+
+    def note(frame, event, argument):
+        if event == "call":
+            called.add(frame.f_code)
+
+    previous = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        run()
+    finally:
+        sys.setprofile(previous)
+    public = dict(_public_in_core())
+    return {name for name, code in public.items() if code in called}, set(public)
+
+
+def _public_in_core():
+    for module in pkgutil.walk_packages(fhl_ppl.core.__path__, "fhl_ppl.core."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if getattr(value, "__module__", None) != module.name or name.startswith("_"):
+                continue
+            if inspect.isfunction(value):
+                yield f"{module.name}.{name}", value.__code__
+            elif inspect.isclass(value):
+                for method, function in vars(value).items():
+                    if inspect.isfunction(function) and not method.startswith("_"):
+                        yield f"{module.name}.{name}.{method}", function.__code__
