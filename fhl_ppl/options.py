@@ -149,6 +149,14 @@ class Options:
         "of scouts. They cost one energy each, need no gradient and reach other modes. There are "
         "none with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.",
     )
+    charts: bool = argument(
+        True,
+        truth,
+        "Whether warm-up looks for coordinates in which the posterior is nearer to a Gaussian, for "
+        "hierarchies, funnels and heavy tails; the draws come in the model's own. There are none "
+        "with a `gradient_fn`, a minibatch, `adapt_mass_matrix=False` or a metric that is not "
+        "dense.",
+    )
     dense_mass: bool | str | Sequence[tuple[str, ...]] | None = argument(
         None,
         blocks,
@@ -218,6 +226,9 @@ class Options:
         most = max(1, most - most % splitting.stages)
         # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
         jumps = self.jumps and adapt_metric and self.adjusted and self.group_size > 1
+        charts = self.charts and adapt_metric and self.trusts_gradient and not self.noisy_gradient
+        charts = charts and self.is_dense(dim) and structure is None and not batch_shares
+        charts = charts and dim > 1 and num_warmup > 0
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
@@ -242,6 +253,7 @@ class Options:
             energy_cost=1.0 if batch_shares else 0.0,
             force_cost=2 * max(batch_shares) if batch_shares else 1.0,
             jumps=tuple(JUMPS) if jumps else (),
+            charts=charts,
         )
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:

@@ -17,7 +17,7 @@ from fhl_ppl.arguments import parameters
 from fhl_ppl.core import warmup
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.learners.learner import Learnt
-from fhl_ppl.core.sampler import Sampler, make_sampler, step
+from fhl_ppl.core.sampler import Sampler, for_users, make_sampler, step
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS, STATISTICS, read
 from fhl_ppl.core.target import state_at
@@ -142,6 +142,7 @@ class FHL(MCMCKernel):
         adapt_mass_matrix: bool = True,
         integrator: str = "split",
         jumps: bool = True,
+        charts: bool = True,
         dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable = init_to_uniform,
         forward_mode_differentiation: bool = False,
@@ -347,10 +348,11 @@ class FHL(MCMCKernel):
 
         done = iteration + 1
         in_phase = jnp.where(done <= sampler.num_warmup, done, done - sampler.num_warmup)
-        told = self._told(read(particles, info, tuning))
+        users = for_users(learnt, particles)
+        told = self._told(read(users, info, tuning))
         return FHLState(
             i=state.i + 1,
-            z=self._report(jax.vmap(self._problem.unravel)(particles.position)),
+            z=self._report(jax.vmap(self._problem.unravel)(users.position)),
             mean_accept_prob=state.mean_accept_prob
             + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
             group=state.group,

@@ -145,6 +145,7 @@ class FHL(MCMCKernel):
         adapt_mass_matrix: bool = True,
         integrator: str = "split",
         jumps: bool = True,
+        charts: bool = True,
         dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         full_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable[..., Any] = init_to_uniform,

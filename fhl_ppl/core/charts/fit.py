@@ -5,10 +5,12 @@ from typing import Any
 
 from array_api_compat import device
 
-from fhl_ppl.core.adaptation import metric
-from fhl_ppl.core.adaptation.welford import Welford
+from fhl_ppl.core.metrics import dense_fit as metric
+from fhl_ppl.core.moments.welford import Welford
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.charts import conditional, hierarchy, least_squares
+from fhl_ppl.core.charts import chart as charts
+from fhl_ppl.core.charts import hierarchy, least_squares, tails
+from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.drivers import first_largest, scores
 from fhl_ppl.core.charts.hierarchy import Hierarchy
@@ -16,43 +18,75 @@ from fhl_ppl.core.control import Control
 
 Array = Any
 
+CANDIDATES = 2 + hierarchy.DRIVERS
+"""Charts that are tried at each renewal, the identity among them."""
+MARGIN = 0.8
+"""What a loss has to fall by for a richer chart."""
 EXPONENT = 2.0
 """A precision goes with this power of a scale: where the search for slopes starts."""
 
 
-def renew(position: Array, gradient: Array, seen: Array, half: Array, control: Control, most: int = hierarchy.DRIVERS, margin: float = 0.8) -> tuple[Hierarchy, Array]:
-    """The best of the identity and charts with 1, 2, ... drivers, and the losses of all."""
+def renew(position: Array, gradient: Array, seen: Array, half: Array, control: Control) -> tuple[Chart, Array]:
+    """The best of the identity and what was fitted to draws, and the losses of all.
+
+    Parameters
+    ----------
+    position, gradient
+        Draws and the gradients of U there, in the user's coordinates, shape [row, dim].
+    seen
+        Weight of each row, shape [row].
+    half
+        1 for rows of one half of the particles, 0 for those of the other, shape [row].
+    control
+        Loops.
+
+    Returns
+    -------
+    A chart, and the losses of the identity, of hierarchies with 1, 2, ... drivers, and of the best of
+    these with straightened tails, shape [CANDIDATES].
+    """
     xp = array_namespace(position)
     halves = seen * half, seen * (1 - half)
     weights = xp.stack([seen, *halves])
-    best = hierarchy.identity(position)
-    losses = [held_out_loss([best, best], position, gradient, halves)]
-    lowest = losses[0]
+    unchanged = charts.identity(position)
+    # Fitted to all rows, to one half, to the other.
+    best = latest = [unchanged] * 3
+    lowest = held_out_loss(best[1:], position, gradient, halves)
+    losses = [lowest]
     picked = [0 * position[0, :]] * hierarchy.DRIVERS
-    whole = best
-    for number in range(most):
-        picked[number] = _next_driver(whole, xp.stack(picked), position, gradient, seen)
-        rows = xp.stack(picked)
-        whole, *parts = _on_each(rows, number + 1, position, gradient, weights, control)
-        losses.append(held_out_loss(parts, position, gradient, halves))
-        better = losses[-1] < margin * lowest
-        best = _select(xp, better, whole, best)
-        lowest = xp.where(better, losses[-1], lowest)
-    return best, xp.stack(losses)
+    for number in range(1, 1 + hierarchy.DRIVERS):
+        picked[number - 1] = _next_driver(latest[0], xp.stack(picked), position, gradient, seen)
+        fitted = _on_each(xp.stack(picked), number, position, gradient, weights, control)
+        latest = [Chart(one, unchanged.tails) for one in fitted]
+        best, lowest = _better(latest, best, lowest, losses, position, gradient, halves)
+    straight = []
+    for one, rows in zip(best, (seen, *halves), strict=True):
+        y = charts.to_coordinates(one, position)
+        straight.append(one._replace(tails=tails.fit(y, charts.pull_back(one, y, gradient), rows)))
+    best, lowest = _better(straight, best, lowest, losses, position, gradient, halves)
+    return best[0], xp.stack(losses)
+
+
+def _better(new: list[Chart], old: list[Chart], lowest: Array, losses: list[Array], position: Array, gradient: Array, halves: tuple[Array, Array]) -> tuple[list[Chart], Array]:
+    """The new charts if their loss, which is added to `losses`, is clearly the lowest; and the lowest."""
+    xp = array_namespace(position)
+    losses.append(held_out_loss(new[1:], position, gradient, halves))
+    wins = losses[-1] < MARGIN * lowest
+    return [select(wins, *both) for both in zip(new, old, strict=True)], xp.where(wins, losses[-1], lowest)
 
 
 def _on_each(drivers: Array, number: int, position: Array, gradient: Array, weights: Array, control: Control) -> list[Hierarchy]:
     """A chart for each row of `weights` [3, row]."""
     xp = array_namespace(position)
-    charts = [hierarchy.identity(position)] * 3
+    nothing = [hierarchy.identity(position)] * 3
 
-    def one(i: Any, charts: list[Hierarchy]) -> list[Hierarchy]:
+    def one(i: Any, known: list[Hierarchy]) -> list[Hierarchy]:
         numbers = xp.cumulative_sum(xp.ones_like(weights[:, 0])) - 1
         seen = xp.sum(xp.where((numbers == i)[:, None], weights, 0 * weights), axis=0)
         found = fit(drivers, number, position, gradient, seen, control)
-        return [_select(xp, numbers[k] == i, found, old) for k, old in enumerate(charts)]
+        return [select(numbers[k] == i, found, old) for k, old in enumerate(known)]
 
-    return control.fori_loop(0, 3, one, charts)
+    return control.fori_loop(0, 3, one, nothing)
 
 
 def fit(drivers: Array, number: int, position: Array, gradient: Array, seen: Array, control: Control) -> Hierarchy:
@@ -84,7 +118,7 @@ def fit(drivers: Array, number: int, position: Array, gradient: Array, seen: Arr
         start = hierarchy.no_weights(0 * centre, drivers.shape[0])
         found, loss = least_squares.fit(start._replace(precision=chosen), u, w, h, seen, control)
         better = loss < lowest
-        return _select(xp, better, found, best), xp.where(better, loss, lowest)
+        return select(better, found, best), xp.where(better, loss, lowest)
 
     best, _ = control.fori_loop(0, starts.shape[0], try_one, (best, xp.full_like(centre, xp.inf)))
     return Hierarchy(centre, mixing, unmixing, first, is_child, best)
@@ -111,13 +145,13 @@ def _starts(u: Array, wide: Array, spread: Array, number: int, like: Array, seen
     return xp.stack([xp.stack([xp.stack(flat if i else row), xp.stack(row)]) for i, row in enumerate(starts)])
 
 
-def held_out_loss(charts: list[Hierarchy], position: Array, gradient: Array, halves: tuple[Array, Array]) -> Array:
+def held_out_loss(candidates: list[Chart], position: Array, gradient: Array, halves: tuple[Array, Array]) -> Array:
     """Fisher divergence from the best Gaussian, each chart fitted on one half and judged by the other."""
     xp = array_namespace(position)
     losses = []
-    for chart, fitted, judged in zip(charts, halves, halves[::-1], strict=True):
-        y = hierarchy.to_coordinates(chart, position)
-        g = hierarchy.pull_back(chart, y, gradient)
+    for chart, fitted, judged in zip(candidates, halves, halves[::-1], strict=True):
+        y = charts.to_coordinates(chart, position)
+        g = charts.pull_back(chart, y, gradient)
         r = _gaussian_residual(y, g, fitted)
         each = xp.log1p(xp.mean(r**2, axis=1))
         losses.append(_mean(xp.where(xp.isfinite(each), each, xp.full_like(each, 100.0))[:, None], judged)[0])
@@ -130,10 +164,10 @@ def _gaussian_residual(position: Array, gradient: Array, seen: Array) -> Array:
     return white.whiten(white.velocity(gradient) - (position - centre))
 
 
-def _next_driver(chart: Hierarchy, drivers: Array, position: Array, gradient: Array, seen: Array) -> Array:
+def _next_driver(chart: Chart, drivers: Array, position: Array, gradient: Array, seen: Array) -> Array:
     xp = array_namespace(position)
-    y = hierarchy.to_coordinates(chart, position)
-    g = hierarchy.pull_back(chart, y, gradient)
+    y = charts.to_coordinates(chart, position)
+    g = charts.pull_back(chart, y, gradient)
     white = metric.from_scores(_moments(y, seen), _moments(g, seen))
     w = white.whiten(y - _mean(y, seen))
     h = white.whiten(white.velocity(g - _mean(g, seen)))
@@ -222,7 +256,8 @@ def _eye(like: Array) -> Array:
     return xp.eye(like.shape[1], dtype=like.dtype, device=device(like))
 
 
-def _select(xp: Any, which: Array, new: Any, old: Any) -> Any:
+def select(which: Array, new: Any, old: Any) -> Any:
+    """`new` where `which`, a boolean scalar, else `old`: nested tuples of a kind."""
     if isinstance(new, tuple):
-        return type(new)(*(_select(xp, which, a, b) for a, b in zip(new, old, strict=True)))
-    return xp.where(which, new, old)
+        return type(new)(*(select(which, a, b) for a, b in zip(new, old, strict=True)))
+    return array_namespace(new).where(which, new, old)

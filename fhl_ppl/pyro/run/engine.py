@@ -15,7 +15,7 @@ from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
-from fhl_ppl.core.sampler import make_sampler, step
+from fhl_ppl.core.sampler import for_users, make_sampler, step
 from fhl_ppl.core.state import Info, State
 from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.pyro.batching.potential import BatchedPotential
@@ -105,7 +105,7 @@ class Engine:
                 self._tune,
             )
         self.iteration += 1
-        return Iteration(self.state, info, tuning)
+        return Iteration(for_users(self.learnt, self.state), info, tuning)
 
     def inverse_mass_matrix(self) -> np.ndarray | LowRankMetric:
         """Return M^-1 as it is now, [D] or [D, D], or its parts if it is of low rank."""
