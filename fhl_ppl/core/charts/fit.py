@@ -1,7 +1,7 @@
 """A chart from draws and gradients, and whether it is worth having (section 11)."""
 
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 from array_api_compat import device
 
@@ -20,6 +20,8 @@ Array = Any
 
 CANDIDATES = 2 + hierarchy.DRIVERS
 """Charts that are tried at each renewal, the identity among them."""
+GOOD = 0.02
+"""A loss with which there is nothing left to gain."""
 MARGIN = 0.8
 """What a loss has to fall by for a richer chart."""
 EXPONENT = 2.0
@@ -47,51 +49,65 @@ def renew(position: Array, gradient: Array, seen: Array, half: Array, control: C
     """
     xp = array_namespace(position)
     halves = seen * half, seen * (1 - half)
-    weights = xp.stack([seen, *halves])
     unchanged = charts.identity(position)
     # Fitted to all rows, to one half, to the other.
-    best = latest = [unchanged] * 3
-    lowest = held_out_loss(best[1:], position, gradient, halves)
-    losses = [lowest]
-    picked = [0 * position[0, :]] * hierarchy.DRIVERS
+    best = (unchanged, unchanged, unchanged)
+    loss = held_out_loss(best[1:], position, gradient, halves)
+    known = _Known(best, best, loss, loss, xp.stack([0 * position[0, :]] * hierarchy.DRIVERS))
+    losses = [loss]
     for number in range(1, 1 + hierarchy.DRIVERS):
-        picked[number - 1] = _next_driver(latest[0], xp.stack(picked), position, gradient, seen)
-        fitted = _on_each(xp.stack(picked), number, position, gradient, weights, control)
-        latest = [Chart(one, unchanged.tails) for one in fitted]
-        best, lowest = _better(latest, best, lowest, losses, position, gradient, halves)
-    straight = []
-    for one, rows in zip(best, (seen, *halves), strict=True):
-        y = charts.to_coordinates(one, position)
-        straight.append(one._replace(tails=tails.fit(y, charts.pull_back(one, y, gradient), rows)))
-    best, lowest = _better(straight, best, lowest, losses, position, gradient, halves)
-    return best[0], xp.stack(losses)
+
+        def with_drivers(known: _Known, number: int = number) -> _Known:
+            row = _next_driver(known.latest[0], known.drivers, position, gradient, seen)
+            place = xp.cumulative_sum(xp.ones_like(known.drivers), axis=0)
+            drivers = xp.where(place == number, row, known.drivers)
+            fitted = fit(drivers, number, position, gradient, (seen, *halves), control)
+            latest = tuple(Chart(one, unchanged.tails) for one in fitted)
+            return _better(latest, known._replace(drivers=drivers), position, gradient, halves)
+
+        # One driver that is no good leaves little hope for two.
+        worth_it = (known.lowest > GOOD) & (known.loss <= known.lowest)
+        known = control.cond(worth_it, with_drivers, lambda same: same, known)
+        losses.append(known.loss)
+
+    def with_tails(known: _Known) -> _Known:
+        straight = []
+        for one, rows in zip(known.best, (seen, *halves), strict=True):
+            y = charts.to_coordinates(one, position)
+            g = charts.pull_back(one, y, gradient)
+            straight.append(one._replace(tails=tails.fit(y, g, rows)))
+        return _better(tuple(straight), known, position, gradient, halves)
+
+    known = control.cond(known.lowest > GOOD, with_tails, lambda same: same, known)
+    return known.best[0], xp.stack([*losses, known.loss])
 
 
-def _better(new: list[Chart], old: list[Chart], lowest: Array, losses: list[Array], position: Array, gradient: Array, halves: tuple[Array, Array]) -> tuple[list[Chart], Array]:
-    """The new charts if their loss, which is added to `losses`, is clearly the lowest; and the lowest."""
+class _Known(NamedTuple):
+    """The best charts so far and the latest, each fitted to all rows and to the halves."""
+
+    best: tuple[Chart, Chart, Chart]
+    latest: tuple[Chart, Chart, Chart]
+    lowest: Array
+    loss: Array
+    drivers: Array
+
+
+def _better(new: Any, known: _Known, position: Array, gradient: Array, halves: tuple[Array, Array]) -> _Known:
+    """The new charts become the best if their loss is clearly the lowest."""
+    loss = held_out_loss(new[1:], position, gradient, halves)
+    wins = loss < MARGIN * known.lowest
+    best, lowest = select(wins, (new, (loss,)), (known.best, (known.lowest,)))
+    return known._replace(best=best, latest=new, lowest=lowest[0], loss=loss)
+
+
+def fit(drivers: Array, number: int, position: Array, gradient: Array, weights: tuple[Array, Array, Array], control: Control) -> tuple[Hierarchy, ...]:
+    """Charts whose drivers are the coordinates that `drivers` [K, dim] picks, `number` of them.
+
+    One is fitted to rows weighted by each of `weights` [row]. Axes, and which start is best, are
+    settled by the first, for all.
+    """
     xp = array_namespace(position)
-    losses.append(held_out_loss(new[1:], position, gradient, halves))
-    wins = losses[-1] < MARGIN * lowest
-    return [select(wins, *both) for both in zip(new, old, strict=True)], xp.where(wins, losses[-1], lowest)
-
-
-def _on_each(drivers: Array, number: int, position: Array, gradient: Array, weights: Array, control: Control) -> list[Hierarchy]:
-    """A chart for each row of `weights` [3, row]."""
-    xp = array_namespace(position)
-    nothing = [hierarchy.identity(position)] * 3
-
-    def one(i: Any, known: list[Hierarchy]) -> list[Hierarchy]:
-        numbers = xp.cumulative_sum(xp.ones_like(weights[:, 0])) - 1
-        seen = xp.sum(xp.where((numbers == i)[:, None], weights, 0 * weights), axis=0)
-        found = fit(drivers, number, position, gradient, seen, control)
-        return [select(numbers[k] == i, found, old) for k, old in enumerate(known)]
-
-    return control.fori_loop(0, 3, one, nothing)
-
-
-def fit(drivers: Array, number: int, position: Array, gradient: Array, seen: Array, control: Control) -> Hierarchy:
-    """The chart whose drivers are the coordinates that `drivers` [K, dim] picks, `number` of them."""
-    xp = array_namespace(position)
+    seen = weights[0]
     is_driver = xp.sum(drivers, axis=0) > 0
     centre = _mean(position, seen)
     scale = xp.sqrt(_mean((position - centre) ** 2, seen))
@@ -109,19 +125,27 @@ def fit(drivers: Array, number: int, position: Array, gradient: Array, seen: Arr
 
     w, h = (position - centre) @ xp.matrix_transpose(unmixing), gradient @ mixing
     starts = _starts(u, wide, drivers @ scale, number, w, seen)
-    best = hierarchy.no_weights(0 * centre, drivers.shape[0])
+    plain = hierarchy.no_weights(0 * centre, drivers.shape[0])
     numbers = xp.cumulative_sum(xp.ones_like(starts[:, 0, 0, 0])) - 1
 
-    def try_one(i: Any, value: tuple[Conditional, Array]) -> tuple[Conditional, Array]:
-        best, lowest = value
+    def try_one(i: Any, value: tuple[Array, Conditional, Array]) -> tuple[Array, Conditional, Array]:
+        start, best, lowest = value
         chosen = xp.sum(xp.where((numbers == i)[:, None, None, None], starts, 0 * starts), axis=0)
-        start = hierarchy.no_weights(0 * centre, drivers.shape[0])
-        found, loss = least_squares.fit(start._replace(precision=chosen), u, w, h, seen, control)
+        given = plain._replace(precision=chosen)
+        found, loss = least_squares.fit(given, u, w, h, seen, control)
         better = loss < lowest
-        return select(better, found, best), xp.where(better, loss, lowest)
+        start, best = select(better, (chosen, found), (start, best))
+        return start, best, xp.where(better, loss, lowest)
 
-    best, _ = control.fori_loop(0, starts.shape[0], try_one, (best, xp.full_like(centre, xp.inf)))
-    return Hierarchy(centre, mixing, unmixing, first, is_child, best)
+    nothing = plain.precision, plain, xp.full_like(centre, xp.inf)
+    start, best, _ = control.fori_loop(0, starts.shape[0], try_one, nothing)
+    of_halves = [
+        least_squares.fit(plain._replace(precision=start), u, w, h, rows, control)[0]
+        for rows in weights[1:]
+    ]
+    return tuple(
+        Hierarchy(centre, mixing, unmixing, first, is_child, each) for each in (best, *of_halves)
+    )
 
 
 def _starts(u: Array, wide: Array, spread: Array, number: int, like: Array, seen: Array) -> Array:
@@ -145,7 +169,7 @@ def _starts(u: Array, wide: Array, spread: Array, number: int, like: Array, seen
     return xp.stack([xp.stack([xp.stack(flat if i else row), xp.stack(row)]) for i, row in enumerate(starts)])
 
 
-def held_out_loss(candidates: list[Chart], position: Array, gradient: Array, halves: tuple[Array, Array]) -> Array:
+def held_out_loss(candidates: tuple[Chart, ...], position: Array, gradient: Array, halves: tuple[Array, Array]) -> Array:
     """Fisher divergence from the best Gaussian, each chart fitted on one half and judged by the other."""
     xp = array_namespace(position)
     losses = []
@@ -259,5 +283,6 @@ def _eye(like: Array) -> Array:
 def select(which: Array, new: Any, old: Any) -> Any:
     """`new` where `which`, a boolean scalar, else `old`: nested tuples of a kind."""
     if isinstance(new, tuple):
-        return type(new)(*(select(which, a, b) for a, b in zip(new, old, strict=True)))
+        parts = [select(which, a, b) for a, b in zip(new, old, strict=True)]
+        return type(new)(*parts) if hasattr(new, "_fields") else tuple(parts)
     return array_namespace(new).where(which, new, old)
