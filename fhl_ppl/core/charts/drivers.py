@@ -14,7 +14,7 @@ from fhl_ppl.core.arrays import array_namespace
 Array = Any
 
 
-def scores(candidates: Array, residual: Array, position: Array, own_residual: Array, own_position: Array, seen: Array) -> Array:
+def scores(candidates: Array, residual: Array, position: Array, seen: Array) -> Array:
     """Score of each candidate, shape [dim]; unbiased, so that it may be negative.
 
     Parameters
@@ -23,8 +23,6 @@ def scores(candidates: Array, residual: Array, position: Array, own_residual: Ar
         x, standardised, shape [row, dim].
     residual, position
         r and w, shape [row, dim].
-    own_residual, own_position
-        The parts of them that belong to the candidate itself, shape [row, dim].
     seen
         Weight of each row, shape [row].
     """
@@ -34,9 +32,12 @@ def scores(candidates: Array, residual: Array, position: Array, own_residual: Ar
     # dimensions came out on top.)
     weight = (seen / xp.sqrt(1 + xp.sum(residual**2, axis=1) / dim))[:, None]
     bound = 1 / xp.sqrt(1 + xp.sum(position**2, axis=1) / dim)[:, None]
-    residual, own_residual = residual * weight, own_residual * weight
-    position, own_position = position * bound, own_position * bound
+    # A candidate's own direction among the whitened axes.
+    own = xp.matrix_transpose(position * seen[:, None]) @ candidates
+    own = own / xp.sqrt(xp.sum(own**2, axis=0))
+    residual, position = residual * weight, position * bound
     candidates = candidates / xp.sqrt(1 + candidates**2 / 4)
+    own_residual, own_position = residual @ own, position @ own
     among_residuals = residual @ xp.matrix_transpose(residual)
     among_positions = position @ xp.matrix_transpose(position)
     total = xp.sum(candidates * ((among_residuals * among_positions) @ candidates), axis=0)

@@ -18,7 +18,7 @@ from fhl_ppl.core.control import Control
 
 Array = Any
 
-CANDIDATES = 2 + hierarchy.DRIVERS
+CANDIDATES = 3 + hierarchy.DRIVERS
 """Charts that are tried at each renewal, the identity among them."""
 GOOD = 0.02
 """A loss with which there is nothing left to gain."""
@@ -28,11 +28,13 @@ EXPONENT = 2.0
 """A precision goes with this power of a scale: where the search for slopes starts."""
 
 
-def renew(position: Array, gradient: Array, seen: Array, half: Array, control: Control) -> tuple[Chart, Array]:
-    """The best of the identity and what was fitted to draws, and the losses of all.
+def renew(previous: Chart, position: Array, gradient: Array, seen: Array, half: Array, control: Control) -> tuple[Chart, Array]:
+    """The best of the identity, the previous chart, and what was fitted to draws; and the losses of all.
 
     Parameters
     ----------
+    previous
+        What was fitted to earlier draws, so that these can judge it.
     position, gradient
         Draws and the gradients of U there, in the user's coordinates, shape [row, dim].
     seen
@@ -44,7 +46,7 @@ def renew(position: Array, gradient: Array, seen: Array, half: Array, control: C
 
     Returns
     -------
-    A chart, and the losses of the identity, of hierarchies with 1, 2, ... drivers, and of the best of
+    A chart, and the losses of the identity, of the previous chart, of hierarchies with 1, 2, ... drivers, and of the best of
     these with straightened tails, shape [CANDIDATES].
     """
     xp = array_namespace(position)
@@ -55,6 +57,9 @@ def renew(position: Array, gradient: Array, seen: Array, half: Array, control: C
     loss = held_out_loss(best[1:], position, gradient, halves)
     known = _Known(best, best, loss, loss, xp.stack([0 * position[0, :]] * hierarchy.DRIVERS))
     losses = [loss]
+    known = _better((previous, previous, previous), known, position, gradient, halves)
+    losses.append(known.loss)
+    known = known._replace(loss=known.lowest, latest=(unchanged, unchanged, unchanged))
     for number in range(1, 1 + hierarchy.DRIVERS):
 
         def with_drivers(known: _Known, number: int = number) -> _Known:
@@ -197,7 +202,7 @@ def _next_driver(chart: Chart, drivers: Array, position: Array, gradient: Array,
     h = white.whiten(white.velocity(g - _mean(g, seen)))
     candidates = position - _mean(position, seen)
     candidates = candidates / xp.sqrt(_mean(candidates**2, seen))
-    found = scores(candidates, h - w, w, h - w, w, seen)
+    found = scores(candidates, h - w, w, seen)
     taken = xp.sum(drivers, axis=0) > 0
     return first_largest(xp.where(taken | ~xp.isfinite(found), xp.full_like(found, -xp.inf), found))
 

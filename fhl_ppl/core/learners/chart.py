@@ -108,7 +108,7 @@ class ChartLearner(Steady):
         chart, losses = control.aside(
             lambda given: fit.renew(*given, PYTHON),
             (own.chart, own.losses),
-            (rows.position, rows.gradient, seen, half),
+            (own.chart, rows.position, rows.gradient, seen, half),
         )
         rows = charts.enter(chart, rows)
         shape = own.positions.shape
