@@ -59,7 +59,7 @@ def renew(previous: Chart, position: Array, gradient: Array, seen: Array, half: 
     losses = [loss]
     known = _better((previous, previous, previous), known, position, gradient, halves)
     losses.append(known.loss)
-    known = known._replace(loss=known.lowest, latest=(unchanged, unchanged, unchanged))
+    known = known._replace(loss=losses[0], latest=(unchanged, unchanged, unchanged))
     for number in range(1, 1 + hierarchy.DRIVERS):
 
         def with_drivers(known: _Known, number: int = number) -> _Known:
@@ -71,16 +71,17 @@ def renew(previous: Chart, position: Array, gradient: Array, seen: Array, half: 
             return _better(latest, known._replace(drivers=drivers), position, gradient, halves)
 
         # One driver that is no good leaves little hope for two.
-        worth_it = (known.lowest > GOOD) & (known.loss <= known.lowest)
+        worth_it = (known.lowest > GOOD) & ((known.loss < MARGIN * losses[0]) | (number == 1))
         known = control.cond(worth_it, with_drivers, lambda same: same, known)
         losses.append(known.loss)
 
     def with_tails(known: _Known) -> _Known:
         straight = []
         for one, rows in zip(known.best, (seen, *halves), strict=True):
-            y = charts.to_coordinates(one, position)
-            g = charts.pull_back(one, y, gradient)
-            straight.append(one._replace(tails=tails.fit(y, g, rows)))
+            bare = one._replace(tails=unchanged.tails)
+            y = charts.to_coordinates(bare, position)
+            g = charts.pull_back(bare, y, gradient)
+            straight.append(bare._replace(tails=tails.fit(y, g, rows)))
         return _better(tuple(straight), known, position, gradient, halves)
 
     known = control.cond(known.lowest > GOOD, with_tails, lambda same: same, known)

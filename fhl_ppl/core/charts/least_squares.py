@@ -19,7 +19,7 @@ Array = Any
 
 STEPS = 12
 """Gauss-Newton steps from each start."""
-RIDGE = 0.02
+RIDGE = 1.0
 """Weight, in draws, of the guess that a weight is what it was at the start: 0, but for levels and slopes."""
 DAMPING = 1e-2
 """First damping, in units of the diagonal."""
