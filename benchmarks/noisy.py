@@ -2,7 +2,7 @@
 
 `python -m benchmarks.noisy` prints two tables; figures in docs/benchmarks.md. The first is of
 N(0, I_d), its gradient with noise N(0, s^2 I) added, fresh at every evaluation. Settings of FHL are
-those that warm-up chose; HMC is the same transition with groups of one, the right metric, exact
+those that warm-up chose; HMC is the same iteration with groups of one, the right metric, exact
 draws to start from, and the best of a grid over step size and steps. The second is a logistic
 regression on simulated rows, by the rows that an effective draw touches: an energy takes all rows,
 with or without its gradient, and the gradient of a minibatch of B rows, with its control variate,
@@ -25,7 +25,7 @@ from numpyro.infer import MCMC, NUTS
 from benchmarks.measures import ess
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.target import RandomForce
@@ -112,7 +112,7 @@ def hmc(key: Array, start: Array, noise: Array, step_size: Array, steps: Array, 
     def iteration(state: State, key: Array) -> tuple[State, tuple[Array, Array]]:
         noise_key, normal_key, uniform_key = jax.random.split(key, 3)
 
-        def draw(q: Array, number: Array, known: Array | None) -> tuple[Array, Array]:
+        def draw(q: Array, number: Array, known: Array, is_start: Array) -> tuple[Array, Array]:
             fresh = jax.random.normal(jax.random.fold_in(noise_key, number), q.shape)
             return potential(q), q + noise * fresh
 
@@ -121,8 +121,8 @@ def hmc(key: Array, start: Array, noise: Array, step_size: Array, steps: Array, 
         # As FHL does: without it the length of an orbit shows in the result.
         jitter = jax.random.uniform(jax.random.fold_in(uniform_key, 1), (), minval=0.6, maxval=1.4)
         tuning = Tuning(step_size * jitter, steps, None, make_metric(jnp.ones(dim)))
-        state, info = transition(
-            state, draws, tuning, groups, COUPLINGS["alternate"], RandomForce(draw), JAX.fori_loop
+        state, info = iterate(
+            state, draws, tuning, groups, COUPLINGS["alternate"], RandomForce(draw), JAX
         )
         return state, (state.position, info.accept_prob)
 

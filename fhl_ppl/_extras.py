@@ -4,14 +4,7 @@ from importlib import import_module
 
 
 def require(extra: str, *modules: str) -> None:
-    """Import `modules`, or raise an error that names the extra which brings them.
-
-    Parameters
-    ----------
-    extra
-        Name of the extra of this package.
-    *modules
-        Top-level modules that the extra installs.
+    """Import top-level `modules`, or raise an error that names the extra which brings them.
 
     Raises
     ------

@@ -58,23 +58,14 @@ METRIC = (
 
 
 def argument(default: Any, check: Check, text: str, kind: str | None = None) -> Any:
-    """Make a field of `Options`.
+    """Make a field of `Options`, with its check, its text and, if not the annotation, its type.
 
-    Parameters
-    ----------
-    default
-        None stands for a choice that the text explains, and is not checked.
-    check
-        What to ask of a value.
-    text
-        For the docstrings.
-    kind
-        The type in words; by default that of the annotation.
+    A default of None stands for a choice that the text explains, and is not checked.
     """
     return field(default=default, metadata={"check": check, "text": text, "kind": kind})
 
 
-def arguments_of(options: Any) -> list[Field]:
+def arguments_of(options: Any) -> list[Field[Any]]:
     """Fields of `Options`, or of an instance, that are arguments."""
     return [each for each in fields(options) if each.metadata]
 
@@ -154,32 +145,43 @@ def blocks(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a list of tuples of site names, got {value!r}.")
 
 
-def check_random_force(
-    has_gradient_fn: bool, noisy_gradient: bool, minibatch: bool, has_model: bool, anchor: Any
+def check_target(
+    model: Any,
+    potential_fn: Any,
+    gradient_fn: Any,
+    noisy_gradient: bool,
+    minibatch: bool,
+    anchor: Any,
 ) -> None:
-    """Check the arguments of `FHL` that ask for a random force.
+    """Check the arguments of `FHL` that say what to sample by which force.
 
     Raises
     ------
     TypeError
-        If `noisy_gradient` or `minibatch` is not a bool.
+        If one is of the wrong kind.
     ValueError
-        If one of them lacks what it needs, or contradicts another.
+        If one lacks what it needs, or contradicts another.
     """
+    if (model is None) == (potential_fn is None):
+        given = "neither" if model is None else "both"
+        raise ValueError(f"Exactly one of model and potential_fn must be given, got {given}.")
+    functions = {"model": model, "potential_fn": potential_fn, "gradient_fn": gradient_fn}
+    for name, value in functions.items():
+        if not (value is None or callable(value)):
+            raise TypeError(f"{name} must be callable, got {value!r}.")
     for name, value in {"noisy_gradient": noisy_gradient, "minibatch": minibatch}.items():
-        if not isinstance(value, bool):
-            raise TypeError(f"{name} must be True or False, got {value!r}.")
-    if noisy_gradient and not has_gradient_fn:
+        truth(name, value)
+    if noisy_gradient and gradient_fn is None:
         raise ValueError(
             "noisy_gradient=True needs a gradient_fn: the energy itself has to be exact, so noise "
             "can only be in a function of its own. For a model whose plate subsamples, set "
             "minibatch=True instead."
         )
-    if minibatch and has_gradient_fn:
+    if minibatch and gradient_fn is not None:
         raise ValueError(
             "minibatch=True takes the gradient of the model's own batches; leave gradient_fn out."
         )
-    if minibatch and not has_model:
+    if minibatch and model is None:
         raise ValueError(
             "minibatch=True needs a model, with a plate that subsamples. With a potential_fn, give "
             "a gradient_fn that draws the batch, and noisy_gradient=True."

@@ -13,14 +13,7 @@ def block_structure(
 ) -> np.ndarray | None:
     """Which entries of the metric the blocks in `dense_mass` set free, boolean [dim, dim].
 
-    Parameters
-    ----------
-    dense_mass
-        A list of tuples of site names; each tuple is a dense block. None for anything else.
-    sites
-        Where each site lies in the flat position.
-    dim
-        Length of the flat position.
+    None where it is no list. `sites` says where each site lies in the flat position.
 
     Raises
     ------
@@ -61,17 +54,8 @@ def initial_inverse_mass_matrix(
 ) -> np.ndarray:
     """The inverse mass matrix to start from, float64, [dim, dim] if `dense` and else [dim].
 
-    Parameters
-    ----------
-    given
-        None (unit scales), an array [dim] or [dim, dim], or a dict from tuples of site names to
-        blocks of either form.
-    sites
-        Where each site lies in the flat position.
-    dim
-        Length of the flat position.
-    dense
-        Whether the metric is a matrix.
+    `given` is None (unit scales), an array [dim] or [dim, dim], or a dict from tuples of site names
+    to blocks of either form; `sites` says where each site lies in the flat position.
 
     Raises
     ------

@@ -1,9 +1,7 @@
 """What core wants from outside, in NumPy and plain Python."""
 
-from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.state import Draws
-
-fori_loop = PYTHON.fori_loop
 
 
 def draw(rng, num_particles, dim):
@@ -13,4 +11,11 @@ def draw(rng, num_particles, dim):
         role=rng.random(num_particles),
         accept=rng.random(num_particles),
         strength=rng.random(num_particles),
+        extra=_for_moves(rng, num_particles),
     )
+
+
+def _for_moves(rng, num_particles):
+    """Uniform numbers that moves ask for, if any does."""
+    count = max(move.uniforms for move in JUMPS.values())
+    return rng.random((num_particles, count)) if count else None

@@ -1,8 +1,10 @@
-"""The plan of a warm-up."""
+"""The plan of a warm-up, and who carries it out."""
 
 from fhl_ppl.core.learners.windows import window_ends
-from fhl_ppl.core.metrics import dense_fit as metric
+from fhl_ppl.core.metrics import dense_fit
+from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Plan
+from fhl_ppl.core.sampler import make_sampler as make_sampler_of
 
 
 def make_plan(num_warmup, **changes):
@@ -12,14 +14,19 @@ def make_plan(num_warmup, **changes):
         window_ends=window_ends(num_warmup),
         target_accept_prob=0.85,
         adapt_step_size=True,
-        estimate_metric=metric.from_scores,
-        estimate_centre=metric.centre_from_scores,
+        estimate_metric=dense_fit.from_scores,
+        estimate_centre=dense_fit.centre_from_scores,
         dense=True,
         trajectory_length=None,
         num_steps=None,
         max_num_steps=64,
         pulling_strength=None,
-        jumps=True,
+        jumps=tuple(JUMPS),
         trusts_gradient=True,
     )
     return plan._replace(**changes)
+
+
+def make_sampler(num_warmup, coupling="alternate", adjusted=True, **changes):
+    """A sampler by that plan."""
+    return make_sampler_of(make_plan(num_warmup, **changes), coupling, adjusted)

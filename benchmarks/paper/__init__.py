@@ -2,5 +2,5 @@
 
 The paper is "Follow Hamiltonian Leader: An Efficient Energy-Guided Sampling Method". What came out
 is in docs/paper.md. All methods, the paper's baselines among them, go through
-`fhl_ppl.core.transition` and get the same number of evaluations a particle.
+`fhl_ppl.core.iteration` and get the same number of evaluations a particle.
 """

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Method(NamedTuple):
-    """How `fhl_ppl.core.transition` is called.
+    """How `fhl_ppl.core.iteration.iterate` is called.
 
     Attributes
     ----------

@@ -18,11 +18,12 @@ from jax import lax
 from benchmarks.paper.methods import METHODS, Setting
 from benchmarks.paper.run import BATCH, batched, draw, filled
 from benchmarks.paper.tables import Result, Table
+from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.metrics.dense import make_metric
-from fhl_ppl.core.state import State
+from fhl_ppl.core.target import Plain, state_at
 
 NAMES = ("HMC", "FHL joint", "FHL alternate")
 NOISES = {10: (0.0, 1.0, 3.0, 10.0, 30.0), 100: (0.0, 1.0, 10.0, 30.0)}
@@ -57,19 +58,19 @@ def chains(method, dim, num_steps, keep, step_size, strength, scale, key):
     strength = strength if method.group_size > 1 else None
     tuning = Tuning(step_size, num_steps, strength, make_metric(jnp.ones(dim)))
 
-    def iterate(state, key):
+    def go_on(state, key):
         one, two = jax.random.split(key)
-        evaluate = noisy(method.blind, scale, one, num_steps + 1)
+        target = Plain(noisy(method.blind, scale, one, num_steps + 1))
         if not keep:
-            state = State(state.position, *evaluate(state.position))
-        state, _ = transition(
+            state = state_at(target, state.position)
+        state, _ = iterate(
             state,
             draw(two, PARTICLES, dim),
             tuning,
             groups,
             COUPLINGS[method.coupling],
-            evaluate,
-            unrolled,
+            target,
+            Control(unrolled, lax.cond),
         )
         return state, jnp.concatenate(
             [state.position[:, :COORDINATES], state.potential_energy[:, None]], 1
@@ -77,8 +78,8 @@ def chains(method, dim, num_steps, keep, step_size, strength, scale, key):
 
     first, second, loop = jax.random.split(key, 3)
     position = jax.random.normal(first, (PARTICLES, dim))
-    state = State(position, *noisy(method.blind, scale, second, 1)(position))
-    return lax.scan(iterate, state, jax.random.split(loop, ITERATIONS))[1]
+    state = state_at(Plain(noisy(method.blind, scale, second, 1)), position)
+    return lax.scan(go_on, state, jax.random.split(loop, ITERATIONS))[1]
 
 
 def run_all(method, dim, num_steps, settings, scale, seeds, keep=False):

@@ -11,17 +11,20 @@ import numpy as np
 from jax import lax
 
 from benchmarks.paper.methods import Method, Setting
+from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import Draws, State
+from fhl_ppl.core.target import Plain, state_at
 
 Array = Any
 BATCH = 4
 """Runs side by side."""
 LONGEST = 4000
 """Most iterations of a run."""
+CONTROL = Control(lax.fori_loop, lax.cond)
 
 
 class Problem(NamedTuple):
@@ -84,7 +87,7 @@ def draw(key: Array, particles: int, dim: int) -> Draws:
 
 @partial(jax.jit, static_argnames=("problem", "method", "particles", "watch"))
 def _run(problem, method, particles, watch, count, num_steps, step_size, strength, key):
-    coupling, evaluate = COUPLINGS[method.coupling], problem.evaluate(method.blind)
+    coupling, target = COUPLINGS[method.coupling], Plain(problem.evaluate(method.blind))
     groups = make_groups(particles, method.group_size, jnp.zeros(1))
 
     def one(step_size, strength, key):
@@ -98,23 +101,22 @@ def _run(problem, method, particles, watch, count, num_steps, step_size, strengt
             make_metric(jnp.ones(dim)),
         )
 
-        def iterate(i, carry):
+        def go_on(i, carry):
             state, trace, accepted = carry
-            state, info = transition(
+            state, info = iterate(
                 state,
                 draw(jax.random.fold_in(loop, i), particles, dim),
                 tuning,
                 groups,
                 coupling,
-                evaluate,
-                lax.fori_loop,
+                target,
+                CONTROL,
                 method.adjusted,
             )
             return state, trace.at[i].set(watch(state)), accepted + jnp.mean(info.accepted)
 
-        state = State(position, *evaluate(position))
-        carry = state, jnp.zeros(LONGEST), 0.0
-        state, trace, accepted = lax.fori_loop(0, count, iterate, carry)
+        carry = state_at(target, position), jnp.zeros(LONGEST), 0.0
+        state, trace, accepted = lax.fori_loop(0, count, go_on, carry)
         return state.position, state.potential_energy, trace, accepted / count
 
     return jax.vmap(one)(step_size, strength, key)

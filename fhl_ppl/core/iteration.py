@@ -94,6 +94,7 @@ class _Test(NamedTuple):
     is_free: Array
     pulling_strength: Array
     move: Array
+    num_steps: Array
 
 
 def iterate(
@@ -165,9 +166,9 @@ def iterate(
     momenta = momentum, reached.momentum
 
     test = either(
-        lambda state: _test_jumps(state, end, jump, roles, draws),
+        lambda state: _test_jumps(state, end, jump, roles, tuning, draws),
         lambda state: _test_trajectories(
-            state, end, momenta, roles, strength, tuning.metric, coupling, groups, draws
+            state, end, momenta, roles, strength, tuning, target, coupling, groups, draws
         ),
     )
     moved, verdict = keep(
@@ -186,7 +187,7 @@ def iterate(
         is_free=test.is_free,
         squared_jump=verdict.squared_jump,
         principal_jump=verdict.principal_jump,
-        num_steps=tuning.num_steps + target.is_random * (1 - jumps),
+        num_steps=test.num_steps,
         move=test.move,
     )
     return moved, info
@@ -214,7 +215,9 @@ def _before_trajectories(
     return _Setting(coupling.roles(groups, state, draws), momentum, jump)
 
 
-def _test_jumps(state: State, end: State, jump: Jump, roles: Roles, draws: Draws) -> _Test:
+def _test_jumps(
+    state: State, end: State, jump: Jump, roles: Roles, tuning: Tuning, draws: Draws
+) -> _Test:
     xp = array_namespace(state.position)
     log_ratio = log_ratio_of_jumps(jump, roles, state, end)
     finite = is_finite(*end, log_ratio)
@@ -232,6 +235,7 @@ def _test_jumps(state: State, end: State, jump: Jump, roles: Roles, draws: Draws
         is_free=nothing > 0,
         pulling_strength=nothing,
         move=move_codes(jump.made),
+        num_steps=tuning.num_steps,
     )
 
 
@@ -241,14 +245,15 @@ def _test_trajectories(
     momenta: tuple[Array, Array],
     roles: Roles,
     strength: Array,
-    metric: AnyMetric,
+    tuning: Tuning,
+    target: Target,
     coupling: Any,
     groups: Groups,
     draws: Draws,
 ) -> _Test:
     xp = array_namespace(state.position)
-    old = state.potential_energy + kinetic_energy(metric, momenta[0])
-    new = end.potential_energy + kinetic_energy(metric, momenta[1])
+    old = state.potential_energy + kinetic_energy(tuning.metric, momenta[0])
+    new = end.potential_energy + kinetic_energy(tuning.metric, momenta[1])
     # A finite kinetic energy needs a finite momentum, and that a finite gradient.
     change = xp.where(is_finite(end.position, new), new - old, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
@@ -262,4 +267,6 @@ def _test_trajectories(
         is_free=~roles.is_pulled | (strength == 0),
         pulling_strength=strength,
         move=zeroth_move(strength),
+        # A random force is drawn anew at the start.
+        num_steps=tuning.num_steps + target.is_random,
     )

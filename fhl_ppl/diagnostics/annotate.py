@@ -24,18 +24,14 @@ def annotate(
     group
         Group of each chain, shape [chain]; None if chains have none.
     settings
-        Sampler name and settings; they become attributes of `posterior` and `sample_stats`, and of
-        the warm-up's.
+        They become attributes of `posterior` and `sample_stats`, and of the warm-up's.
     warmup
-        What `to_arviz` returned for the warm-up; its `posterior` and `sample_stats` become
-        `warmup_posterior` and `warmup_sample_stats`.
+        What `to_arviz` returned for the warm-up.
 
     Raises
     ------
-    TypeError
-        If `warmup` is something else.
-    ValueError
-        If `warmup` has another number of chains.
+    TypeError, ValueError
+        If `warmup` is something else, or has another number of chains.
     """
     groups = datasets(data)
     if warmup is not None:

@@ -63,23 +63,9 @@ STRONGEST_PULL = 0.5
 def findings(
     table: DataFrame, posterior: Dataset, group: np.ndarray | None, sample_stats: Dataset | None
 ) -> list[str]:
-    """Collect everything in a run that its reader should know before trusting it.
+    """Collect everything in a run that its reader should know before trusting it, in sentences.
 
-    Parameters
-    ----------
-    table
-        From `table.summary_table`, of the same `posterior` and `group`.
-    posterior
-        Dataset with dimensions chain and draw.
-    group
-        Group of each chain, shape [chain], or None.
-    sample_stats
-        Dataset with the sampler's statistics, or None.
-
-    Returns
-    -------
-    list of str
-        Empty if there is nothing to say.
+    `table` is from `summary_table`, of the same `posterior` and `group` [chain].
     """
     still = _stands_still(posterior) | _accepted_nothing(posterior, sample_stats)
     found = [_r_hat(table, "r_hat", R_HAT), _frozen(still)]
@@ -102,10 +88,7 @@ def findings(
 
 
 def notes(posterior: Dataset, group: np.ndarray | None) -> list[str]:
-    """Collect what limits the table without speaking against the run.
-
-    Parameters and result as those of `findings`.
-    """
+    """Collect what limits the table without speaking against the run."""
     if group is None or len(np.unique(group)) > 1:
         return []
     return [_single_group(posterior, group)]

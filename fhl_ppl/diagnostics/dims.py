@@ -4,14 +4,7 @@ from collections.abc import Mapping, Sequence
 
 
 def check_dims(dims: Mapping[str, Sequence[str]] | None, ranks: Mapping[str, int]) -> None:
-    """Refuse more names than a variable has dimensions.
-
-    Parameters
-    ----------
-    dims
-        Names of the dimensions by variable, as given to `to_arviz`.
-    ranks
-        How many dimensions each variable has, besides chain and draw. Others are not checked.
+    """Refuse more names than a variable has dimensions, `ranks`, besides chain and draw.
 
     Raises
     ------

@@ -22,21 +22,10 @@ Array = np.ndarray
 
 
 def group_series(draws: Array, group: Array) -> tuple[Array, Array]:
-    """Rank-normalise the draws and add them up over each group.
+    """Rank-normalise draws [chain, draw, ...] and add them up over each group.
 
-    Parameters
-    ----------
-    draws
-        Shape [chain, draw, ...].
-    group
-        Group of each chain, shape [chain]; any labels.
-
-    Returns
-    -------
-    normalised
-        z, shape [chain, draw, ...].
-    series
-        y, shape [group, draw, ...], in the order of the sorted labels.
+    `group` [chain] holds labels. Returns z [chain, draw, ...] and y [group, draw, ...], in the
+    order of the sorted labels.
 
     References
     ----------
@@ -62,19 +51,8 @@ def group_series(draws: Array, group: Array) -> tuple[Array, Array]:
 def variance_inflation(draws: Array, group: Array) -> Array:
     """How many times the variance of independent particles a group mean has: var(y) / var(z).
 
-    1 for independent particles, n for n particles that always agree.
-
-    Parameters
-    ----------
-    draws
-        Shape [chain, draw, ...].
-    group
-        Group of each chain, shape [chain].
-
-    Returns
-    -------
-    Array
-        Shape [...]; nan for a quantity that does not vary.
+    1 for independent particles, n for n particles that always agree; nan for a quantity that does
+    not vary. Of draws [chain, draw, ...] and the group of each chain, an array [...].
     """
     z, y = group_series(draws, group)
     with np.errstate(invalid="ignore"):
@@ -130,19 +108,8 @@ def r_hat_group(draws: Array, group: Array) -> Array:
     """Split R-hat of the groups' series, the larger of the one for location and for spread.
 
     Location takes y as above; spread takes the same of |x - median(x)|, as the usual
-    rank-normalised R-hat does. With a single group its two halves are compared.
-
-    Parameters
-    ----------
-    draws
-        Shape [chain, draw, ...], with at least 4 draws.
-    group
-        Group of each chain, shape [chain].
-
-    Returns
-    -------
-    Array
-        Shape [...]; nan for a quantity that does not vary.
+    rank-normalised R-hat does. With a single group its two halves are compared. Arguments and
+    result as those of `ess_group`.
     """
     folded = np.abs(draws - np.median(draws, axis=(0, 1)))
     halves = []

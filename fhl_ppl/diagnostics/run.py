@@ -56,17 +56,8 @@ def describe(
     Returns
     -------
     dict
-        The settings under their names, and
-
-        - `tuning_steps`, iterations of the warm-up, and `metric`, the form of the mass matrix;
-        - `tuned_step_size`, and `tuned_trajectory_length` before the jitter, in units of the
-          whitened space; lists if chains adapted on their own;
-        - `steps_cap`, and `capped_trajectories`, the share of the trajectories that it cuts short;
-        - `moves`, the names of the codes in the statistic `move`, and `move_probabilities`;
-        - `pull_kappas` and `pull_probabilities`, the mixture of pulls lambda T^2, where it was for
-          warm-up to choose.
-
-        Probabilities and shares are means over chains that adapted on their own.
+        The settings, and the entries that `fhl_ppl.to_arviz` names. Of chains that adapted on their
+        own, step sizes and lengths are lists, and probabilities and shares means.
 
     Examples
     --------
@@ -76,8 +67,6 @@ def describe(
     >>> described = describe("fhl_ppl.numpyro.FHL", Options(), 10, 1000, [tuned])
     >>> described["group_size"], described["metric"], described["tuned_trajectory_length"]
     (4, 'dense', 1.5)
-    >>> described["pull_probabilities"]
-    [0.5, 0.5]
     """
     described = {"sampler": sampler, **asdict(options), "tuning_steps": num_warmup}
     if isinstance(options.dense_mass, list | tuple) and options.dense_mass:

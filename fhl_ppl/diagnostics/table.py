@@ -17,19 +17,8 @@ def summary_table(
 ) -> DataFrame:
     """Compute `arviz.summary`, unrounded, and append `ess_group` and `r_hat_group`.
 
-    Parameters
-    ----------
-    posterior
-        Dataset with dimensions chain and draw.
-    group
-        Group of each chain, shape [chain]; None leaves the two columns out.
-    hdi_prob
-        Probability of the highest-density interval; None takes ArviZ's own interval.
-
-    Returns
-    -------
-    DataFrame
-        A row for each scalar quantity.
+    Without a group for each chain, [chain], the two columns are left out; without `hdi_prob` the
+    interval is ArviZ's own.
     """
     import arviz
 

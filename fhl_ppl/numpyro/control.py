@@ -11,7 +11,7 @@ from jax import lax
 from fhl_ppl.core.control import Control
 
 
-def _fori_loop(lower: Any, upper: Any, body: Callable, init: Any) -> Any:
+def _fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any) -> Any:
     # Numbers of steps are floating-point numbers, as all that warm-up works out.
     return lax.fori_loop(jnp.asarray(lower, int), jnp.asarray(upper, int), body, init)
 

@@ -32,12 +32,7 @@ def extract(
 ) -> Run:
     """Convert a run by `arviz.from_numpyro`, and read the groups and settings of `FHL`.
 
-    Parameters
-    ----------
-    mcmc
-        After `run` (or after `warmup` with `collect_warmup=True`).
-    log_likelihood, posterior_predictive, prior, coords, dims
-        See `fhl_ppl.to_arviz`.
+    Arguments as of `to_arviz`.
 
     Raises
     ------

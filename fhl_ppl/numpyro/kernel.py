@@ -24,7 +24,7 @@ from fhl_ppl.core.target import state_at
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.model import potential, starts
-from fhl_ppl.numpyro.model.minibatch import Anchor
+from fhl_ppl.numpyro.model.minibatch import Anchor, Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.randomness import draw, force_keys, is_batch, iteration_key, particle_keys
 from fhl_ppl.numpyro.state import FHLState
@@ -121,10 +121,10 @@ class FHL(MCMCKernel):
 
     def __init__(
         self,
-        model: Callable | None = None,
-        potential_fn: Callable | None = None,
+        model: Callable[..., Any] | None = None,
+        potential_fn: Callable[[Any], Array] | None = None,
         *,
-        gradient_fn: Callable | None = None,
+        gradient_fn: Callable[..., Any] | None = None,
         noisy_gradient: bool = False,
         minibatch: bool = False,
         anchor: Any = None,
@@ -144,10 +144,10 @@ class FHL(MCMCKernel):
         jumps: bool = True,
         charts: bool = True,
         dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
-        init_strategy: Callable = init_to_uniform,
+        init_strategy: Callable[..., Any] = init_to_uniform,
         forward_mode_differentiation: bool = False,
         evaluation: str = "vmap",
-        kinetic_fn: Callable | None = None,
+        kinetic_fn: Callable[..., Any] | None = None,
         max_tree_depth: int | None = None,
         find_heuristic_step_size: bool = False,
         regularize_mass_matrix: bool = True,
@@ -189,17 +189,17 @@ class FHL(MCMCKernel):
     def _forget(self) -> None:
         """Drop what `init` sets."""
         # MCMC calls `init` again before it resumes if `_sample_fn` is None.
-        self._sample_fn: Callable | None = None
+        self._sample_fn: Callable[..., Any] | None = None
         self._sampler: Sampler | None = None
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         kernel = object.__new__(type(self))
         kernel.__dict__.update(self.__dict__)
         kernel._forget()
         return kernel.__dict__
 
     @property
-    def model(self) -> Callable | None:
+    def model(self) -> Callable[..., Any] | None:
         """The NumPyro model, all rows of it, read by `Predictive`'s and ArviZ's helpers."""
         return self._problem.model
 
@@ -225,7 +225,7 @@ class FHL(MCMCKernel):
             f"acc. prob={state.mean_accept_prob:.2f}. pull={state.pulling_strength:.2g}"
         )
 
-    def wrap_model(self, wrapper: Callable) -> NoReturn:
+    def wrap_model(self, wrapper: Callable[..., Any]) -> NoReturn:
         """Refuse to be a block of `Gibbs`, which asks for this when it is built."""
         raise TypeError(
             "FHL cannot be a block of Gibbs: its particles would be conditioned on stale values of "
@@ -233,7 +233,7 @@ class FHL(MCMCKernel):
             "sample the rest with FHL alone, or use NUTS as the block."
         )
 
-    def refresh(self, state: FHLState, model_args: tuple, model_kwargs: dict | None) -> NoReturn:
+    def refresh(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> NoReturn:
         """Refuse to be a block of `Gibbs`, see `wrap_model`."""
         self.wrap_model(identity)
 
@@ -242,8 +242,8 @@ class FHL(MCMCKernel):
         rng_key: Array,
         num_warmup: int,
         init_params: Any = None,
-        model_args: tuple = (),
-        model_kwargs: dict | None = None,
+        model_args: Args = (),
+        model_kwargs: Kwargs | None = None,
     ) -> FHLState:
         """Find a start for every particle; called by `MCMC.run`."""
         model_kwargs = {} if model_kwargs is None else model_kwargs
@@ -316,18 +316,18 @@ class FHL(MCMCKernel):
             **{each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS} | known,
         )
 
-    def sample(self, state: FHLState, model_args: tuple, model_kwargs: dict | None) -> FHLState:
+    def sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Run one iteration."""
         assert self._sample_fn is not None, "`init` must be called before `sample`."
         return self._sample_fn(state, model_args, {} if model_kwargs is None else model_kwargs)
 
-    def postprocess_fn(self, model_args: tuple, model_kwargs: dict | None) -> Callable:
+    def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs | None) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
         return self._problem.postprocess_fn(
             model_args, {} if model_kwargs is None else model_kwargs
         )
 
-    def _sample(self, state: FHLState, model_args: tuple, model_kwargs: dict) -> FHLState:
+    def _sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs) -> FHLState:
         sampler = self._sampler
         assert sampler is not None
         num_particles, dim = state.particles.position.shape

@@ -26,18 +26,10 @@ def extract(
     coords: Mapping[str, Any] | None,
     dims: Mapping[str, Any] | None,
 ) -> Run:
-    """Convert a run, and read the groups and settings of `FHL`.
+    """Convert a run, and read the groups and settings of `FHL`; arguments as of `to_arviz`.
 
-    ArviZ 1.x has no converter for Pyro, and that of 0.x knows no statistics but divergences.
-
-    Parameters
-    ----------
-    mcmc
-        After `run`. Of it are read `get_samples`, `diagnostics`, `kernel` and the arguments of the
-        model. With statistics of each draw among the diagnostics, as from `FHL`, these are kept,
-        and otherwise the divergences.
-    log_likelihood, posterior_predictive, prior, coords, dims
-        See `fhl_ppl.to_arviz`.
+    ArviZ 1.x has no converter for Pyro, and that of 0.x knows no statistics but divergences. Of
+    `mcmc` are read `get_samples`, `diagnostics`, `kernel` and the arguments of the model.
 
     Raises
     ------

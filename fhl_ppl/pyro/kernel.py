@@ -14,7 +14,7 @@ from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
 from torch import Tensor
 
 from fhl_ppl._docs import filled
-from fhl_ppl.arguments import check_random_force, parameters
+from fhl_ppl.arguments import check_target, parameters
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
 from fhl_ppl.options import Options, only_options
 from fhl_ppl.pyro.batching.potential import BatchedPotential
@@ -162,15 +162,7 @@ class FHL(MCMCKernel):
     ) -> None:
         chosen = only_options(locals())
         super().__init__()
-        if (model is None) == (potential_fn is None):
-            given = "neither" if model is None else "both"
-            raise ValueError(f"exactly one of model and potential_fn must be given, got {given}")
-        for name, value in {"model": model, "potential_fn": potential_fn}.items():
-            if not (value is None or callable(value)):
-                raise TypeError(f"{name} must be callable, got {value!r}")
-        check_random_force(
-            gradient_fn is not None, noisy_gradient, minibatch, model is not None, anchor
-        )
+        check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
         if dense_mass is not None and full_mass is not None:
             raise ValueError(
                 f"dense_mass={dense_mass!r} and full_mass={full_mass!r} are two names of one "

@@ -12,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS, Alternate, Joint
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import group_sizes, make_groups
-from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.leader import elastic_displacement, find_leader, pull_rate
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import Draws, State
-from tests.loops import draw, fori_loop
+from fhl_ppl.core.target import Plain
+from tests.loops import draw
 
 STEP_SIZE = 0.1
 STRENGTH = 3.0
@@ -37,14 +39,14 @@ def move(coupling, energies, group_size, role=None):
     upcoming = iter(energies[1:])
     count = energies.shape[1]
     position, zeros = np.eye(count), np.zeros(count)
-    state, info = transition(
+    state, info = iterate(
         State(position, energies[0], 0 * position),
         Draws(0 * position, zeros if role is None else np.asarray(role), zeros, zeros),
         Tuning(STEP_SIZE, len(energies) - 1, STRENGTH, make_metric(np.full(count, 0.5))),
         make_groups(count, group_size, like=position),
         coupling,
-        lambda q: (next(upcoming), 0 * q),
-        fori_loop,
+        Plain(lambda q: (next(upcoming), 0 * q)),
+        PYTHON,
         adjusted=False,
     )
     return (state.position - position) / (STEP_SIZE**2 / 2 * STRENGTH), info
@@ -139,14 +141,14 @@ def test_alternate_scouts_do_not_depend_on_anyone():
         def potential_and_gradient(q):
             return np.sum(q**4, axis=1), 4 * q**3
 
-        return transition(
+        return iterate(
             State(start, *potential_and_gradient(start)),
             draws,
             Tuning(STEP_SIZE, 5, STRENGTH, metric),
             groups,
             COUPLINGS["alternate"],
-            potential_and_gradient,
-            fori_loop,
+            Plain(potential_and_gradient),
+            PYTHON,
         )[0].position
 
     position = rng.standard_normal((8, 2))

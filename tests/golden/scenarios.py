@@ -1,14 +1,13 @@
 """What the golden files hold: core at work, as functions of arrays of any library.
 
-A scenario takes the inputs by name, and a loop, and returns named outputs. Between them the
-scenarios call everything public in core, see `coverage`.
+A scenario takes the inputs by name, and loops and branches, and returns named outputs. Between them
+the scenarios call everything public in core, see `coverage`.
 """
 
 from functools import partial
 
 from array_api_compat import array_namespace
 
-from fhl_ppl.core import tuning as tuning_rules
 from fhl_ppl.core import warmup
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
@@ -21,9 +20,13 @@ from fhl_ppl.core.metrics import reported
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.moments import welford
+from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Kind, Plan
-from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.target import RandomForce
+from fhl_ppl.core.report import report
+from fhl_ppl.core.sampler import make_sampler, step
+from fhl_ppl.core.state import Draws
+from fhl_ppl.core.statistics import read
+from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.core.trajectory.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 from tests.targets import TARGETS
@@ -31,6 +34,7 @@ from tests.targets import TARGETS
 NUM_WARMUP = 50
 PARTICLES, GROUP_SIZE = 7, 4
 TARGET = TARGETS["skewed"]
+PLAIN = Plain(TARGET.potential_and_gradient)
 
 
 def leader(inputs, control):
@@ -53,7 +57,7 @@ def leader(inputs, control):
 def leapfrog(coupling, metric, inputs, control):
     """Five elastic leapfrog steps."""
     groups = make_groups(PARTICLES, GROUP_SIZE, like=inputs["position"])
-    state = State(inputs["position"], *TARGET.potential_and_gradient(inputs["position"]))
+    state = state_at(PLAIN, inputs["position"])
     roles = COUPLINGS[coupling].roles(groups, state, _draws(inputs, 0))
 
     def pull(position, energy):
@@ -65,9 +69,9 @@ def leapfrog(coupling, metric, inputs, control):
         inputs["step_size"],
         inputs["num_steps"],
         _metric(inputs, metric),
-        TARGET.potential_and_gradient,
+        PLAIN,
         pull,
-        control.fori_loop,
+        control,
     )
     return end._asdict()
 
@@ -75,7 +79,7 @@ def leapfrog(coupling, metric, inputs, control):
 def random_force(inputs):
     """Energies and forces off by a wave, which is another in every evaluation."""
 
-    def draw(position, number, energy):
+    def draw(position, number, known, is_start):
         energy, gradient = TARGET.potential_and_gradient(position)
         wave = array_namespace(position).sin(inputs["noise"][0, :, :] + number)
         return energy + wave[:, 0], gradient + wave
@@ -85,7 +89,7 @@ def random_force(inputs):
 
 def one_transition(coupling, metric, adjusted, inputs, control, pulled=True, noisy=False):
     """One iteration, with acceptances and rejections."""
-    evaluate = random_force(inputs) if noisy else TARGET.potential_and_gradient
+    target = random_force(inputs) if noisy else PLAIN
     position = inputs["position"]
     tuning = Tuning(
         inputs["step_size"],
@@ -93,17 +97,17 @@ def one_transition(coupling, metric, adjusted, inputs, control, pulled=True, noi
         inputs["strength"] if pulled else None,
         _metric(inputs, metric),
     )
-    state, info = transition(
-        State(position, *evaluate(position)),
+    state, info = iterate(
+        state_at(target, position),
         _draws(inputs, 0),
         tuning,
         make_groups(PARTICLES, GROUP_SIZE, like=position),
         COUPLINGS[coupling],
-        evaluate,
-        control.fori_loop,
+        target,
+        control,
         adjusted,
     )
-    return {**state._asdict(), **info._asdict()}
+    return {**read(state, info, tuning), **state._asdict(), **info._asdict()}
 
 
 class WarmUp:
@@ -126,13 +130,13 @@ class WarmUp:
         is_low_rank=False,
         kinds=(),
     ):
-        self.coupling, self.metric, self.is_low_rank = COUPLINGS[coupling], metric, is_low_rank
+        self.coupling, self.metric, self.is_low_rank = coupling, metric, is_low_rank
         self.estimate, self.adapt_step_size = estimate, adapt_step_size
         self.splits, self.jumps, self.kinds = splits, jumps, kinds
 
     @property
-    def plan(self):
-        return Plan(
+    def sampler(self):
+        plan = Plan(
             num_warmup=NUM_WARMUP,
             window_ends=window_ends(NUM_WARMUP),
             target_accept_prob=0.8,
@@ -146,13 +150,14 @@ class WarmUp:
             estimate_centre=estimates.centre_from_scores if self.splits else None,
             low_rank=self.is_low_rank,
             splitting=TWO_STAGE if self.is_low_rank else LEAPFROG,
-            jumps=self.jumps,
+            jumps=tuple(JUMPS) if self.jumps else (),
             trusts_gradient=self.jumps and not self.kinds,
             kinds=self.kinds,
         )
+        return make_sampler(plan, self.coupling)
 
     def start(self, inputs):
-        """State and adaptation before the first iteration, as arrays by name."""
+        """State and what is learnt before the first iteration, as arrays by name."""
         return by_name(self._begin(inputs))
 
     def iterate(self, inputs, iteration, arrays, control):
@@ -161,25 +166,18 @@ class WarmUp:
         return by_name(self._iterate(inputs, iteration, known, control))
 
     def _iterate(self, inputs, iteration, known, control):
-        state, adaptation = known["state"], known["adaptation"]
-        groups = make_groups(PARTICLES, GROUP_SIZE, like=state.position)
-        draws = _draws(inputs, iteration)
-        # A number in the library at hand, as the adapters have it.
-        number = inputs["step_size"] * 0 + iteration
-        tuning = tuning_rules.tune(self.plan, adaptation, groups, number, draws)
-        state, info = iterate(
-            state,
-            draws,
-            tuning,
-            groups,
-            self.coupling,
-            TARGET.potential_and_gradient,
+        state, learnt, _, _ = step(
+            self.sampler,
+            make_groups(PARTICLES, GROUP_SIZE, like=inputs["position"]),
+            known["state"],
+            known["learnt"],
+            # A number in the library at hand, as the adapters have it.
+            inputs["step_size"] * 0 + iteration,
+            _draws(inputs, iteration),
+            PLAIN,
             control,
         )
-        adaptation = warmup.update(
-            self.plan, adaptation, groups, number, draws, state, info, control
-        )
-        return {"state": state, "adaptation": adaptation}
+        return {"state": state, "learnt": learnt}
 
     def __call__(self, inputs, control):
         """All iterations; of interest is where they end."""
@@ -189,23 +187,22 @@ class WarmUp:
             lambda iteration, known: self._iterate(inputs, iteration, known, control),
             self._begin(inputs),
         )
-        state, adaptation = end["state"], end["adaptation"]
+        state, learnt = end["state"], end["learnt"]
         return {
             **state._asdict(),
-            **adaptation.metric._asdict(),
-            "inverse_mass_matrix": reported(adaptation.metric),
-            "weight": adaptation.mixture.weight,
-            "jump": adaptation.mixture.jump,
-            "covariance": welford.covariance(adaptation.positions),
-            "direction": adaptation.scale.direction,
-            **settled(self.plan, adaptation)._asdict(),
+            **learnt["metric"]._asdict(),
+            "inverse_mass_matrix": reported(learnt["metric"]),
+            "weight": learnt["pull"].weight,
+            "jump": learnt["pull"].jump,
+            "covariance": welford.covariance(learnt["moments"].positions),
+            "direction": learnt["trajectory_length"].direction,
+            **report(self.sampler, learnt)._asdict(),
         }
 
     def _begin(self, inputs):
-        state = State(inputs["position"], *TARGET.potential_and_gradient(inputs["position"]))
-        step_size, inverse = inputs["step_size"], inputs[self.metric]
-        adaptation = warmup.start(self.plan, state, step_size, inverse)
-        return {"state": state, "adaptation": adaptation}
+        state = state_at(PLAIN, inputs["position"])
+        learnt = warmup.start(self.sampler, state, inputs["step_size"], inputs[self.metric])
+        return {"state": state, "learnt": learnt}
 
 
 KINDS = (Kind(1, 0.4), Kind(2, 0.6), Kind(8, 0.4, min_num_steps=2))

@@ -17,23 +17,12 @@ from numpyro.infer import MCMC
 
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.metrics.low_rank_fit import RANK
+from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.options import DENSE_LIMIT
 from tests.numpyro.models import EFFECT, eight_schools
 
-FIELDS = {
-    "potential_energy",
-    "energy",
-    "accept_prob",
-    "diverging",
-    "n_steps",
-    "step_size",
-    "pulling_strength",
-    "is_leader",
-    "move",
-    "squared_jump",
-    "group",
-}
+FIELDS = set(MEANINGS)
 
 
 def make(num_warmup=60, num_samples=40, kernel=None, **settings):
@@ -121,10 +110,10 @@ def test_warmup_apart_equals_warmup_within():
 def test_nothing_adapts_after_warmup():
     mcmc = make()
     mcmc.warmup(random.PRNGKey(0), EFFECT)
-    before = mcmc.post_warmup_state.adaptation
+    before = mcmc.post_warmup_state.learnt
     draws(mcmc, mcmc.post_warmup_state.rng_key)
     for old, new in zip(
-        jax.tree.leaves(before), jax.tree.leaves(mcmc.last_state.adaptation), strict=True
+        jax.tree.leaves(before), jax.tree.leaves(mcmc.last_state.learnt), strict=True
     ):
         np.testing.assert_array_equal(old, new)
 

@@ -49,7 +49,11 @@ def test_contracts_hold(tree):
         ("numpyro/intruder.py", "fhl_ppl.pyro"),
         ("pyro/intruder.py", "jax"),
         ("pyro/intruder.py", "fhl_ppl.numpyro"),
+        ("pyro/model/intruder.py", "fhl_ppl.pyro.batching"),
+        ("pyro/batching/intruder.py", "fhl_ppl.pyro.run"),
+        ("numpyro/model/intruder.py", "fhl_ppl.numpyro.state"),
         ("unplaced.py", "fhl_ppl.core"),
+        ("pyro/unplaced.py", "fhl_ppl.core"),
     ],
 )
 def test_a_forbidden_import_breaks_a_contract(tree, module, imported):

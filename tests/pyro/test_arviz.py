@@ -14,6 +14,7 @@ from pyro.infer.mcmc.util import select_samples
 from fhl_ppl import moves, summary, to_arviz
 from fhl_ppl.core.moves import MOVES
 from fhl_ppl.core.report import Report
+from fhl_ppl.core.statistics import ARVIZ_NAMES
 from fhl_ppl.diagnostics.arviz_lines import datasets
 from fhl_ppl.options import Options
 from fhl_ppl.pyro import FHL
@@ -23,18 +24,7 @@ from tests.conftest import importorskip
 arviz = importorskip("arviz")
 
 Y = torch.tensor([[1.0, 2.0, 0.5], [2.5, 1.0, 1.5]])
-STATISTICS = {
-    "lp",
-    "energy",
-    "acceptance_rate",
-    "diverging",
-    "n_steps",
-    "step_size",
-    "pulling_strength",
-    "is_leader",
-    "move",
-    "squared_jump",
-}
+STATISTICS = set(ARVIZ_NAMES.values())
 
 
 def model(y):

@@ -4,20 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from fhl_ppl.core import tuning as tuning_rules
-from fhl_ppl.core import warmup
-from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.iteration import iterate
 from fhl_ppl.core.metrics import reported
-from fhl_ppl.core.state import Draws, State
+from fhl_ppl.core.state import Draws
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 from fhl_ppl.options import Options
-from fhl_ppl.pyro import FHL, MCMC, engine
+from fhl_ppl.pyro import FHL, MCMC
+from fhl_ppl.pyro.run import engine
 from fhl_ppl.pyro.run.arrays import NumpyArrays, TensorArrays
 from fhl_ppl.pyro.run.randomness import Randomness
 from tests.loops import draw
+from tests.runs import Run
 
 NUM_PARTICLES, DIM, GROUP_SIZE = 10, 4, 4
 NUM_WARMUP, NUM_SAMPLES = 50, 10
@@ -53,27 +49,18 @@ def potential_and_gradient(q):
     return (q * linear).sum(1) / 2 + (np.exp(q) - q).sum(1), linear + np.exp(q) - 1
 
 
+class Replayed(Run):
+    """What `core` does on NumPy arrays, with draws that are given."""
+
+    def draw(self):
+        return self.rng[self.iteration]
+
+
 def reference(recorded, options, coupling):
-    """What `core` does on NumPy arrays: positions and step counts of every iteration."""
-    plan = options.plan(NUM_WARMUP, DIM)
-    state = State(STARTS, *potential_and_gradient(STARTS))
-    groups = make_groups(NUM_PARTICLES, GROUP_SIZE, STARTS)
-    inverse_mass_matrix = np.eye(DIM) if plan.dense else np.ones(DIM)
-    adaptation = warmup.start(plan, state, options.step_size, inverse_mass_matrix)
-    positions, num_steps, splittings = [], [], set()
-    for iteration, draws in enumerate(recorded):
-        tuning = tuning_rules.tune(plan, adaptation, groups, iteration, draws)
-        state, info = iterate(
-            state, draws, tuning, groups, coupling, potential_and_gradient, PYTHON
-        )
-        if iteration < NUM_WARMUP:
-            adaptation = warmup.update(
-                plan, adaptation, groups, iteration, draws, state, info, PYTHON
-            )
-        positions.append(state.position)
-        num_steps.append(int(tuning.num_steps))
-        splittings.add(tuning.splitting)
-    return np.array(positions), num_steps, splittings, adaptation
+    """A run of all iterations."""
+    plan, settings = options.plan(NUM_WARMUP, DIM), {"step_size": options.step_size, "number": int}
+    run = Replayed(plan, potential_and_gradient, STARTS, recorded, coupling=coupling, **settings)
+    return run.go(NUM_WARMUP + NUM_SAMPLES)
 
 
 @pytest.mark.parametrize("dense_mass", [None, "low_rank"])
@@ -81,7 +68,8 @@ def reference(recorded, options, coupling):
 @pytest.mark.parametrize("arrays", [NumpyArrays, TensorArrays])
 @pytest.mark.parametrize("coupling", ["alternate", "joint"])
 def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength, dense_mass):
-    block = Draws(*(torch.as_tensor(np.stack(rows)) for rows in zip(*recorded, strict=True)))
+    columns = zip(*(draws[:4] for draws in recorded), strict=True)
+    block = Draws(*(torch.as_tensor(np.stack(rows)) for rows in columns))
     monkeypatch.setattr(Randomness, "_new_block", lambda self: block)
     monkeypatch.setattr(engine, "arrays_for", lambda like: arrays())
     positions = []
@@ -108,14 +96,13 @@ def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength, d
     )
     mcmc.run()
 
-    with np.errstate(all="ignore"):
-        expected, num_steps, splittings, adaptation = reference(
-            recorded, Options(**settings), COUPLINGS[coupling]
-        )
+    core = reference(recorded, Options(**settings), coupling)
+    expected, splittings = np.array(core.positions), {each.splitting for each in core.tunings}
+    num_steps = [int(tuning.num_steps) for tuning in core.tunings]
     assert 2 < max(num_steps) < 100
     # All moved, and the metric is no longer the one that they started with.
     assert (expected[-1] != expected[0]).all()
-    learnt = reported(adaptation.metric)
+    learnt = reported(core.learnt["metric"])
     if dense_mass is None:
         assert np.abs(learnt - np.eye(DIM)).max() > 0.1
         assert splittings == {LEAPFROG}

@@ -58,7 +58,7 @@ def z_scores(coupling, group_size, strength, factor, adjusted=True):
             step_size=0.3 if factor == 1.0 else 0.15,
             inverse_mass_matrix=np.array([[1.0, 0.2], [0.2, 0.5]]),
         )
-        engine._coupling = coupling
+        engine.sampler = engine.sampler._replace(coupling=coupling)
         for _ in range(NUM_ITERATIONS):
             info = engine.advance().info
         assert info.accept_prob.mean() > 0.05

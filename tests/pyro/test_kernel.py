@@ -14,13 +14,11 @@ from pyro.infer.autoguide.initialization import init_to_value
 from pyro.infer.mcmc.api import StreamingMCMC
 from torch.distributions.transforms import AffineTransform
 
+from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.pyro import FHL
 
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
-FIELDS = {
-    *("potential_energy", "energy", "accept_prob", "diverging", "n_steps", "step_size"),
-    *("pulling_strength", "is_leader", "move", "squared_jump", "group"),
-}
+FIELDS = set(MEANINGS)
 
 
 def model(y):
@@ -203,7 +201,7 @@ def test_dense_mass_in_blocks():
     kernel.setup(40, DATA)
     for _ in range(40):
         kernel.sample({})
-    metric = kernel._chains.engine.adaptation.metric.inverse_mass_matrix
+    metric = kernel._chains.engine.learnt["metric"].inverse_mass_matrix
     assert metric.shape == (2, 2)
     assert metric[0, 1] == 0 != metric[0, 0]
     with pytest.raises(ValueError, match="dense_mass names 'sigma', which is no latent site"):
@@ -259,8 +257,8 @@ def test_noisy_gradients_are_drawn_anew_every_time():
         ({"step_size": 0.0}, "step_size must be positive"),
         ({"dense_mass": True, "full_mass": True}, "two names of one setting"),
         ({"min_stepsize": 1.0, "max_stepsize": 0.1}, "min_stepsize and max_stepsize"),
-        ({"potential_fn": gaussian}, "exactly one of model and potential_fn must be given, .*both"),
-        ({"model": None}, "exactly one of model and potential_fn must be given, got neither"),
+        ({"potential_fn": gaussian}, "Exactly one of model and potential_fn must be given, .*both"),
+        ({"model": None}, "Exactly one of model and potential_fn must be given, got neither"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):

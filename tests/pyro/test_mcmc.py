@@ -13,16 +13,14 @@ from pyro.infer import NUTS, config_enumerate
 from torch.distributions.transforms import AffineTransform
 
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
+from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.options import DENSE_LIMIT
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.run.engine import Engine
 
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
 CHAINS = 6
-STATISTICS = {
-    *("potential_energy", "energy", "accept_prob", "diverging", "n_steps", "step_size"),
-    *("pulling_strength", "is_leader", "move", "squared_jump", "group"),
-}
+STATISTICS = set(MEANINGS)
 
 
 def model(y):
@@ -273,7 +271,7 @@ class TestResume:
         assert one["iteration"] == other["iteration"] == 60
         np.testing.assert_array_equal(one["generator"], other["generator"])
 
-    @pytest.mark.parametrize("lost", ["generator", "adaptation", "particles"])
+    @pytest.mark.parametrize("lost", ["generator", "learnt", "particles"])
     def test_an_incomplete_state_would_be_seen(self, monkeypatch, lost):
         complete = Engine.load_state_dict
 
@@ -318,6 +316,27 @@ class TestResume:
             other.load_state_dict(state)
             with pytest.raises(ValueError, match=message):
                 other.run(*([DATA] if other.kernel.model else []))
+
+    @pytest.mark.parametrize(
+        ("state", "error", "message"),
+        [
+            (None, TypeError, "state_dict must be what .* returned, got None"),
+            ("run.pt", TypeError, "state_dict must be what .* returned, got 'run.pt'"),
+            ({}, ValueError, "state_dict has version None, and only 1 can be read"),
+            ({"version": 2}, ValueError, "state_dict has version 2, and only 1 can be read"),
+        ],
+    )
+    def test_what_is_no_state_is_refused_at_once(self, state, error, message):
+        with pytest.raises(error, match=message):
+            made().load_state_dict(state)
+
+    def test_half_a_state_is_refused(self):
+        state = ran(num_samples=2).state_dict()
+        del state["learnt"], state["generator"]
+        other = made()
+        other.load_state_dict(state)
+        with pytest.raises(ValueError, match=r"lacks \['generator', 'learnt'\]"):
+            other.run(DATA)
 
 
 def test_above_the_limit_the_metric_is_of_low_rank():
@@ -516,7 +535,8 @@ def test_everything_is_of_the_models_dtype(dtype):
     assert draws(mcmc)["x"].dtype == dtype
     engine = mcmc._chains.engine
     name = str(dtype).removeprefix("torch.")
-    for value in (*engine.state, *engine.adaptation.metric, engine.adaptation.step.log_step_size):
+    learnt = engine.learnt
+    for value in (*engine.state, *learnt["metric"], learnt["step_size"].log_step_size):
         assert str(value.dtype).removeprefix("torch.") == name
     assert mcmc.diagnostics()["acceptance rate"]["chain 0"] > 0.4
     assert mcmc.diagnostics()["energy"].dtype == name

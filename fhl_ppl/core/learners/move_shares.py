@@ -159,7 +159,8 @@ def record(
     if kind is not None:
         option = option * xp.astype(kind, squared_jump.dtype)
     if choice is not None:
-        happens = xp.zeros_like(squared_jump[0]) + choice.happens
+        happens = xp.zeros_like(squared_jump[:1]) + choice.happens > 0
+        happens = xp.astype(happens, squared_jump.dtype)
         jumped = xp.astype(choice.chosen, squared_jump.dtype) * happens
         option = xp.concat([option * (1 - happens), jumped], axis=1)
     rates = xp.stack(

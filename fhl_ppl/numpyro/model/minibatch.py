@@ -1,12 +1,6 @@
 """Minibatches of a model with subsampling plates: all rows, some rows, and a control variate.
 
-The gradient of a batch b is used as
-
-    grad U(a) + grad U_b(q) - grad U_b(a),
-
-a an anchor near the mode, found once: of the noise of a plain batch only what changes between a and
-q is left (Baker, Fearnhead, Fox and Nemeth 2019, "Control variates for stochastic gradient MCMC").
-Any anchor is exact, as the test looks at the energy of all rows (section 5 of docs/algorithm.md).
+Section 5 of docs/algorithm.md has the control variate, and why any anchor is exact.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +16,8 @@ from numpyro import handlers
 from numpyro.primitives import Messenger
 
 Array = Any
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
 
 MAX_ITERATIONS = 200
 """Of the search for the anchor, each with a line search over all rows."""
@@ -41,7 +37,7 @@ class Anchor(NamedTuple):
 class _AllRows(Messenger):
     """Lets plates that subsample take all of their rows."""
 
-    def process_message(self, msg: dict) -> None:
+    def process_message(self, msg: dict[str, Any]) -> None:
         if msg["type"] == "plate":
             _take(msg, jnp.arange(msg["args"][0]))
 
@@ -53,28 +49,28 @@ class _Rows(Messenger):
         super().__init__()
         self._rows = rows
 
-    def process_message(self, msg: dict) -> None:
+    def process_message(self, msg: dict[str, Any]) -> None:
         if msg["type"] == "plate" and msg["name"] in self._rows:
             _take(msg, self._rows[msg["name"]])
 
 
-def _take(msg: dict, rows: Array) -> None:
+def _take(msg: dict[str, Any], rows: Array) -> None:
     msg["value"] = rows
     msg["args"] = (msg["args"][0], len(rows))
 
 
-def with_all_rows(model: Callable) -> Callable:
+def with_all_rows(model: Callable[..., Any]) -> Callable[..., Any]:
     """Give the model with every plate in full; it can be pickled if `model` can."""
     return partial(_in_full, model)
 
 
-def _in_full(model: Callable, *args: Any, **kwargs: Any) -> Any:
+def _in_full(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     with _AllRows():
         return model(*args, **kwargs)
 
 
 def subsampled_plates(
-    model: Callable, key: Array, model_args: tuple, model_kwargs: dict
+    model: Callable[..., Any], key: Array, model_args: Args, model_kwargs: Kwargs
 ) -> dict[str, tuple[int, int]]:
     """(size, subsample_size) of each plate that subsamples, by name.
 
@@ -121,7 +117,7 @@ def draw_rows(plates: Mapping[str, tuple[int, int]], key: Array) -> dict[str, Ar
     }
 
 
-def find_anchor(potential_fn: Callable, start: Any, given: bool) -> Anchor:
+def find_anchor(potential_fn: Callable[[Any], Array], start: Any, given: bool) -> Anchor:
     """Find the mode from `start`, one particle's pytree, or take `start` if it is `given`."""
     flat, unravel = ravel_pytree(start)
 
@@ -144,7 +140,7 @@ def find_anchor(potential_fn: Callable, start: Any, given: bool) -> Anchor:
 
 
 def controlled(
-    potential_fn: Callable,
+    potential_fn: Callable[[Any], Array],
     plates: Mapping[str, tuple[int, int]],
     anchor: Anchor,
     unravel: Callable[[Array], Any],

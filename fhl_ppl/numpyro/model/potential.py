@@ -25,18 +25,9 @@ def potential_and_gradient(
 ) -> Plain:
     """Energy and force of all particles at once, [particle] and [particle, dim].
 
-    Parameters
-    ----------
-    potential_fn
-        Potential of one particle's pytree.
-    gradient_fn
-        Stand-in for its gradient, pytree to pytree; None for automatic differentiation.
-    unravel
-        Flat position [dim] to pytree.
-    forward_mode
-        Whether to differentiate forward.
-    evaluation
-        "vmap" for all at once, "map" for one after the other.
+    Of one particle, `potential_fn` and `gradient_fn` take the pytree that `unravel` makes of its
+    position [dim]. Without a `gradient_fn` there is automatic differentiation, forward or reverse;
+    `evaluation` is "vmap" for all at once or "map" for one after the other.
     """
 
     def energy(position: Array) -> Array:
@@ -106,7 +97,7 @@ def _force(gradient: Any, position: Array) -> Array:
     return jnp.asarray(jnp.where(jnp.isfinite(flat), flat, 0.0), position.dtype)
 
 
-def _each(one: Callable, evaluation: str) -> Callable:
+def _each(one: Callable[..., Any], evaluation: str) -> Callable[..., Any]:
     if evaluation == "map":
         return lambda *arrays: lax.map(lambda row: one(*row), arrays)
     return jax.vmap(one)
@@ -124,7 +115,7 @@ def slices(z: Any) -> dict[str, slice]:
     return slices
 
 
-def check_potential(potential_fn: Callable, z: Any) -> None:
+def check_potential(potential_fn: Callable[[Any], Array], z: Any) -> None:
     """Refuse parameters that cannot move and a potential that is no scalar.
 
     `z` is one particle's pytree.
@@ -148,7 +139,7 @@ def check_potential(potential_fn: Callable, z: Any) -> None:
         )
 
 
-def check_gradient_fn(gradient_fn: Callable, z: Any, *noise: Array) -> None:
+def check_gradient_fn(gradient_fn: Callable[..., Any], z: Any, *noise: Array) -> None:
     """Refuse a `gradient_fn` that cannot be called, or whose result is not shaped as `z`.
 
     `noise` is the key that a noisy one takes.

@@ -7,10 +7,11 @@ import jax
 from jax.flatten_util import ravel_pytree
 from numpyro.util import identity
 
-from fhl_ppl.arguments import check_random_force
+from fhl_ppl.arguments import check_target
 from fhl_ppl.core.target import Target
 from fhl_ppl.numpyro.model import minibatch as batches
 from fhl_ppl.numpyro.model import potential, starts
+from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 
 Array = Any
 
@@ -26,30 +27,18 @@ class Problem:
 
     def __init__(
         self,
-        model: Callable | None,
-        potential_fn: Callable | None,
+        model: Callable[..., Any] | None,
+        potential_fn: Callable[[Any], Array] | None,
         *,
-        gradient_fn: Callable | None,
+        gradient_fn: Callable[..., Any] | None,
         noisy_gradient: bool,
         minibatch: bool,
         anchor: Any,
-        init_strategy: Callable,
+        init_strategy: Callable[..., Any],
         forward_mode: bool,
         evaluation: str,
     ) -> None:
-        if (model is None) == (potential_fn is None):
-            given = "neither" if model is None else "both"
-            raise ValueError(f"Exactly one of model and potential_fn must be given, got {given}.")
-        for name, value in {
-            "model": model,
-            "potential_fn": potential_fn,
-            "gradient_fn": gradient_fn,
-        }.items():
-            if not (value is None or callable(value)):
-                raise TypeError(f"{name} must be callable, got {value!r}.")
-        check_random_force(
-            gradient_fn is not None, noisy_gradient, minibatch, model is not None, anchor
-        )
+        check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
         if not callable(init_strategy):
             raise TypeError(
                 f"init_strategy must be callable, such as init_to_median, got {init_strategy!r}."
@@ -73,12 +62,12 @@ class Problem:
         self._forget()
 
     def _forget(self) -> None:
-        self._potential_fn_generator: Callable | None = None
-        self._postprocess_fn: Callable | None = None
+        self._potential_fn_generator: Callable[..., Any] | None = None
+        self._postprocess_fn: Callable[..., Any] | None = None
         self._plates: dict[str, tuple[int, int]] = {}
         self.unravel: Callable[[Array], Any] | None = None
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         """Leave out what `start` sets: functions in it cannot be pickled."""
         problem = object.__new__(type(self))
         problem.__dict__.update(self.__dict__)
@@ -95,7 +84,7 @@ class Problem:
         """Share of its rows that each plate draws; empty without minibatches."""
         return batches.shares(self._plates)
 
-    def start(self, keys: Array, init_params: Any, model_args: tuple, model_kwargs: dict) -> Any:
+    def start(self, keys: Array, init_params: Any, model_args: Args, model_kwargs: Kwargs) -> Any:
         """Unconstrained sites of every particle, leaves [particle, ...]; `keys` [particle].
 
         Raises
@@ -129,7 +118,7 @@ class Problem:
         return z
 
     def find_anchor(
-        self, start: Any, model_args: tuple, model_kwargs: dict
+        self, start: Any, model_args: Args, model_kwargs: Kwargs
     ) -> batches.Anchor | None:
         """What batches are compared at, from one particle's pytree; None without minibatches."""
         if self._subsampling_model is None:
@@ -140,7 +129,7 @@ class Problem:
         return batches.find_anchor(self._potential(model_args, model_kwargs), start, given)
 
     def force(
-        self, model_args: tuple, model_kwargs: dict, keys: Array, anchor: batches.Anchor | None
+        self, model_args: Args, model_kwargs: Kwargs, keys: Array, anchor: batches.Anchor | None
     ) -> Target:
         """What `core` moves particles by; noise comes from `keys` [particle]."""
         unravel = self.unravel
@@ -158,13 +147,13 @@ class Problem:
             potential_fn, self.gradient_fn, unravel, self._forward_mode, self._evaluation
         )
 
-    def postprocess_fn(self, model_args: tuple, model_kwargs: dict) -> Callable:
+    def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
         if self._postprocess_fn is None:
             return identity
         return self._postprocess_fn(*model_args, **model_kwargs)
 
-    def _potential(self, model_args: tuple, model_kwargs: dict) -> Callable:
+    def _potential(self, model_args: Args, model_kwargs: Kwargs) -> Callable[..., Any]:
         if self._potential_fn is not None:
             return self._potential_fn
         assert self._potential_fn_generator is not None

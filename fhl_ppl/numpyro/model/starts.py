@@ -10,6 +10,7 @@ from numpyro import handlers
 from numpyro.infer.util import initialize_model
 from numpyro.util import not_jax_tracer
 
+from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 from fhl_ppl.numpyro.randomness import is_batch
 
 Array = Any
@@ -44,22 +45,16 @@ def needed(init_params: Any) -> Any:
 
 def from_model(
     keys: Array,
-    model: Callable,
-    model_args: tuple,
-    model_kwargs: dict,
+    model: Callable[..., Any],
+    model_args: Args,
+    model_kwargs: Kwargs,
     init_params: Any,
     **settings: Any,
-) -> tuple[Any, Callable, Callable]:
+) -> tuple[Any, Callable[..., Any], Callable[..., Any]]:
     """Find a start for every key [particle], or take `init_params` [particle, ...] if given.
 
-    Returns
-    -------
-    z
-        Unconstrained sites, leaves [particle, ...].
-    potential_fn_generator
-        (*model_args, **model_kwargs) -> potential of the unconstrained sites.
-    postprocess_fn_generator
-        (*model_args, **model_kwargs) -> map from unconstrained to constrained sites.
+    Returns the start, leaves [particle, ...]; and, each to be called with the model's arguments,
+    what makes the potential of unconstrained sites and the map from these to constrained ones.
 
     Raises
     ------
@@ -108,16 +103,8 @@ def as_anchor(given: Any, start: Any) -> Any:
 def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient: bool) -> None:
     """Refuse to start where U is not finite, or its gradient if that is what drives the particles.
 
-    Does nothing under a JAX transformation, where the values are not known yet.
-
-    Parameters
-    ----------
-    z, gradient
-        Pytrees with leaves [particle, ...].
-    potential_energy
-        Shape [particle].
-    wants_gradient
-        Whether `gradient` is the gradient of the potential.
+    `z` and `gradient` have leaves [particle, ...], `potential_energy` is [particle]. Does nothing
+    under a JAX transformation, where the values are not known yet.
 
     Raises
     ------
@@ -140,7 +127,7 @@ def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient:
     )
 
 
-def _refuse_subsampling(trace: dict) -> None:
+def _refuse_subsampling(trace: dict[str, Any]) -> None:
     for name, site in trace.items():
         if site["type"] != "plate":
             continue
@@ -164,12 +151,16 @@ def _not_finite(tree: Any, particle: int, what: str) -> list[str]:
     ]
 
 
-def _name(path: tuple) -> str:
+def _name(path: tuple[Any, ...]) -> str:
     return repr(path[0].key) if len(path) == 1 and hasattr(path[0], "key") else str(path)
 
 
 def _diagnose(
-    key: Array, model: Callable, model_args: tuple, model_kwargs: dict, init_strategy: Callable
+    key: Array,
+    model: Callable[..., Any],
+    model_args: Args,
+    model_kwargs: Kwargs,
+    init_strategy: Callable[..., Any],
 ) -> str | None:
     """Say why a model cannot be started, or None if NumPyro's own message says it better."""
     if is_batch(key):

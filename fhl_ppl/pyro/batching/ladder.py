@@ -44,33 +44,26 @@ class Ladder:
     """Evaluate a quantity for all particles at once.
 
     Nothing is traced or compiled before the first call; pickling leaves traced and compiled
-    functions behind.
+    functions behind. Warns once (RuntimeWarning) if the loop has to be used, and once if
+    compilation was asked for and failed.
 
     Parameters
     ----------
-    quantity : Quantity
-    noisy : bool, default False
+    quantity
+    noisy
         The function draws random numbers. It is then neither recorded, which would freeze them, nor
         checked; each particle gets its own draws from Torch's generator.
-    jit_compile : bool, default False
-        Climb to `compile`.
-    jit_options : dict, optional
-        Keyword arguments for ``torch.compile``.
-    warned : set, optional
-        What has been warned of already. To be shared by the ladders of one model, so that it is
-        said once.
+    jit_compile, jit_options
+        Climb to `compile`, with these keyword arguments for ``torch.compile``.
+    warned
+        What has been warned of already. To be shared by the ladders of one model.
 
     Attributes
     ----------
-    rung : str or None
+    rung
         The rung of the number of particles seen last; None before the first call.
-    reason : str
+    reason
         Why it is not a higher one; empty if none higher was asked for.
-
-    Warns
-    -----
-    RuntimeWarning
-        Once, if the loop has to be used; once, if compilation was asked for and failed.
 
     Examples
     --------
@@ -105,17 +98,7 @@ class Ladder:
         self._warned = set() if warned is None else warned
 
     def __call__(self, position: Tensor) -> Outputs:
-        """Evaluate.
-
-        Parameters
-        ----------
-        position : Tensor [N, D]
-
-        Returns
-        -------
-        tuple of Tensor
-            Energies ``[N]`` and/or gradients ``[N, D]``, made safe as in `Quantity.harmless`.
-        """
+        """Evaluate at [N, D]: energies [N] and/or gradients [N, D], made harmless."""
         key = (position.shape[0], position.dtype, position.device)
         if self._loop_only is not None:
             used = self._loop_only

@@ -19,42 +19,25 @@ from fhl_ppl.pyro.model.one_particle import (
 class BatchedPotential:
     """Potential energies and gradients of N particles from a potential of one.
 
-    Models are written for one particle. How N of them are evaluated together is found out at the
-    first call (see `fhl_ppl.pyro.batching.ladder`) and can be read from `rung` and `reason`.
+    How N are evaluated together is found out at the first call (see the ladder) and can be read
+    from `rung` and `reason`.
 
     Parameters
     ----------
-    potential_fn : callable
+    potential_fn
         Maps the dict of one particle's unconstrained sites to a scalar tensor, the negative log
         density up to a constant. It must be deterministic.
-    layout : SiteLayout
-    gradient_fn : callable, optional
-        Maps the same dict to one with the same sites and shapes, which is used in place of the
-        gradient. It may be wrong, zero or a surrogate; `potential_fn` is then never differentiated.
-        Default: the gradient by automatic differentiation.
-    noisy_gradient : bool, default False
-        Set to True if `gradient_fn` draws random numbers (a minibatch, additive noise), afresh at
-        every call and for every particle. Draw them with Torch: numbers from elsewhere may be
-        shared by all particles of a call.
-    minibatch : Minibatch, optional
-        Of a potential from a model under `fhl_ppl.pyro.model.minibatch.with_all_rows`: `draw` then
-        evaluates batches.
-    jit_compile : bool, default False
-        Compile with ``torch.compile``. Takes many seconds, and again for each number of particles.
-    jit_options : dict, optional
-        Keyword arguments for ``torch.compile``, such as ``{"mode": "reduce-overhead"}``.
+    layout
+    gradient_fn, noisy_gradient, jit_compile, jit_options
+        As in `fhl_ppl.pyro.FHL`; with a `gradient_fn` `potential_fn` is never differentiated.
+    minibatch
+        Of a potential from a model under `with_all_rows`: `draw` then evaluates batches.
 
     Raises
     ------
     ValueError
         If `noisy_gradient` or `jit_options` is given without what it belongs to; at the first
         call, if the potential is random.
-
-    Warns
-    -----
-    RuntimeWarning
-        At the first call, if only a Python loop over particles is possible, or if compilation was
-        asked for and failed.
 
     Examples
     --------
@@ -106,57 +89,28 @@ class BatchedPotential:
             self._substitute = Ladder(quantity, noisy=noisy_gradient, **options)
 
     def energy(self, position: Tensor) -> Tensor:
-        """Return the potential energies alone, for moves that need no gradient.
-
-        Parameters
-        ----------
-        position : Tensor [N, D]
-
-        Returns
-        -------
-        Tensor [N]
-            +inf where the energy is not finite.
-        """
+        """Return the potential energies alone, [N]; +inf where one is not finite."""
         return self._energy(self._checked(position))[0]
 
     def gradient(self, position: Tensor) -> Tensor:
-        """Return the gradients, or what `gradient_fn` gives in their place.
+        """Return the gradients [N, D], or what `gradient_fn` gives in their place.
 
-        Parameters
-        ----------
-        position : Tensor [N, D]
-
-        Returns
-        -------
-        Tensor [N, D]
-            Zero for a particle whose gradient is not finite; of what `gradient_fn` gives, only the
-            entries that are not finite.
+        Zero for a particle whose gradient is not finite; of what `gradient_fn` gives, only those
+        entries.
         """
         if self._substitute is None:
             return self.energy_and_gradient(position)[1]
         return self._substitute(self._checked(position))[0]
 
     def energy_and_gradient(self, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Return potential energies and gradients.
+        """Return potential energies [N] and gradients [N, D]; from one evaluation, if it can be.
 
-        Without a `gradient_fn` both come from one evaluation.
-
-        Parameters
-        ----------
-        position : Tensor [N, D]
-            In the layout's dtype and on its device, as the results.
-
-        Returns
-        -------
-        energy : Tensor [N]
-            +inf where the energy is not finite.
-        gradient : Tensor [N, D]
-            Zero for a particle whose energy or gradient is not finite.
+        Where the energy is not finite it is +inf, and the gradient zero where either is not.
 
         Raises
         ------
         ValueError
-            If `position` has another shape, dtype or device than the layout.
+            If `position` [N, D] has another shape, dtype or device than the layout.
         """
         position = self._checked(position)
         if self._both is not None:
@@ -165,19 +119,10 @@ class BatchedPotential:
         return self.energy(position), self.gradient(position)
 
     def draw(self, position: Tensor, energy: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Draw energies and gradients of which one is random (see `is_random`).
+        """Draw energies [N] and gradients [N, D] of which one is random (see `is_random`).
 
-        Parameters
-        ----------
-        position : Tensor [N, D]
-        energy : Tensor [N], optional
-            The true energies, if they are known.
-
-        Returns
-        -------
-        energy : Tensor [N]
-            Of the batches; with a noisy `gradient_fn` the true ones.
-        gradient : Tensor [N, D]
+        The energies are those of the batches; with a noisy `gradient_fn` the true ones, which are
+        taken from `energy` if they are known.
         """
         if self._batch is not None:
             value, gradient = self._batch(self._checked(position))

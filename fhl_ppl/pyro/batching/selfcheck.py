@@ -41,19 +41,9 @@ class Reference(NamedTuple):
 
 
 def references(quantity: Quantity, position: Tensor) -> list[Reference]:
-    """Evaluate the plain function at the given positions and at others around them.
+    """Evaluate the plain function at the given positions [N, D], and at others around them.
 
     The global random state is left alone.
-
-    Parameters
-    ----------
-    quantity : Quantity
-    position : Tensor [N, D]
-
-    Returns
-    -------
-    list of Reference
-        Two sets of points, the given ones first.
 
     Raises
     ------
@@ -82,19 +72,9 @@ def references(quantity: Quantity, position: Tensor) -> list[Reference]:
 def disagreement(
     quantity: Quantity, batched: Callable[[Tensor], Outputs], checks: list[Reference]
 ) -> str:
-    """Compare a batched function with references.
+    """Say what of a batched function differs from the references by how much; empty if nothing.
 
-    Parameters
-    ----------
-    quantity : Quantity
-    batched : callable
-        ``[N, D] -> tuple of tensors``, as `Quantity.harmless` returns it.
-    checks : list of Reference
-
-    Returns
-    -------
-    str
-        What differs by how much; empty if nothing does.
+    `batched` returns what `Quantity.harmless` does.
     """
     for check in checks:
         difference = _difference(quantity, batched(check.position), check.outputs)

@@ -40,31 +40,23 @@ _COMMUTATIVE = {_aten.add.Tensor, _aten.mul.Tensor}
 
 
 def simplify_graph(module: fx.GraphModule, position: Tensor) -> fx.GraphModule:
-    """Simplify a recorded function in place.
+    """Simplify a recorded function in place, and return it.
 
     What is written to in place, and all that it is made from, is left as it is.
 
     Parameters
     ----------
-    module : torch.fx.GraphModule
+    module
         As ``torch.fx.experimental.proxy_tensor.make_fx`` returns it, for fixed shapes.
-    position : Tensor
+    position
         The argument that it was recorded with.
-
-    Returns
-    -------
-    torch.fx.GraphModule
-        `module`.
 
     Examples
     --------
     >>> import torch
     >>> from torch.fx.experimental.proxy_tensor import make_fx
-    >>> data = torch.arange(3.0)
-    >>> def function(q):
-    ...     return q.view(3) * 1.0 + data.exp().sum()
-    >>> position = torch.ones(3)
-    >>> module = make_fx(function)(position)
+    >>> data, position = torch.arange(3.0), torch.ones(3)
+    >>> module = make_fx(lambda q: q.view(3) * 1.0 + data.exp().sum())(position)
     >>> before = len(module.graph.nodes)
     >>> before > len(simplify_graph(module, position).graph.nodes)
     True

@@ -15,15 +15,14 @@ class SiteLayout:
 
     Parameters
     ----------
-    prototype : mapping of str to Tensor
-        One particle's unconstrained sites. Names, order, shapes, dtypes and device are taken from
-        it; the values are not used.
+    prototype
+        One particle's unconstrained sites: their names, order, shapes, dtypes and device.
 
     Attributes
     ----------
-    shapes : dict of str to torch.Size
+    shapes
         The shape of every site, in the order of the flat vector.
-    size : int
+    size
         D, the length of the flat vector.
     dtype, device
         Of the flat vector. Sites of several floating dtypes share their promoted dtype; each gets
@@ -81,17 +80,7 @@ class SiteLayout:
         return result
 
     def unflatten(self, position: Tensor) -> dict[str, Tensor]:
-        """Split flat positions into sites.
-
-        Parameters
-        ----------
-        position : Tensor [..., D]
-
-        Returns
-        -------
-        dict of str to Tensor
-            Every site with shape ``[..., *site shape]``.
-        """
+        """Split flat positions ``[..., D]`` into sites of shapes ``[..., *site shape]``."""
         batch = position.shape[:-1]
         # One split and not one slice a site: its gradient is one concatenation, whereas each slice
         # would write a full vector of zeros.
@@ -102,23 +91,12 @@ class SiteLayout:
         }
 
     def flatten(self, sites: Mapping[str, Tensor], origin: str = "sites") -> Tensor:
-        """Join sites into flat positions.
-
-        Parameters
-        ----------
-        sites : mapping of str to Tensor
-            Every site with shape ``[..., *site shape]``, the leading axes the same for all.
-        origin : str, default "sites"
-            What the mapping is called in error messages.
-
-        Returns
-        -------
-        Tensor [..., D]
+        """Join sites of shapes ``[..., *site shape]`` into flat positions ``[..., D]``.
 
         Raises
         ------
         ValueError
-            If a site is missing, unknown, or of the wrong shape.
+            If a site is missing, unknown, or of the wrong shape; the message calls them `origin`.
         """
         if not isinstance(sites, Mapping) or set(sites) != set(self.shapes):
             got = sorted(sites) if isinstance(sites, Mapping) else type(sites).__name__

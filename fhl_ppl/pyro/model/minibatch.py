@@ -1,12 +1,6 @@
 """Minibatches of a model with subsampling plates: all rows, some rows, and a control variate.
 
-The gradient of a batch b is used as
-
-    grad U(a) + grad U_b(q) - grad U_b(a),
-
-a an anchor near the mode, found once: of the noise of a plain batch only what changes between a and
-q is left (Baker, Fearnhead, Fox and Nemeth 2019, "Control variates for stochastic gradient MCMC").
-Any anchor is exact, as the test looks at the energy of all rows (section 5 of docs/algorithm.md).
+Section 5 of docs/algorithm.md has the control variate, and why any anchor is exact.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -24,19 +24,11 @@ def to_numpy(value: Tensor | np.ndarray) -> np.ndarray:
 
 
 class Observations:
-    """Observed sites of a model.
+    """Observed sites of a model, with the posterior's `samples`, [chain, draw, ...] by site.
 
     The model is run draw by draw: a plate around all draws at once would be silently wrong for
-    models that sum over or index their leading axis. The global random state stays untouched.
-
-    Parameters
-    ----------
-    model
-        Pyro model; None for a potential function, which has no observations.
-    args, kwargs
-        Its arguments.
-    samples
-        The posterior, tensors [chain, draw, ...] by site.
+    models that sum over or index their leading axis. The global random state stays untouched. A
+    potential function has no model, and no observations.
 
     Attributes
     ----------
@@ -81,13 +73,7 @@ class Observations:
         return self._over_draws(self._model, lambda site: site["fn"].log_prob(site["value"]))
 
     def predictive(self) -> dict[str, np.ndarray]:
-        """Draw the observed sites again at each draw of the posterior, [chain, draw, ...].
-
-        Raises
-        ------
-        ValueError
-            If nothing is observed, or a latent site has no draws.
-        """
+        """Draw the observed sites again at each draw, [chain, draw, ...]; errors as above."""
         self._check("posterior_predictive")
         redrawn = _Redraw(self.observed)(self._model)
         return self._over_draws(redrawn, lambda site: site["value"])

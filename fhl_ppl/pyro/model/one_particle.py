@@ -31,14 +31,6 @@ def is_rejection(error: BaseException) -> bool:
     True for failed matrix factorisations, for values that ``torch.distributions`` refuses, and for
     whatever was registered with ``pyro.ops.integrator.register_exception_handler``.
 
-    Parameters
-    ----------
-    error : BaseException
-
-    Returns
-    -------
-    bool
-
     Examples
     --------
     >>> is_rejection(torch.linalg.LinAlgError("not positive-definite")), is_rejection(KeyError())
@@ -74,15 +66,6 @@ class Quantity(NamedTuple):
 
         A non-finite energy becomes +inf. The gradient becomes zero for a particle whose energy or
         gradient is not finite; the other particles keep theirs.
-
-        Parameters
-        ----------
-        outputs : tuple of Tensor
-            Energies ``[N]`` and gradients ``[N, D]``, as named in `fields`.
-
-        Returns
-        -------
-        tuple of Tensor
         """
         named = dict(zip(self.fields, outputs, strict=True))
         # In few operations, as this runs with every gradient: a sum is finite if its terms are, and
@@ -97,17 +80,10 @@ class Quantity(NamedTuple):
         return tuple(named.values())
 
     def one_by_one(self, position: Tensor) -> Outputs:
-        """Evaluate the plain form in a Python loop over particles.
+        """Evaluate the plain form in a Python loop over the particles of `position` [N, D].
 
-        Parameters
-        ----------
-        position : Tensor [N, D]
-
-        Returns
-        -------
-        tuple of Tensor
-            As `harmless` returns it. A particle whose evaluation is a rejection (see
-            `is_rejection`) gets energy +inf and gradient zero.
+        The results are harmless. A particle whose evaluation is a rejection (see `is_rejection`)
+        gets energy +inf and gradient zero.
         """
         rows = [self._plain_or_rejected(row) for row in position.detach()]
         return self.harmless(tuple(torch.stack(column) for column in zip(*rows, strict=True)))

@@ -68,29 +68,17 @@ def problem_from_model(
 
     Parameters
     ----------
-    model : callable
-        With Pyro primitives. Discrete latent sites are enumerated.
-    args : tuple, default ()
-    kwargs : mapping, optional
-        The model's arguments.
-    num_particles : int
+    model, args, kwargs
+        Discrete latent sites are enumerated.
+    num_particles
         N. Every particle gets a start of its own.
-    transforms : mapping, optional
-        By site, transforms from the support to the unconstrained space, where other ones than
-        those registered with ``torch.distributions.biject_to`` are wanted.
-    max_plate_nesting : int, optional
-        As in ``pyro.infer.NUTS``. Default: found by running the model once.
-    init_strategy : callable, default ``pyro.infer.autoguide.init_to_uniform``
-        Where to look for starts.
-    initial_params : mapping of str to Tensor, optional
+    transforms, max_plate_nesting, init_strategy
+        As in `fhl_ppl.pyro.FHL`.
+    initial_params
         Unconstrained starting values instead: ``[N, *site shape]``, or ``[*site shape]`` to start
         all particles at the same place.
-    differentiable : bool, default True
-        Whether a start needs a finite gradient too. Set to False if the gradient is not used.
-
-    Returns
-    -------
-    Problem
+    differentiable
+        Whether a start needs a finite gradient too. False if the gradient is not used.
 
     Raises
     ------
@@ -168,34 +156,17 @@ def problem_from_potential(
 
     Parameters
     ----------
-    potential_fn : callable
-        Maps the dict of one particle's unconstrained sites to the negative log density, a scalar
-        tensor.
-    initial_params : mapping of str to Tensor
+    potential_fn, num_particles, differentiable
+        As for `problem_from_model`; the potential is a scalar tensor.
+    initial_params
         Unconstrained starting values of every particle, ``[N, *site shape]``.
-    num_particles : int
-        N.
-    transforms : mapping, optional
+    transforms
         For the sites that are to be reported in another space. Not applied here.
-    differentiable : bool, default True
-        Whether a start needs a finite gradient too. Set to False if the gradient is not used.
-
-    Returns
-    -------
-    Problem
 
     Raises
     ------
     ValueError
         If a site lacks the leading axis of N particles, or a start has no finite potential.
-
-    Examples
-    --------
-    >>> import torch
-    >>> start = {"x": torch.zeros(4, 2)}
-    >>> problem = problem_from_potential(lambda z: (z["x"] ** 2).sum(), start, num_particles=4)
-    >>> problem.layout.shapes
-    {'x': torch.Size([2])}
     """
     for name, value in initial_params.items():
         if value.dim() == 0 or len(value) != num_particles:

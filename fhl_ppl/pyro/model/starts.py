@@ -21,14 +21,6 @@ def tried(action: Callable[[], Result]) -> Result:
 
     A draw may have no density, and some operations, such as a Cholesky factorisation, raise then.
 
-    Parameters
-    ----------
-    action : callable
-
-    Returns
-    -------
-    Whatever `action` returns.
-
     Raises
     ------
     ValueError
@@ -55,22 +47,16 @@ def found_starts(
     draw: Callable[[], Sites],
     why_not: WhyNot,
 ) -> Tensor:
-    """Draw until every particle has a valid start of its own.
+    """Draw until every particle has a valid start of its own, [N, D].
 
     Parameters
     ----------
-    quantity : Quantity
+    quantity
         What has to be finite at a start.
-    layout : SiteLayout
-    num_particles : int
-    draw : callable
+    draw
         Draws one particle's unconstrained sites.
-    why_not : callable
+    why_not
         Says what is wrong with a draw.
-
-    Returns
-    -------
-    Tensor [N, D]
 
     Raises
     ------
@@ -101,22 +87,16 @@ def given_starts(
     initial_params: Mapping[str, Tensor],
     why_not: WhyNot | None,
 ) -> Tensor:
-    """Check the starts a user gave.
+    """Check the starts that a user gave, and return them as [N, D].
 
     Parameters
     ----------
-    quantity : Quantity
+    quantity
         What has to be finite at a start.
-    layout : SiteLayout
-    num_particles : int
-    initial_params : mapping of str to Tensor
+    initial_params
         Unconstrained, ``[N, *site shape]`` or ``[*site shape]``.
-    why_not : callable or None
+    why_not
         Says what is wrong with a start.
-
-    Returns
-    -------
-    Tensor [N, D]
 
     Raises
     ------

@@ -22,16 +22,7 @@ _LIBRARIES = (
 
 
 def latent_sites(trace: Any) -> dict[str, Any]:
-    """Return the continuous latent sites of a trace, those that are sampled.
-
-    Parameters
-    ----------
-    trace : pyro.poutine.Trace
-
-    Returns
-    -------
-    dict of str to site
-    """
+    """Return the continuous latent sites of a trace, those that are sampled."""
     return {
         name: site
         for name, site in trace.iter_stochastic_nodes()
@@ -40,12 +31,7 @@ def latent_sites(trace: Any) -> dict[str, Any]:
 
 
 def refuse_unsupported(trace: Any) -> None:
-    """Refuse a model whose energy cannot be computed exactly.
-
-    Parameters
-    ----------
-    trace : pyro.poutine.Trace
-        Without enumeration.
+    """Refuse a model, by a trace without enumeration, whose energy cannot be computed exactly.
 
     Raises
     ------
@@ -72,14 +58,7 @@ def refuse_unsupported(trace: Any) -> None:
 class WhyNot:
     """Finds the sites that are to blame for a non-finite potential or gradient.
 
-    Parameters
-    ----------
-    model : callable
-    args : tuple
-    kwargs : mapping
-        The model's arguments.
-    transforms : mapping
-        By site, from the support to the unconstrained space.
+    Takes the model with its arguments, and by site the transforms to the unconstrained space.
     """
 
     def __init__(
@@ -146,17 +125,7 @@ def _fault(site: Any) -> str:
 
 
 def explain_failure(error: Exception) -> str:
-    """Say why a model could not be batched, and where in the user's code.
-
-    Parameters
-    ----------
-    error : Exception
-        As caught.
-
-    Returns
-    -------
-    str
-    """
+    """Say why a model could not be batched, and where in the user's code."""
     message = _first_line(error)
     if "data-dependent" in message or ".item()" in message:
         message = (

@@ -18,16 +18,8 @@ STATE_VERSION = 1
 class Chains:
     """Particles on their way, with what was recorded of them.
 
-    Parameters
-    ----------
-    problem : Problem
-    engine : Engine
-    num_reported : int
-        The first so many particles are chains; the others are private companions.
-    keep_companions : bool
-        Whether to keep the draws of the companions too.
-    room : int
-        Number of draws to make room for at the start.
+    The first `num_reported` are chains; the others are private companions, whose draws are kept too
+    with `keep_companions`. There is `room` for so many draws at the start.
     """
 
     def __init__(

@@ -11,14 +11,7 @@ SECONDS_BETWEEN_MESSAGES = 0.1
 
 
 class Progress:
-    """Shows the stage, the speed, and what `Chains.logging` returns.
-
-    Parameters
-    ----------
-    chains : Chains
-    num_samples : int
-    disable : bool
-    """
+    """Shows the stage, the speed, and what `Chains.logging` returns."""
 
     def __init__(self, chains: Chains, num_samples: int, disable: bool) -> None:
         remaining = max(0, chains.engine.sampler.num_warmup - chains.engine.iteration)

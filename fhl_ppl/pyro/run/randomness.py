@@ -17,19 +17,19 @@ class Randomness:
 
     Parameters
     ----------
-    like : Tensor [N, D]
-        Positions; the draws get their shape, dtype and device.
-    arrays : TensorArrays
+    like
+        Positions [N, D]; the draws get their shape, dtype and device.
+    arrays
         What to hand out.
 
     Attributes
     ----------
-    generator : torch.Generator
+    generator
         Seeded from Torch's global one, which ``pyro.set_rng_seed`` seeds: so the same seed gives
         the same draws, and a run repeated without a seed gives others.
-    block : Draws
-        Those of the present block, each a tensor with a leading axis of iterations.
-    used : int
+    block
+        Draws of the present block, each a tensor with a leading axis of iterations.
+    used
         How many iterations of the block have been handed out.
 
     Examples

@@ -16,14 +16,9 @@ Array = Any
 class Rows:
     """Rows of one shape and dtype, one beneath another, in an array that doubles when it is full.
 
-    Parameters
-    ----------
-    room : int
-        Number of rows to make room for at the start.
-
     Examples
     --------
-    >>> rows = Rows(1)
+    >>> rows = Rows(room=1)
     >>> for k in range(3):
     ...     rows.add(np.full(2, k))
     >>> rows.all().tolist()
@@ -60,18 +55,10 @@ class Rows:
 
 
 class Record:
-    """Statistics of every draw.
+    """Statistics of every draw of the first `num_reported` particles.
 
-    Nothing is moved to the host before it is asked for.
-
-    Parameters
-    ----------
-    group : array [N]
-        Group of each particle.
-    num_reported : int
-        The first so many particles are reported.
-    room : int
-        Number of draws to make room for at the start.
+    Nothing is moved to the host before it is asked for. `group` [N] is the group of each particle;
+    there is `room` for so many draws at the start.
     """
 
     def __init__(self, group: Array, num_reported: int, room: int) -> None:
@@ -89,8 +76,8 @@ class Record:
             if each.per == "particle":
                 value = value[: self._num_reported]
             else:
-                # These the host knows already.
-                value = np.asarray(value, dtype=each.dtype or float)
+                # Plain numbers, as a rule: the host counts the steps.
+                value = np.asarray(on_host(value), dtype=each.dtype or float)
             self._rows[each.name].add(value)
         self._accepted = self._accepted + iteration.info.accepted[: self._num_reported]
         self._count += 1

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.metrics import kinetic_energy
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
+from fhl_ppl.core.target import Plain
 from fhl_ppl.core.trajectory.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.trajectory.reference import Reference
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE, XI, Splitting
 from fhl_ppl.options import DENSE_LIMIT, Options
-from tests.core.test_leapfrog import ALL_FORCES, assert_keeps_volume, assert_reversible
-from tests.loops import fori_loop
+from tests.core.trajectory.test_leapfrog import ALL_FORCES, assert_keeps_volume, assert_reversible
 from tests.targets import TARGETS, with_force
 
 DIRECTIONS = np.linalg.qr(np.array([[1.0, 0.3], [-0.5, 1.0], [0.4, 0.2]]))[0]
@@ -32,9 +33,9 @@ def make_flow(num_steps, force="swirl", reference=None, splitting=TWO_STAGE):
             0.05,
             num_steps,
             METRIC,
-            potential_and_gradient,
+            Plain(potential_and_gradient),
             pull,
-            fori_loop,
+            PYTHON,
             reference,
             splitting,
         )
@@ -100,9 +101,9 @@ def test_energy_error_is_of_second_order(rng):
                 step_size,
                 num_steps,
                 METRIC,
-                target.potential_and_gradient,
+                Plain(target.potential_and_gradient),
                 None,
-                fori_loop,
+                PYTHON,
                 splitting=TWO_STAGE,
             )
             change = end.potential_energy + kinetic_energy(METRIC, end.momentum)
@@ -132,9 +133,9 @@ def mean_errors(splitting, step_size, num_steps):
         step_size,
         num_steps,
         make_metric(ones),
-        potential_and_gradient,
+        Plain(potential_and_gradient),
         None,
-        fori_loop,
+        PYTHON,
         splitting=splitting,
     )
     return np.sum((FREQUENCIES * end.position) ** 2 + end.momentum**2, axis=0) / 2 - 1

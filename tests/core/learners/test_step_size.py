@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from fhl_ppl.core.groups import group_sizes, make_groups
-from fhl_ppl.core.learners import step_size as dual_averaging
 from fhl_ppl.core.learners.step_size import WORST, acceptance, restart, start, update
 
 RIGHT_STEP = 0.37
@@ -157,4 +156,4 @@ def test_acceptance_stays_in_single_precision():
         achieved = acceptance(GROUPS, accept, EVERYONE)
     assert achieved.dtype == np.float32
     np.testing.assert_allclose(achieved, 4 / (1 / WORST + 1 / WORST + 2 + 1), rtol=1e-6)
-    assert dual_averaging.start(np.float32(0.0)).log_anchor.dtype == np.float32
+    assert start(np.float32(0.0)).log_anchor.dtype == np.float32

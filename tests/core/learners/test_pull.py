@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from fhl_ppl.core.learners import pull as strength
 from fhl_ppl.core.learners.pull import (
     KAPPAS,
+    MEMORY,
     TRIAL_SHARE,
     choose,
     record,
@@ -91,8 +91,8 @@ def test_without_a_record_nobody_is_pulled():
 
 def test_older_records_fade():
     mixture = reweigh(with_record([8, 8, 8, 8, 8], 16.0), on_trial=True)
-    np.testing.assert_allclose(mixture.jump, 8 * strength.MEMORY)
-    np.testing.assert_allclose(mixture.gradients, 16 * strength.MEMORY)
+    np.testing.assert_allclose(mixture.jump, 8 * MEMORY)
+    np.testing.assert_allclose(mixture.gradients, 16 * MEMORY)
 
 
 weights = st.lists(st.sampled_from([0.0, 1e-3, 0.1, 0.3, 1.0]), min_size=5, max_size=5).filter(any)

@@ -20,7 +20,7 @@ from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.moves.rotation import rotate
 from fhl_ppl.core.state import Draws, State
 from tests.conftest import importorskip
-from tests.core.invariance import METRICS
+from tests.invariance.exact_draws import METRICS
 from tests.loops import draw
 from tests.targets import TARGETS, Gaussian
 

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.metrics import kinetic_energy, velocity, weigh
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
+from fhl_ppl.core.target import Plain
 from fhl_ppl.core.trajectory import leapfrog
 from fhl_ppl.core.trajectory.leapfrog import PhasePoint
-from tests.loops import draw, fori_loop
+from tests.loops import draw
 from tests.targets import FORCES, TARGETS, with_force
 
 METRICS = {
@@ -61,7 +63,7 @@ class LeapfrogContract:
                 return coupling.pull(groups, roles, strength, q, energy)
 
             return leapfrog.elastic_leapfrog(
-                start, 0.1, 6, metric, potential_and_gradient, pull, fori_loop
+                start, 0.1, 6, metric, Plain(potential_and_gradient), pull, PYTHON
             )
 
         return run
@@ -118,17 +120,17 @@ def assert_keeps_volume(flow, start):
     np.testing.assert_allclose(log_volume, 0, atol=1e-7)
 
 
-def euler(start, step_size, num_steps, metric, potential_and_gradient, pull, fori_loop):
+def euler(start, step_size, num_steps, metric, target, pull, control):
     """All at once instead of one after the other: neither reversible nor volume-preserving."""
     q, p, energy, gradient = start
     for _ in range(num_steps):
         push = gradient + weigh(metric, pull(q, energy))
         q, p = q + step_size * velocity(metric, p), p - step_size * push
-        energy, gradient = potential_and_gradient(q)
+        energy, gradient = target.potential_and_gradient(q)
     return PhasePoint(q, p, energy, gradient)
 
 
-def one_by_one(start, step_size, num_steps, metric, potential_and_gradient, pull, fori_loop):
+def one_by_one(start, step_size, num_steps, metric, target, pull, control):
     """The paper's sweep over the particles: keeps volume, but is not reversible."""
     q, p, energy, gradient = start
     for _ in range(num_steps):
@@ -136,7 +138,7 @@ def one_by_one(start, step_size, num_steps, metric, potential_and_gradient, pull
             push = gradient + weigh(metric, pull(q, energy))
             p = np.where(mine, p - step_size / 2 * push, p)
             q = np.where(mine, q + step_size * velocity(metric, p), q)
-            energy, gradient = potential_and_gradient(q)
+            energy, gradient = target.potential_and_gradient(q)
             push = gradient + weigh(metric, pull(q, energy))
             p = np.where(mine, p - step_size / 2 * push, p)
     return PhasePoint(q, p, energy, gradient)
@@ -194,7 +196,7 @@ def test_harmonic_oscillators_follow_the_closed_orbit(num_steps, rng):
     position, momentum = rng.standard_normal((2, 4, 3))
     start = PhasePoint(position, momentum, *potential_and_gradient(position))
     end = leapfrog.elastic_leapfrog(
-        start, 0.3, num_steps, metric, potential_and_gradient, no_pull, fori_loop
+        start, 0.3, num_steps, metric, Plain(potential_and_gradient), no_pull, PYTHON
     )
     omega = np.sqrt(stiffness * inverse_mass)
     expected = leapfrog_orbit(position, inverse_mass * momentum, omega, 0.3, num_steps)
@@ -220,7 +222,9 @@ def test_a_follower_circles_its_leader(metric, rng):
     def pull(q, energy):
         return coupling.pull(groups, roles, 2.5, q, energy)
 
-    end = leapfrog.elastic_leapfrog(start, 0.2, 9, metric, potential_and_gradient, pull, fori_loop)
+    end = leapfrog.elastic_leapfrog(
+        start, 0.2, 9, metric, Plain(potential_and_gradient), pull, PYTHON
+    )
     drift = velocity(metric, momentum)
     expected = position[0] + leapfrog_orbit(
         position[1] - position[0], drift[1], np.sqrt(2.5), 0.2, 9
@@ -232,6 +236,7 @@ def test_a_follower_circles_its_leader(metric, rng):
 
 def test_energy_error_is_of_second_order(rng):
     target, metric = TARGETS["skewed"], METRICS["dense"]
+    force = Plain(target.potential_and_gradient)
     position, momentum = target.sample(rng, 6), rng.standard_normal((6, 3))
     start = PhasePoint(position, momentum, *target.potential_and_gradient(position))
 
@@ -241,9 +246,7 @@ def test_energy_error_is_of_second_order(rng):
     def worst_error(step_size):
         point, worst = start, 0
         for _ in range(round(2 / step_size)):
-            point = leapfrog.elastic_leapfrog(
-                point, step_size, 1, metric, target.potential_and_gradient, no_pull, fori_loop
-            )
+            point = leapfrog.elastic_leapfrog(point, step_size, 1, metric, force, no_pull, PYTHON)
             worst = np.maximum(worst, np.abs(energy(point) - energy(start)))
         return worst
 
@@ -262,10 +265,10 @@ def test_a_step_costs_one_gradient_and_steps_add_up(rng):
 
     position, momentum = target.sample(rng, 4), rng.standard_normal((4, 3))
     start = PhasePoint(position, momentum, *target.potential_and_gradient(position))
-    at_once = leapfrog.elastic_leapfrog(start, 0.2, 5, metric, counted, no_pull, fori_loop)
+    at_once = leapfrog.elastic_leapfrog(start, 0.2, 5, metric, Plain(counted), no_pull, PYTHON)
     assert calls == 5
     point = start
     for _ in range(5):
-        point = leapfrog.elastic_leapfrog(point, 0.2, 1, metric, counted, no_pull, fori_loop)
+        point = leapfrog.elastic_leapfrog(point, 0.2, 1, metric, Plain(counted), no_pull, PYTHON)
     for one, other in zip(at_once, point, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -1,25 +1,22 @@
 """With a low-rank metric exact draws stay exact; with directions that do not fit they do not.
 
-As in `tests.core.test_jump_exactness`: all that is fitted is wrong on purpose.
+As in `tests.invariance.test_moves`: all that is fitted is wrong on purpose.
 """
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.iteration import Tuning
-from fhl_ppl.core.learners import move_shares as moves
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.trajectory.reference import Reference
 from fhl_ppl.core.trajectory.splitting import TWO_STAGE
-from tests.core.invariance import FALSE_ALARM_RATE, MIN_ACCEPTANCE, NUM_MOMENTS, follow
+from tests.invariance.exact_draws import MIN_ACCEPTANCE, follow, z_threshold
+from tests.invariance.jumping import mixed, with_jumps
 from tests.targets import TARGETS
 
-Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * len(COUPLINGS) * len(TARGETS)) / 2))
-"""Bonferroni's threshold for |z|: a correct library fails anywhere in this file with a probability
-of at most `FALSE_ALARM_RATE`, were the seeds drawn anew."""
+Z_THRESHOLD = z_threshold(len(COUPLINGS) * len(TARGETS))
 
 DIRECTIONS = np.linalg.qr(np.array([[1.0, 0.3], [-0.5, 1.0], [0.4, 0.2]]))[0]
 METRIC = LowRankMetric(np.array([0.7, 1.0, 1.3]), DIRECTIONS, np.array([2.5, 0.4]))
@@ -28,14 +25,12 @@ METRIC = LowRankMetric(np.array([0.7, 1.0, 1.3]), DIRECTIONS, np.array([2.5, 0.4
 def run(target, coupling, seed, metric=METRIC, num_steps=4, step_size=0.3):
     """Trajectories of two-stage steps and jumps in turn, all by this metric."""
     target = TARGETS[target]
-    pool = FittedGaussian(target.mean + 0.3, metric, np.eye(3)[0], np.asarray(1.0))
-    weight = np.array([0.4] + [0.1] * 6)
-    mixture = moves.start(np.array(1.0))._replace(weight=weight)
+    fitted = FittedGaussian(target.mean + 0.3, metric, np.eye(3)[0], np.asarray(1.0))
     reference = Reference(target.mean - 0.3, np.asarray(0.8))
+    tuning = Tuning(step_size, num_steps, 1.0, metric, reference, splitting=TWO_STAGE)
 
     def tune(iteration, draws, groups):
-        hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), draws.strength)
-        return Tuning(step_size, num_steps, 1.0, metric, reference, jump=hop, splitting=TWO_STAGE)
+        return with_jumps(tuning, mixed(fitted, iteration, draws))
 
     return follow(target, "5 as 3+2", tune, seed, coupling, iterations=5)
 

@@ -1,32 +1,29 @@
 """Random forces leave the target invariant; noise that is used twice, or not alike, does not.
 
-See `tests.core.invariance`: exact draws are moved a few times, and every moment is compared with
-what it was.
+See `tests.invariance.exact_draws`: exact draws are moved a few times, and every moment is compared
+with what it was.
 """
 
+from collections.abc import Callable
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.iteration import Tuning
-from fhl_ppl.core.learners import move_shares as moves
+from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.metrics.dense import make_metric
-from fhl_ppl.core.moves import JUMPS
-from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.target import RandomForce
-from fhl_ppl.core.trajectory.reference import Reference
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
-from tests.core.invariance import (
-    FALSE_ALARM_RATE,
+from tests.invariance.exact_draws import (
     METRICS,
-    MIN_ACCEPTANCE,
-    NUM_MOMENTS,
+    assert_caught,
+    assert_invariant,
     follow,
+    z_threshold,
 )
+from tests.invariance.jumping import make_fitted, make_reference, mixed, with_jumps
 from tests.targets import TARGETS
 
 NOISE = 6.0
@@ -47,7 +44,7 @@ class Case(NamedTuple):
 def additive(target, rng):
     """The true energy, beside a gradient with noise of one law everywhere."""
 
-    def draw(position, number, energy):
+    def draw(position, number, known, is_start):
         energy, gradient = target.potential_and_gradient(position)
         return energy, gradient + NOISE * rng.standard_normal(position.shape)
 
@@ -57,7 +54,7 @@ def additive(target, rng):
 def minibatch(target, rng):
     """Energy and gradient of a batch: noise of a law that depends on the position."""
 
-    def draw(position, number, energy):
+    def draw(position, number, known, is_start):
         energy, gradient = target.potential_and_gradient(position)
         off = rng.choice(BATCHES[0], len(position), p=BATCHES[1])
         centred = position - target.mean
@@ -71,29 +68,22 @@ def minibatch(target, rng):
 NOISES = {"additive": additive, "minibatch": minibatch}
 INTEGRATORS = ("leapfrog", "split", "split and jumps", "split, two stages")
 GRID = [Case(*cell) for cell in product(COUPLINGS, NOISES, INTEGRATORS, TARGETS)]
-Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * (len(GRID) + 1)) / 2))
-"""Bonferroni's threshold for |z|: a correct library fails anywhere in this file, `slow` included,
-with a probability of at most `FALSE_ALARM_RATE`, were the seeds drawn anew."""
+Z_THRESHOLD = z_threshold(len(GRID) + 1)
 
 
 def run(case, seed, num_steps=2, step_size=0.25, **settings):
     target = TARGETS[case.target]
     rng = np.random.default_rng(1000 + seed)
     metric = make_metric(METRICS["diag"])
-    off = np.array([0.6, -0.5, 0.4])
-    reference = None if case.integrator == "leapfrog" else Reference(target.mean - off, 0.8)
+    reference = None if case.integrator == "leapfrog" else make_reference(target)
     splitting = TWO_STAGE if case.integrator == "split, two stages" else LEAPFROG
-    pool = FittedGaussian(
-        target.mean + off, make_metric(1.3 * METRICS["dense"]), off, np.asarray(1.0)
-    )
-    weight = np.array([0.4] + [0.6 / len(JUMPS)] * len(JUMPS))
-    mixture = moves.start(np.array(1.0))._replace(weight=weight)
+    tuning = Tuning(step_size, num_steps, 1.0, metric, reference, splitting=splitting)
+    fitted = make_fitted(target, "dense")
 
     def make_tuning(iteration, draws, groups):
-        hop = None
         if case.integrator == "split and jumps":
-            hop = moves.tune_jump(mixture, pool, np.asarray(iteration + 1), draws.strength)
-        return Tuning(step_size, num_steps, 1.0, metric, reference, jump=hop, splitting=splitting)
+            return with_jumps(tuning, mixed(fitted, iteration, draws))
+        return tuning
 
     return follow(
         target,
@@ -101,14 +91,9 @@ def run(case, seed, num_steps=2, step_size=0.25, **settings):
         make_tuning,
         seed,
         case.coupling,
-        evaluate=NOISES[case.noise](target, rng),
+        force=NOISES[case.noise](target, rng),
         **{"iterations": 6, **settings},
     )
-
-
-def assert_invariant(outcome):
-    assert outcome.acceptance > MIN_ACCEPTANCE / 2, "nothing moved, so nothing was tested"
-    assert outcome.worst < Z_THRESHOLD, outcome
 
 
 @pytest.mark.parametrize(
@@ -124,20 +109,48 @@ def assert_invariant(outcome):
     ],
 )
 def test_exact_draws_stay_exact_under_a_random_force(seed, case):
-    assert_invariant(run(case, seed))
+    assert_invariant(run(case, seed), Z_THRESHOLD)
 
 
 # Wrong ways to begin a trajectory.
 
 
-def left_over(self, state):
+class Beginning(NamedTuple):
+    """A random force, but for what a trajectory from `state` begins with."""
+
+    force: RandomForce
+    state: Any
+    begin: Callable
+
+    is_random = True
+
+    def evaluate(self, position, number, known, is_start):
+        if is_start:
+            return self.begin(self.force, self.state)
+        return self.force.evaluate(position, number, known, is_start)
+
+    def energy(self, position, energy):
+        return self.force.energy(position, energy)
+
+
+def beginning(begin):
+    """`iterate` with such a force."""
+
+    def step(state, draws, tuning, groups, coupling, force, *rest, **more):
+        force = Beginning(force, state, begin)
+        return iterate(state, draws, tuning, groups, coupling, force, *rest, **more)
+
+    return step
+
+
+def left_over(force, state):
     """What the iteration before has left, with its noise."""
     return state.potential_energy, state.gradient
 
 
-def anew_after_rejection(self, state):
+def anew_after_rejection(force, state):
     """Left over where the last proposal was accepted: the noise tells of it."""
-    _, fresh = self.draw(state.position, 0, None)
+    _, fresh = force.draw(state.position, 0, state.potential_energy, True)
     before = BEFORE.get("gradient", fresh)
     accepted = np.any(state.gradient != before, axis=1)
     BEFORE["gradient"] = state.gradient
@@ -147,7 +160,7 @@ def anew_after_rejection(self, state):
 BEFORE: dict[str, np.ndarray] = {}
 
 
-def without_noise(self, state):
+def without_noise(force, state):
     """The noise is at the end only."""
     target = TARGETS["gaussian"]
     return state.potential_energy, target.potential_and_gradient(state.position)[1]
@@ -165,35 +178,34 @@ LONG = {"num_steps": 1, "step_size": 0.4, "iterations": 8, "num_groups": 150_000
 
 
 @pytest.mark.parametrize(
-    ("case", "name", "wrong"),
+    ("case", "begin"),
     [
-        pytest.param(BATCH, "begin", left_over, id="batch-left-over"),
-        pytest.param(BATCH._replace(coupling="joint"), "begin", left_over, id="joint-left-over"),
-        pytest.param(PLAIN, "begin", anew_after_rejection, id="anew-after-rejection"),
-        pytest.param(PLAIN, "begin", without_noise, id="noise-at-the-end-only"),
-        pytest.param(BATCH, "begin", without_noise, id="batch-at-the-end-only"),
-        pytest.param(BATCH, "energy_at", batch_in_the_test, id="batch-in-the-test"),
+        pytest.param(BATCH, left_over, id="batch-left-over"),
+        pytest.param(BATCH._replace(coupling="joint"), left_over, id="joint-left-over"),
+        pytest.param(PLAIN, anew_after_rejection, id="anew-after-rejection"),
+        pytest.param(PLAIN, without_noise, id="noise-at-the-end-only"),
+        pytest.param(BATCH, without_noise, id="batch-at-the-end-only"),
     ],
 )
-def test_a_wrong_use_of_noise_is_caught(case, name, wrong, monkeypatch):
+def test_a_wrong_beginning_is_caught(case, begin):
     BEFORE.clear()
-    monkeypatch.setattr(RandomForce, name, wrong)
-    outcome = run(case, 1, **LONG)
-    with pytest.raises(AssertionError, match=r"Outcome\("):
-        assert_invariant(outcome)
-    assert outcome.acceptance > MIN_ACCEPTANCE / 2
+    assert_caught(run(case, 1, step=beginning(begin), **LONG), Z_THRESHOLD)
 
 
-def test_additive_noise_left_over_is_harmless(monkeypatch):
+def test_the_energy_of_a_batch_in_the_test_is_caught(monkeypatch):
+    monkeypatch.setattr(RandomForce, "energy", batch_in_the_test)
+    assert_caught(run(BATCH, 1, **LONG), Z_THRESHOLD)
+
+
+def test_additive_noise_left_over_is_harmless():
     # Of one law everywhere, it can be seen as a part of the state that each iteration exchanges.
-    monkeypatch.setattr(RandomForce, "begin", left_over)
-    assert_invariant(run(PLAIN, 1, **LONG))
+    assert_invariant(run(PLAIN, 1, step=beginning(left_over), **LONG), Z_THRESHOLD)
 
 
 def test_counts_the_evaluation_at_the_start():
     target, numbers = TARGETS["gaussian"], []
 
-    def draw(position, number, energy):
+    def draw(position, number, known, is_start):
         numbers.append(number)
         return target.potential_and_gradient(position)
 
@@ -202,7 +214,7 @@ def test_counts_the_evaluation_at_the_start():
         "2",
         lambda *_: Tuning(0.1, 3, 1.0, make_metric(METRICS["diag"])),
         0,
-        evaluate=RandomForce(draw),
+        force=RandomForce(draw),
         iterations=2,
         num_groups=1,
     )

@@ -3,22 +3,15 @@
 import numpy as np
 import pytest
 
-from fhl_ppl.core import tuning as tuning_rules
-from fhl_ppl.core import warmup
-from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.couplings import COUPLINGS
-from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.iteration import iterate
-from fhl_ppl.core.learners.windows import slot_due, window_ends
+from fhl_ppl.core.learners.windows import slot_due
 from fhl_ppl.core.metrics import draw_momentum, kinetic_energy, reported, velocity, weigh, whiten
 from fhl_ppl.core.metrics import low_rank_fit as low_rank
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric, make_low_rank
 from fhl_ppl.core.metrics.low_rank_fit import RANK, ROWS, from_positions, from_scores
 from fhl_ppl.core.moments import tails, welford
-from fhl_ppl.core.state import State
-from tests.loops import draw
 from tests.plans import make_plan
+from tests.runs import Run, leaves
 from tests.targets import Gaussian
 
 DIM = 120
@@ -82,22 +75,6 @@ def test_what_users_are_told_is_small():
     assert reported(diagonal) is diagonal.inverse_mass_matrix
     metric = some_metric()
     assert reported(metric) is metric
-
-
-@pytest.mark.parametrize("slots", [1, 4, 16])
-def test_slots_spread_over_every_window(slots):
-    ends = window_ends(1000)
-    for start, end in zip((0, *ends), ends, strict=False):
-        seen = [slot_due(k, ends, slots) for k in range(start, end)]
-        taken = [(k, slot) for k, (due, slot) in enumerate(seen) if due]
-        assert len(taken) == min(slots, end - start)
-        assert taken[0] == (0, 0)
-        gaps = np.diff([k for k, _ in taken])
-        assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1
-        assert len({slot for _, slot in taken}) == len(taken)
-        assert max(slot for _, slot in taken) < slots
-    assert not any(slot_due(k, ends, slots)[0] for k in range(ends[-1], 1000))
-    assert slot_due(0, (), slots)[0] == 0
 
 
 def spiked(dim=DIM, sd=30.0, spikes=3, seed=0):
@@ -276,46 +253,22 @@ def test_tails_of_a_gaussian_weigh_one(rng):
     np.testing.assert_allclose(weight, 1, rtol=0.15)
 
 
-def warm_up(target, plan, rng, iterations, estimate=from_scores):
+def warm_up(target, plan, rng):
+    """What is learnt, from flat starts."""
     position = rng.uniform(-2, 2, (4, target.dim))
-    state = State(position, *target.potential_and_gradient(position))
-    groups = make_groups(4, 4, like=position)
-    adaptation = warmup.start(plan, state, np.asarray(0.1), np.ones(target.dim))
-    for k in range(iterations):
-        draws = draw(rng, 4, target.dim)
-        number = np.asarray(k)
-        tuning = tuning_rules.tune(plan, adaptation, groups, number, draws)
-        with np.errstate(over="ignore", invalid="ignore"):
-            state, info = iterate(
-                state,
-                draws,
-                tuning,
-                groups,
-                COUPLINGS["alternate"],
-                target.potential_and_gradient,
-                PYTHON,
-            )
-            adaptation = warmup.update(plan, adaptation, groups, number, draws, state, info, PYTHON)
-    return adaptation
-
-
-def sizes(tree):
-    for part in tree:
-        if isinstance(part, tuple):
-            yield from sizes(part)
-        else:
-            yield np.size(part)
+    run = Run(plan, target.potential_and_gradient, position, rng, step_size=0.1)
+    return run.go(plan.num_warmup).learnt
 
 
 def test_a_warm_up_finds_the_directions_and_holds_nothing_of_size_dim_squared(rng):
     target = spiked(sd=10.0)
     plan = make_plan(250, dense=False, low_rank=True, estimate_metric=from_scores)
-    adaptation = warm_up(target, plan, rng, 250)
-    found = spectrum(adaptation.metric, target)
+    learnt = warm_up(target, plan, rng)
+    found = spectrum(learnt["metric"], target)
     assert 0.5 < found[0] <= found[-1] < 2
-    assert max(sizes(adaptation)) <= ROWS * DIM
-    assert adaptation.positions.count == 4 * (250 - plan.window_ends[-1])
-    np.testing.assert_allclose(np.sum(adaptation.pool.direction**2), 1)
+    assert max(map(np.size, leaves(learnt))) <= ROWS * DIM
+    assert learnt["moments"].positions.count == 4 * (250 - plan.window_ends[-1])
+    np.testing.assert_allclose(np.sum(learnt["fitted_gaussian"].direction ** 2), 1)
 
 
 def test_a_metric_that_is_no_number_is_not_taken(rng):
@@ -324,6 +277,6 @@ def test_a_metric_that_is_no_number_is_not_taken(rng):
         return metric._replace(variance=np.nan * metric.variance)
 
     plan = make_plan(30, dense=False, low_rank=True, estimate_metric=nonsense)
-    adaptation = warm_up(spiked(dim=20), plan, rng, 30)
-    np.testing.assert_array_equal(adaptation.metric.scale, 1)
-    np.testing.assert_array_equal(adaptation.metric.variance, 1)
+    metric = warm_up(spiked(dim=20), plan, rng)["metric"]
+    np.testing.assert_array_equal(metric.scale, 1)
+    np.testing.assert_array_equal(metric.variance, 1)

@@ -5,11 +5,13 @@ from functools import partial
 import numpy as np
 import pytest
 
+from fhl_ppl.core.control import PYTHON, Control
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.metrics import Metric, kinetic_energy, velocity, weigh
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
+from fhl_ppl.core.target import Plain
 from fhl_ppl.core.trajectory.leapfrog import PhasePoint, elastic_leapfrog
 from fhl_ppl.core.trajectory.reference import (
     Reference,
@@ -19,8 +21,8 @@ from fhl_ppl.core.trajectory.reference import (
     turn_in,
 )
 from tests.conftest import importorskip
-from tests.core.invariance import METRICS
-from tests.loops import draw, fori_loop
+from tests.invariance.exact_draws import METRICS
+from tests.loops import draw
 from tests.targets import FORCES, TARGETS, with_force
 
 CENTRE = np.array([0.4, -1.1, 2.0])
@@ -113,7 +115,7 @@ def test_on_its_own_gaussian_no_step_makes_an_error(reference, metric, step_size
     point = PhasePoint(*start, *potential_and_gradient(start[0]))
     energy = point.potential_energy + kinetic_energy(metric, point.momentum)
     end = elastic_leapfrog(
-        point, step_size, 7, metric, potential_and_gradient, None, fori_loop, reference
+        point, step_size, 7, metric, Plain(potential_and_gradient), None, PYTHON, reference
     )
     np.testing.assert_allclose(
         end.potential_energy + kinetic_energy(metric, end.momentum), energy, rtol=1e-11
@@ -130,7 +132,7 @@ def test_the_leapfrog_does_make_an_error_there(metric, start):
     reference = Reference(CENTRE, np.asarray(1.0))
     potential_and_gradient = partial(own_gaussian, reference, metric)
     point = PhasePoint(*start, *potential_and_gradient(start[0]))
-    end = elastic_leapfrog(point, 1.0, 7, metric, potential_and_gradient, None, fori_loop)
+    end = elastic_leapfrog(point, 1.0, 7, metric, Plain(potential_and_gradient), None, PYTHON)
     change = end.potential_energy + kinetic_energy(metric, end.momentum)
     change -= point.potential_energy + kinetic_energy(metric, point.momentum)
     assert np.abs(change).min() > 1e-3
@@ -151,9 +153,9 @@ def test_without_a_frequency_it_is_the_leapfrog_to_the_bit(metric, force, pulled
             0.2,
             5,
             metric,
-            potential_and_gradient,
+            Plain(potential_and_gradient),
             pull if pulled else None,
-            fori_loop,
+            PYTHON,
             which,
         )
         for which in (None, no_reference(start[0]), Reference(CENTRE, np.asarray(0.0)))
@@ -188,9 +190,9 @@ def test_whole_trajectories_run_back_and_keep_volume(coupling, strength, force, 
             0.15,
             4,
             metric,
-            potential_and_gradient,
+            Plain(potential_and_gradient),
             pull,
-            fori_loop,
+            PYTHON,
             Reference(CENTRE, np.asarray(0.93)),
         )
         for got, wanted in zip(end[2:], potential_and_gradient(end.position), strict=True):
@@ -219,9 +221,9 @@ def test_energy_error_is_of_second_order(metric, frequency, rng):
                 step_size,
                 1,
                 metric,
-                target.potential_and_gradient,
+                Plain(target.potential_and_gradient),
                 None,
-                fori_loop,
+                PYTHON,
                 reference,
             )
             worst = np.maximum(worst, np.abs(energy(point) - energy(start)))
@@ -243,7 +245,7 @@ def test_a_fitted_reference_takes_longer_steps(rng):
 
     def error(reference):
         end = elastic_leapfrog(
-            start, 1.5, 3, metric, target.potential_and_gradient, None, fori_loop, reference
+            start, 1.5, 3, metric, Plain(target.potential_and_gradient), None, PYTHON, reference
         )
         change = end.potential_energy - start.potential_energy
         change += kinetic_energy(metric, end.momentum) - kinetic_energy(metric, start.momentum)
@@ -252,14 +254,14 @@ def test_a_fitted_reference_takes_longer_steps(rng):
     assert error(Reference(target.mean, np.asarray(0.93))) < error(None) / 5
 
 
-def trajectory(inputs, fori_loop):
+def trajectory(inputs, control):
     """A split trajectory on arrays of any library."""
     metric = Metric(*(inputs[name] for name in Metric._fields))
     reference = Reference(inputs["centre"], inputs["frequency"])
     evaluate = TARGETS["skewed"].potential_and_gradient
     start = PhasePoint(inputs["position"], inputs["momentum"], *evaluate(inputs["position"]))
     return elastic_leapfrog(
-        start, inputs["step_size"], 4, metric, evaluate, None, fori_loop, reference
+        start, inputs["step_size"], 4, metric, Plain(evaluate), None, control, reference
     )
 
 
@@ -288,12 +290,12 @@ def test_jax_gives_what_numpy_gives(metric, frequency, start):
     jax.config.update("jax_enable_x64", True)
     try:
         given = {name: jax.numpy.asarray(value) for name, value in inputs.items()}
-        jitted = jax.jit(partial(trajectory, fori_loop=jax.lax.fori_loop))
-        outputs = [jitted(given), trajectory(given, fori_loop)]
+        jitted = jax.jit(partial(trajectory, control=Control(jax.lax.fori_loop, jax.lax.cond)))
+        outputs = [jitted(given), trajectory(given, PYTHON)]
     finally:
         jax.config.update("jax_enable_x64", before)
     for output in outputs:
-        assert_agree(output, trajectory(inputs, fori_loop))
+        assert_agree(output, trajectory(inputs, PYTHON))
 
 
 @pytest.mark.parametrize("frequency", [0.0, 0.93])
@@ -301,4 +303,4 @@ def test_torch_gives_what_numpy_gives(metric, frequency, start):
     torch = importorskip("torch")
     inputs = inputs_for(metric, frequency, start)
     given = {name: torch.from_numpy(value) for name, value in inputs.items()}
-    assert_agree(trajectory(given, fori_loop), trajectory(inputs, fori_loop))
+    assert_agree(trajectory(given, PYTHON), trajectory(inputs, PYTHON))

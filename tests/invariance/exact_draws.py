@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from scipy.stats import norm
 
 from fhl_ppl.core.control import PYTHON
@@ -17,8 +18,9 @@ from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.metrics.dense import make_metric
-from fhl_ppl.core.state import State
-from tests.loops import draw, fori_loop
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.target import Plain, state_at
+from tests.loops import draw
 from tests.targets import FORCES, TARGETS, Target, with_force
 
 ITERATIONS = 3
@@ -65,8 +67,15 @@ NUM_MOMENTS = 35
 """Moments compared in each case."""
 FALSE_ALARM_RATE = 1e-3
 """Probability that a correct library fails anywhere in the grid, were its seeds drawn anew."""
-Z_THRESHOLD = float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * len(GRID)) / 2))
-"""Bonferroni's threshold for |z|, 5.4."""
+
+
+def z_threshold(num_cases):
+    """Bonferroni's threshold for |z|.
+
+    A correct library then fails in any of the cases with a probability of at most
+    `FALSE_ALARM_RATE`, were the seeds drawn anew.
+    """
+    return float(norm.isf(FALSE_ALARM_RATE / (NUM_MOMENTS * num_cases) / 2))
 
 
 class Outcome(NamedTuple):
@@ -78,6 +87,36 @@ class Outcome(NamedTuple):
     @property
     def worst(self) -> float:
         return max(abs(z) for z in self.z.values())
+
+
+def assert_invariant(outcome: Outcome, threshold: float) -> None:
+    """Nothing has changed that was looked at."""
+    assert outcome.acceptance > MIN_ACCEPTANCE / 2, "nothing moved, so nothing was tested"
+    assert outcome.worst < threshold, outcome
+
+
+def assert_caught(outcome: Outcome, threshold: float) -> None:
+    """`assert_invariant` fails, and not because nothing has moved."""
+    with pytest.raises(AssertionError, match=r"Outcome\("):
+        assert_invariant(outcome, threshold)
+
+
+def marked(grid: list, is_quick: Callable) -> list:
+    """(seed, case) of all cells of a grid; those that are not quick are `slow`."""
+    return [
+        pytest.param(
+            seed,
+            case,
+            id="-".join(map(str, case)),
+            marks=() if is_quick(case) else pytest.mark.slow,
+        )
+        for seed, case in enumerate(grid)
+    ]
+
+
+def place(values: Any, value: Any) -> int:
+    """Number of a value among others, from 0."""
+    return list(values).index(value)
 
 
 def tile(groups: Groups, copies: int) -> Groups:
@@ -144,13 +183,13 @@ def run(
     seed: int,
     *,
     coupling: Any = None,
-    step: Callable = transition,
+    step: Callable = iterate,
     adjusted: bool = True,
 ) -> Outcome:
     """Carry out the check; `coupling` and `step` stand in for the real ones."""
     real = COUPLINGS[case.coupling]
     step_size = LARGEST_STEP_SIZE
-    while _run(case, 1000, 0, step_size, real, transition, True).acceptance < MIN_ACCEPTANCE:
+    while _run(case, 1000, 0, step_size, real, iterate, True).acceptance < MIN_ACCEPTANCE:
         step_size *= 0.7
     return _run(case, num_groups, seed, step_size, coupling or real, step, adjusted)
 
@@ -159,11 +198,11 @@ def _run(case, num_groups, seed, step_size, coupling, step, adjusted) -> Outcome
     rng = np.random.default_rng(seed)
     target = TARGETS[case.target]
     groups = make_runs(case.grouping, num_groups)
-    potential_and_gradient = with_force(target, FORCES[case.force])
+    plain = Plain(with_force(target, FORCES[case.force]))
     tuning = Tuning(step_size, NUM_STEPS, case.strength, make_metric(METRICS[case.metric]))
 
     start = target.sample(rng, len(groups.group))
-    state = State(start, *potential_and_gradient(start))
+    state = state_at(plain, start)
     accepted = []
     # Far out energies overflow, which is the algorithm's business, not a reason to warn.
     with np.errstate(all="ignore"):
@@ -174,8 +213,8 @@ def _run(case, num_groups, seed, step_size, coupling, step, adjusted) -> Outcome
                 tuning,
                 groups,
                 coupling,
-                potential_and_gradient,
-                fori_loop,
+                plain,
+                PYTHON,
                 adjusted=adjusted,
             )
             accepted.append(np.mean(info.accepted))
@@ -189,7 +228,8 @@ def follow(
     seed: int,
     coupling: str = "alternate",
     *,
-    evaluate: Callable | None = None,
+    force: Any = None,
+    step: Callable = iterate,
     iterations: int = ITERATIONS,
     num_groups: int = 60_000,
 ) -> Outcome:
@@ -199,22 +239,31 @@ def follow(
     ----------
     make_tuning
         (iteration, draws, groups) -> Tuning.
-    evaluate
-        Stands in for the target's energy and gradient.
+    force
+        A target of core, by default with the energy and the gradient of `target`.
+    step
+        Stands in for `iterate`.
     """
-    evaluate = target.potential_and_gradient if evaluate is None else evaluate
+    force = Plain(target.potential_and_gradient) if force is None else force
     rng = np.random.default_rng(seed)
     groups = make_runs(grouping, num_groups)
     start = target.sample(rng, len(groups.group))
-    state = State(start, *evaluate(start))
+    state = state_at(force, start)
     accepted = []
     # Far out energies overflow, which is the algorithm's business, not a reason to warn.
     with np.errstate(all="ignore"):
         for iteration in range(iterations):
             draws = draw(rng, *start.shape)
             tuning = make_tuning(iteration, draws, groups)
-            state, info = iterate(
-                state, draws, tuning, groups, COUPLINGS[coupling], evaluate, PYTHON
+            state, info = step(
+                state,
+                draws,
+                tuning,
+                groups,
+                COUPLINGS[coupling],
+                force,
+                PYTHON,
+                names=tuple(JUMPS),
             )
             accepted.append(np.mean(info.accepted))
     return compare(target, groups, start, state.position, float(np.min(accepted)))

@@ -1,11 +1,9 @@
-"""The forms of a metric agree, pooled moments are those of all, and estimates are right."""
+"""The forms of a metric agree, and what warm-up fits is right."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fhl_ppl.core.metrics import draw_momentum, kinetic_energy, velocity, weigh, whiten
+from fhl_ppl.core.metrics import dense_fit, draw_momentum, kinetic_energy, velocity, weigh, whiten
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.dense_fit import SHRINKAGE, from_positions, from_scores
 from fhl_ppl.core.moments import welford
@@ -70,47 +68,6 @@ def test_what_is_done_with_a_metric_agrees_with_linear_algebra(metric, rng):
     # p = W' xi has covariance W' W = M, and its kinetic energy is that of the noise.
     energy = kinetic_energy(metric, draw_momentum(metric, vectors))
     np.testing.assert_allclose(energy, (vectors**2).sum(axis=1) / 2, rtol=1e-9)
-
-
-batches = st.lists(st.integers(1, 5), min_size=1, max_size=8)
-
-
-@given(batches, st.booleans(), st.floats(-1e3, 1e3), st.integers(0, 1000))
-def test_pooled_moments_are_those_of_all_vectors(sizes, is_dense, offset, seed):
-    rng = np.random.default_rng(seed)
-    parts = [offset + rng.standard_normal((size, 3)) * [1, 10, 0.1] for size in sizes]
-    moments = welford.empty(parts[0], is_dense)
-    for part in parts:
-        moments = welford.update(moments, part)
-    everything = np.concatenate(parts)
-    assert moments.count == len(everything)
-    np.testing.assert_allclose(moments.mean, everything.mean(axis=0), rtol=1e-12)
-    if len(everything) < 2:
-        np.testing.assert_array_equal(welford.covariance(moments), 0)
-        return
-    expected = np.cov(everything.T)
-    got = welford.covariance(moments)
-    scale = np.sqrt(np.diag(expected))
-    if not is_dense:
-        expected, scale = np.diag(expected), scale**2
-        np.testing.assert_allclose(got / scale, expected / scale, rtol=1e-9)
-        return
-    np.testing.assert_allclose(
-        got / scale / scale[:, None], expected / scale / scale[:, None], atol=1e-9
-    )
-
-
-def test_forgetting_the_shift_of_the_mean_is_noticed(monkeypatch):
-    def without_shift(moments, batch):
-        new = update(moments, batch)
-        centred = batch - batch.mean(axis=0)
-        own = centred.T @ centred if new.scatter.ndim == 2 else (centred**2).sum(axis=0)
-        return new._replace(scatter=moments.scatter + own)
-
-    update = welford.update
-    monkeypatch.setattr(welford, "update", without_shift)
-    with pytest.raises(AssertionError):
-        test_pooled_moments_are_those_of_all_vectors.hypothesis.inner_test([2, 3], True, 1.0, 0)
 
 
 def moments_of(target, draws, is_dense=True):
@@ -290,3 +247,37 @@ def test_the_momentum_does_not_depend_on_the_signs_of_eigenvectors(rng, monkeypa
     monkeypatch.setattr(np.linalg, "eigh", flipped)
     for one, other in zip(plain, from_scores(*moments), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10)
+
+
+def test_the_mean_force_leads_from_the_mean_position_to_the_centre(rng):
+    # A handful of draws on one side of a Gaussian.
+    target = Gaussian([3.0, -1.0], [[2.0, 0.5], [0.5, 1.0]])
+    draws = target.sample(rng, 8) + 2
+    empty = welford.empty(draws, dense=True)
+    positions = welford.update(empty, draws)
+    gradients = welford.update(empty, target.potential_and_gradient(draws)[1])
+    metric = make_metric(target.covariance)
+    centre = dense_fit.centre_from_scores(metric, positions, gradients)
+    np.testing.assert_allclose(centre, target.mean, rtol=1e-12)
+    assert np.abs(positions.mean - target.mean).min() > 0.5
+
+
+@pytest.mark.parametrize("is_dense", [True, False])
+def test_the_widest_direction_is_that_of_the_whitened_positions(is_dense, rng):
+    scale = np.array([1.0, 20.0, 3.0])
+    moments = welford.update(
+        welford.empty(np.ones((1, 3)), is_dense), scale * rng.standard_normal((5000, 3))
+    )
+    inverse = np.array([1.0, 400.0, 1.0])
+    metric = make_metric(np.diag(inverse) if is_dense else inverse)
+    direction, variance = dense_fit.widest_direction(metric, moments)
+    np.testing.assert_allclose(np.abs(direction), [0, 0, 1], atol=0.02)
+    np.testing.assert_allclose(np.sum(direction**2), 1, rtol=1e-12)
+    np.testing.assert_allclose(variance, 9, rtol=0.1)
+
+
+def test_of_equally_wide_directions_there_is_one():
+    moments = welford.Welford(np.array(11.0), np.zeros(3), np.array([10.0, 20.0, 20.0]))
+    direction, variance = dense_fit.widest_direction(make_metric(np.ones(3)), moments)
+    np.testing.assert_array_equal(direction, [0, 1, 0])
+    assert variance == 2

@@ -5,15 +5,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.couplings.alternate import choose_scouts
 from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.iteration import DIVERGENCE_THRESHOLD, Tuning
-from fhl_ppl.core.learners import pull as strength
+from fhl_ppl.core.iteration import DIVERGENCE_THRESHOLD, Tuning, iterate
+from fhl_ppl.core.learners import pull as pulls
 from fhl_ppl.core.metrics import kinetic_energy, whiten
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
-from tests.loops import draw, fori_loop
+from fhl_ppl.core.target import Plain
+from tests.loops import draw
 from tests.targets import TARGETS
 
 DENSE = make_metric(np.array([[0.5, 0.3, -0.2], [0.3, 1.0, 0.1], [-0.2, 0.1, 1.6]]))
@@ -25,17 +27,17 @@ def coupling(request):
 
 
 def go(potential_and_gradient, start, coupling, draws, group_size=4, adjusted=True, **tuning):
-    """One transition from `start`; the far sides of potentials may overflow."""
+    """One iteration from `start`; the far sides of potentials may overflow."""
     given_tuning = {"step_size": 0.3, "num_steps": 4, "pulling_strength": 1.0, "metric": DENSE}
     with np.errstate(all="ignore"):
-        return transition(
+        return iterate(
             State(start, *potential_and_gradient(start)),
             draws,
             Tuning(**{**given_tuning, **tuning}),
             make_groups(len(start), group_size, like=start),
             coupling,
-            potential_and_gradient,
-            fori_loop,
+            Plain(potential_and_gradient),
+            PYTHON,
             adjusted,
         )
 
@@ -133,7 +135,7 @@ regions = st.lists(
 
 
 def assert_stays_finite(spots, coupling, adjusted, pull, step_size, seed):
-    """Four transitions where the energy or the gradient is spoilt in some balls."""
+    """Four iterations where the energy or the gradient is spoilt in some balls."""
     spots = [(2 * np.random.default_rng(s).standard_normal(3), *rest) for s, *rest in spots]
 
     def potential_and_gradient(q):
@@ -151,7 +153,7 @@ def assert_stays_finite(spots, coupling, adjusted, pull, step_size, seed):
         # Somewhere fine to start from; a sampler would look until it found one.
         fine = np.isfinite(energy) & np.isfinite(gradient).all(axis=1)
         position = position[fine][:5]
-        mixture = strength.start(np.zeros(()))
+        mixture = pulls.start(np.zeros(()))
         for _ in range(4):
             draws = draw(rng, len(position), 3)
             state, info = go(
@@ -166,8 +168,8 @@ def assert_stays_finite(spots, coupling, adjusted, pull, step_size, seed):
                 pulling_strength=pull,
             )
             position = state.position
-            chosen = strength.choose(mixture, draws.strength)
-            mixture = strength.record(mixture, chosen, info.squared_jump, info.is_pulled, 3)
+            chosen = pulls.choose(mixture, draws.strength)
+            mixture = pulls.record(mixture, chosen, info.squared_jump, info.is_pulled, 3)
         energy, gradient = potential_and_gradient(position)
     for name, field in {**state._asdict(), **info._asdict(), **mixture._asdict()}.items():
         assert np.isfinite(field).all(), name
@@ -191,7 +193,7 @@ def test_the_state_kept_is_always_finite(spots, coupling, adjusted, pull, step_s
     assert_stays_finite(spots, coupling, adjusted, pull, step_size, seed)
 
 
-def test_a_transition_that_keeps_what_is_not_finite_is_noticed(monkeypatch):
+def test_an_iteration_that_keeps_what_is_not_finite_is_noticed(monkeypatch):
     def accept_everything(groups, change, draws):
         return np.zeros_like(change), draws.accept
 

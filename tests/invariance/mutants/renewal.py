@@ -1,0 +1,5 @@
+"""Wrong renewals."""
+
+from tests.invariance.mutants.broken import uncorrected
+
+MUTANTS = {"uncorrected": uncorrected}
