@@ -103,7 +103,7 @@ def step(
     """
     tuning = tune(sampler, learnt, groups, iteration, draws)
     if "chart" in learnt:
-        target = Charted(target, learnt["chart"].chart)
+        target = Charted(target, learnt["chart"].chart, control)
     state, info = iterate(
         state,
         draws,
@@ -125,6 +125,11 @@ def step(
     return state, learnt, info, tuning
 
 
-def for_users(learnt: Learnt, state: State) -> State:
+def for_users(learnt: Learnt, state: State, control: Control) -> State:
     """The particles in the coordinates of the user's potential."""
-    return charts.leave(learnt["chart"].chart, state) if "chart" in learnt else state
+    if "chart" not in learnt:
+        return state
+    chart = learnt["chart"].chart
+    return control.cond(
+        charts.is_moving(chart), lambda one: charts.leave(chart, one), lambda one: one, state
+    )

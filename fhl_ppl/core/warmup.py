@@ -59,9 +59,7 @@ def observe(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> Lear
     return those(True) | careful
 
 
-def renew(
-    learners: Mapping[str, Learner], learnt: Learnt, seen: Seen
-) -> tuple[Learnt, State]:
+def renew(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:
     """End a window: a new chart, in whose coordinates all are renewed, in their order."""
     chart: Any = learners.get("chart")
     if chart is not None:

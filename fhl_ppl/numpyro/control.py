@@ -16,7 +16,7 @@ def _fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any) -> A
     return lax.fori_loop(jnp.asarray(lower, int), jnp.asarray(upper, int), body, init)
 
 
-def _aside(function: Callable, like: Any, operand: Any) -> Any:
+def _aside(function: Callable[..., Any], like: Any, operand: Any) -> Any:
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), leaf.dtype), like)
 
     def on_host(operand: Any) -> Any:

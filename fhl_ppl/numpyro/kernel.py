@@ -348,7 +348,7 @@ class FHL(MCMCKernel):
 
         done = iteration + 1
         in_phase = jnp.where(done <= sampler.num_warmup, done, done - sampler.num_warmup)
-        users = for_users(learnt, particles)
+        users = for_users(learnt, particles, JAX)
         told = self._told(read(users, info, tuning))
         return FHLState(
             i=state.i + 1,

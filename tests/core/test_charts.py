@@ -1,11 +1,11 @@
-"""Charts: each map is undone by its inverse, its volume is that of its Jacobian, and it is found."""
+"""Charts: each map is undone by its inverse, has the volume of its Jacobian, and is found."""
 
 import numpy as np
 import pytest
 import torch
 
 from fhl_ppl.core.charts import chart as charts
-from fhl_ppl.core.charts import fit, hierarchy, tails
+from fhl_ppl.core.charts import choice, hierarchy
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.tails import Tails
@@ -26,6 +26,7 @@ def any_chart(seed=0):
             centre=rng.normal(size=DIM),
             mixing=mixing,
             unmixing=np.linalg.inv(mixing),
+            log_volume=np.linalg.slogdet(mixing)[1],
             drivers=np.eye(DIM)[:2],
             is_child=np.array([0.0, 0, 1, 1, 1]),
             weights=weights,
@@ -106,7 +107,9 @@ def funnel(rng, size, dim=6):
 def find(position, force):
     half = 1.0 * (np.arange(len(position)) % 4 < 2)
     with np.errstate(all="ignore"):
-        return fit.renew(charts.identity(position), position, force, np.ones(len(position)), half, PYTHON)
+        return choice.renew(
+            charts.identity(position), position, force, np.ones(len(position)), half, PYTHON
+        )
 
 
 def test_the_funnel_is_straightened():
@@ -141,9 +144,7 @@ def test_a_gaussian_is_left_alone():
 @pytest.mark.parametrize("library", ["jax", "torch"])
 def test_libraries_agree(library, coordinates):
     jnp = pytest.importorskip("jax.numpy")
-    convert = {"jax": jnp.asarray, "torch": torch.as_tensor}[
-        library
-    ]
+    convert = {"jax": jnp.asarray, "torch": torch.as_tensor}[library]
 
     def moved(values):
         if isinstance(values, tuple):
@@ -163,7 +164,7 @@ def test_the_fit_agrees_between_libraries():
     half = 1.0 * (np.arange(80) % 4 < 2)
     given = (charts.identity(x), x, g, np.ones(80), half)
     with np.errstate(all="ignore"):
-        expected = fit.renew(*given, PYTHON)[1]
+        expected = choice.renew(*given, PYTHON)[1]
     tensors = list(map(torch.as_tensor, given[1:]))
-    got = fit.renew(charts.identity(tensors[0]), *tensors, PYTHON)[1]
+    got = choice.renew(charts.identity(tensors[0]), *tensors, PYTHON)[1]
     np.testing.assert_allclose(got.numpy(), expected, rtol=0.05, atol=1e-3)

@@ -66,7 +66,9 @@ def products(drivers: Array) -> list[Array]:
     """u_i u_k for i <= k, each [row, 1], of `drivers` [row, K]."""
     number = drivers.shape[1]
     return [
-        drivers[:, i : i + 1] * drivers[:, k : k + 1] for i in range(number) for k in range(i, number)
+        drivers[:, i : i + 1] * drivers[:, k : k + 1]
+        for i in range(number)
+        for k in range(i, number)
     ]
 
 

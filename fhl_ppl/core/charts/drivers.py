@@ -4,7 +4,7 @@ In a Gaussian the whitened gradient h is the whitened position w. Where it is no
 precision depends on coordinate i, r is correlated with the products x_i w_k. The squares of all
 these correlations, sum_jk E[x_i r_j w_k]^2, are the score of i. Terms with i's own r and w are left
 out: they are there for each child too, as a third moment is symmetric, and would make drivers of
-children. Summed over pairs of draws it costs a product of [row, row] matrices and no [dim, dim, dim].
+children. Summed over pairs of draws it costs products of [row, row] matrices, and no tensor.
 """
 
 from typing import Any
@@ -41,8 +41,12 @@ def scores(candidates: Array, residual: Array, position: Array, seen: Array) -> 
     among_residuals = residual @ xp.matrix_transpose(residual)
     among_positions = position @ xp.matrix_transpose(position)
     total = xp.sum(candidates * ((among_residuals * among_positions) @ candidates), axis=0)
-    total = total - xp.sum(xp.matmul(xp.matrix_transpose(residual), candidates * own_position) ** 2, axis=0)
-    total = total - xp.sum(xp.matmul(xp.matrix_transpose(position), candidates * own_residual) ** 2, axis=0)
+    total = total - xp.sum(
+        xp.matmul(xp.matrix_transpose(residual), candidates * own_position) ** 2, axis=0
+    )
+    total = total - xp.sum(
+        xp.matmul(xp.matrix_transpose(position), candidates * own_residual) ** 2, axis=0
+    )
     total = total + xp.sum(candidates * own_residual * own_position, axis=0) ** 2
     rest_r = xp.sum(residual**2, axis=1)[:, None] - own_residual**2
     rest_w = xp.sum(position**2, axis=1)[:, None] - own_position**2

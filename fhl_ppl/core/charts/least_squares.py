@@ -1,9 +1,9 @@
 """Weights of all children at once, by damped Gauss-Newton steps on the Fisher divergence.
 
-Child j wants r_j = exp(s_j) h_j - (w_j - m_j) exp(-s_j) to be 0, h being the gradient of U by w: then its
-gradient in y is y. r_j depends on the child's own weights alone, so that each is a small problem,
-and for a child that is Gaussian given the drivers, with the precision of `conditional`, one without
-residual: solved exactly from few draws, wherever they come from.
+Child j wants r_j = exp(s_j) h_j - (w_j - m_j) exp(-s_j) to be 0, h being the gradient of U by w:
+then its gradient in y is y. r_j depends on the child's own weights alone, so that each is a small
+problem, and for a child that is Gaussian given the drivers, with the precision of `conditional`,
+one without residual: solved exactly from few draws, wherever they come from.
 """
 
 from typing import Any
@@ -20,12 +20,20 @@ Array = Any
 STEPS = 12
 """Gauss-Newton steps from each start."""
 RIDGE = 1.0
-"""Weight, in draws, of the guess that a weight is what it was at the start: 0, but for levels and slopes."""
+"""Draws that the guess counts for that a weight is as at the start. With 0.02 a chart fitted
+to half of 400 draws of brownian_unknown_scales had a loss of .117, with 1 .09."""
 DAMPING = 1e-2
 """First damping, in units of the diagonal."""
 
 
-def fit(start: Conditional, drivers: Array, position: Array, gradient: Array, seen: Array, control: Control) -> tuple[Conditional, Array]:
+def fit(
+    start: Conditional,
+    drivers: Array,
+    position: Array,
+    gradient: Array,
+    seen: Array,
+    control: Control,
+) -> tuple[Conditional, Array]:
     """Weights that make the children standard normal, and their losses [dim].
 
     Parameters
@@ -69,7 +77,16 @@ def residual(parts: conditional.Parts, position: Array, gradient: Array) -> Arra
     return scale * gradient - (position - parts.location) / scale
 
 
-def _loss(xp: Any, like: Conditional, flat: Array, origin: Array, drivers: Array, position: Array, gradient: Array, seen: Array) -> Array:
+def _loss(
+    xp: Any,
+    like: Conditional,
+    flat: Array,
+    origin: Array,
+    drivers: Array,
+    position: Array,
+    gradient: Array,
+    seen: Array,
+) -> Array:
     parts = conditional.evaluate(_unflat(xp, like, flat), drivers)
     r = residual(parts, position, gradient)
     robust = xp.sum(seen[:, None] * (xp.sqrt(1 + r**2) - 1), axis=0)
@@ -77,7 +94,17 @@ def _loss(xp: Any, like: Conditional, flat: Array, origin: Array, drivers: Array
     return xp.where(xp.isfinite(loss), loss, xp.full_like(loss, xp.inf))
 
 
-def _step(xp: Any, like: Conditional, flat: Array, origin: Array, damping: Array, drivers: Array, position: Array, gradient: Array, seen: Array) -> Array:
+def _step(
+    xp: Any,
+    like: Conditional,
+    flat: Array,
+    origin: Array,
+    damping: Array,
+    drivers: Array,
+    position: Array,
+    gradient: Array,
+    seen: Array,
+) -> Array:
     weights = _unflat(xp, like, flat)
     parts = conditional.evaluate(weights, drivers)
     given = conditional.features(drivers)
@@ -89,7 +116,8 @@ def _step(xp: Any, like: Conditional, flat: Array, origin: Array, damping: Array
     far = parts.reach[0] * parts.far[0] + parts.reach[1] * parts.far[1]
     factors = [
         -parts.share[k] / 2 * by_scale
-        + inverse * (parts.share[k] * (parts.near[k] - near - far) + parts.reach[k] * parts.far[k] / 2)
+        + inverse
+        * (parts.share[k] * (parts.near[k] - near - far) + parts.reach[k] * parts.far[k] / 2)
         for k in range(2)
     ]
     factors += [inverse * each for each in (*parts.share, *parts.reach)]

@@ -10,7 +10,7 @@ from fhl_ppl.core.arrays import array_namespace
 Array = Any
 
 WIDTHS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-"""To choose from, in units of one over the standard deviation of the gradient, which no tail makes large."""
+"""To choose from, in units of one over the gradient's root mean square, which no tail moves."""
 GAIN = 0.5
 """A tail is straightened where that makes the loss smaller by this factor."""
 
@@ -72,7 +72,7 @@ def push_forward(tails: Tails, coordinates: Array, gradient: Array) -> Array:
 
 
 def fit(position: Array, gradient: Array, seen: Array) -> Tails:
-    """The best width of each coordinate, and whether it is needed; rows weighted by `seen` [row]."""
+    """The best width of each coordinate, and whether it is needed; `seen` [row] are weights."""
     xp = array_namespace(position)
     # Far out the gradient is small, so that tails have no say in where the middle is.
     weight = seen[:, None] * gradient**2

@@ -1,14 +1,14 @@
-"""Coordinates in which the posterior is nearer to a Gaussian, from draws and gradients (section 11)."""
+"""Coordinates in which the posterior is nearer to a Gaussian (section 11)."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import chart as charts
-from fhl_ppl.core.charts import fit
+from fhl_ppl.core.charts import choice
 from fhl_ppl.core.charts.chart import Chart
-from fhl_ppl.core.control import PYTHON, Control
 from fhl_ppl.core.charts.fit import select
+from fhl_ppl.core.control import PYTHON, Control
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.moments import tails, welford
@@ -66,7 +66,7 @@ class ChartLearner(Steady):
         slots = max(1, ROWS // state.position.shape[0])
         rows = xp.stack([state.position[:ROWS, :]] * slots)
         chart = charts.identity(state.position)
-        losses = xp.stack([0 * state.potential_energy[0]] * fit.CANDIDATES)
+        losses = xp.stack([0 * state.potential_energy[0]] * choice.CANDIDATES)
         return LearntChart(chart, rows, 0 * rows, 0 * rows[:, 0, 0], losses)
 
     def observe(self, own: LearntChart, seen: Seen, learnt: Learnt) -> LearntChart:
@@ -106,7 +106,7 @@ class ChartLearner(Steady):
         rows = charts.leave(own.chart, rows)
         # Fitting would take longer to compile than to do.
         chart, losses = control.aside(
-            lambda given: fit.renew(*given, PYTHON),
+            _renew,
             (own.chart, own.losses),
             (own.chart, rows.position, rows.gradient, seen, half),
         )
@@ -128,8 +128,8 @@ class ChartLearner(Steady):
 def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt, Seen]:
     """End a window in the coordinates of a new chart, for all others to be renewed in.
 
-    What they go by is put into those: the state, the moments, and how far the particles were seen from
-    the centre of the reference.
+    What they go by is put into those: the state, the moments, and how far the particles were seen
+    from the centre of the reference.
     """
     old = learnt["chart"]
     own, rows, weights = learner.fitted(old, seen.control)
@@ -150,3 +150,8 @@ def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt
         "reference": select(moved, kept_distances, reference),
     }
     return learnt, seen._replace(state=state)
+
+
+def _renew(given: tuple[Chart, Array, Array, Array, Array]) -> tuple[Chart, Array]:
+    previous, position, gradient, seen, half = given
+    return choice.renew(previous, position, gradient, seen, half, PYTHON)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts.chart import Chart
+from fhl_ppl.core.control import Control
 
 Array = Any
 
@@ -17,10 +18,13 @@ class Charted(NamedTuple):
         The user's, whose force is the gradient of its energy.
     chart
         y -> x. Any is exact, as its volume is in the energy.
+    control
+        Branches: where nothing is changed nothing is worked out.
     """
 
     target: Any
     chart: Chart
+    control: Control
 
     @property
     def is_random(self) -> bool:
@@ -31,9 +35,21 @@ class Charted(NamedTuple):
         self, position: Array, number: Array | int, known: Array, is_start: Array | bool
     ) -> tuple[Array, Array]:
         """Give U(x(y)) - log|det Dx/Dy| and its gradient by y."""
-        where, log_volume = charts.to_position(self.chart, position)
+        moves, cond = charts.is_moving(self.chart), self.control.cond
+        where, log_volume = cond(
+            moves,
+            lambda y: charts.to_position(self.chart, y),
+            lambda y: (y, 0 * y[:, 0]),
+            position,
+        )
         energy, gradient = self.target.evaluate(where, number, known + log_volume, is_start)
-        return energy - log_volume, charts.pull_back(self.chart, position, gradient)
+        gradient = cond(
+            moves,
+            lambda value: charts.pull_back(self.chart, *value),
+            lambda value: value[1],
+            (position, gradient),
+        )
+        return energy - log_volume, gradient
 
     def energy(self, position: Array, energy: Array) -> Array:
         """The energy has been evaluated already: no charts are made for random forces."""

@@ -105,7 +105,12 @@ class Engine:
                 self._tune,
             )
         self.iteration += 1
-        return Iteration(for_users(self.learnt, self.state), info, tuning)
+        return Iteration(self.users_state, info, tuning)
+
+    @property
+    def users_state(self) -> State:
+        """The particles in the coordinates of the model, whatever the chart they move in."""
+        return for_users(self.learnt, self.state, PYTHON)
 
     def inverse_mass_matrix(self) -> np.ndarray | LowRankMetric:
         """Return M^-1 as it is now, [D] or [D, D], or its parts if it is of low rank."""

@@ -13,7 +13,7 @@ from fhl_ppl.core.state import State
 from fhl_ppl.core.target import Plain
 from fhl_ppl.core.target.charted import Charted
 from tests.core import test_charts
-from tests.core.invariance import (
+from tests.invariance.exact_draws import (
     FALSE_ALARM_RATE,
     MIN_ACCEPTANCE,
     NUM_MOMENTS,
@@ -39,6 +39,7 @@ def bad_chart():
             centre=np.array([0.5, 0.0, -0.5]),
             mixing=mixing,
             unmixing=np.linalg.inv(mixing),
+            log_volume=np.linalg.slogdet(mixing)[1],
             drivers=np.eye(3)[:2],
             is_child=np.array([0.0, 0.0, 1.0]),
             weights=weights,
@@ -60,7 +61,7 @@ def run(name, coupling, seed, charted=Charted, num_groups=30_000):
     rng = np.random.default_rng(seed)
     groups = make_runs("5 as 3+2", num_groups)
     start = target.sample(rng, len(groups.group))
-    moving = charted(Plain(target.potential_and_gradient), chart)
+    moving = charted(Plain(target.potential_and_gradient), chart, PYTHON)
     tuning = Tuning(0.2, 4, 1.0, make_metric(np.ones(3)))
     accepted = []
     with np.errstate(all="ignore"):
