@@ -17,7 +17,13 @@ Array = Any
 
 
 def find_axes(
-    u: Array, drivers: Array, number: int, position: Array, gradient: Array, seen: Array
+    u: Array,
+    drivers: Array,
+    number: int,
+    position: Array,
+    gradient: Array,
+    seen: Array,
+    turned: bool,
 ) -> tuple[Array, Array, Array, Array]:
     """Axes of the children, along which they are about independent given the drivers.
 
@@ -47,7 +53,9 @@ def find_axes(
         wide = xp.sqrt(xp.sum((along / size) ** 2, axis=1) / xp.sum((force * size) ** 2, axis=1))
     root = xp.sqrt(wide)[:, None]
     along, force = along / root, force * root
-    blocks = (is_child[:, None] & is_child) | (eye(position) > 0)
+    blocks = eye(position) > 0
+    if turned:
+        blocks = (is_child[:, None] & is_child) | blocks
     # Drivers stand by with unit variance, to be dropped below.
     stand_in = u @ drivers
     white = dense_fit.from_scores(
@@ -58,14 +66,25 @@ def find_axes(
     unmixing = white.whitener
     mixing = white.inverse_mass_matrix @ xp.matrix_transpose(unmixing)
     w, h = along @ xp.matrix_transpose(unmixing), force @ mixing
-    # How the precision changes with the first driver: h - w = u B w, by least squares with a ridge.
-    times = u[:, :1] * w * seen[:, None]
-    normal = xp.matrix_transpose(times) @ times + w.shape[1] * eye(w)
-    change = xp.linalg.solve(normal, xp.matrix_transpose(times) @ (h - w))
-    change = (change + xp.matrix_transpose(change)) / 2
+    # Where they are not turned the children stay as the user has them, in their order.
+    change = xp.cumulative_sum(ones) * eye(w)
+    if turned:
+        change = _change(u, w, h, seen)
     change = xp.where(is_child[:, None] & is_child, change, 0 * change)
     # Eigenvalues below all others put the drivers first, to be left out.
     below = 2 * xp.sum(abs(change)) + 1
     _, vectors = eigen(change - below * xp.where(is_driver, ones, zero) * eye(w))
     vectors = xp.where(is_child[:, None], vectors[:, number:], zero[:, None])
     return mixing @ vectors, xp.matrix_transpose(vectors) @ unmixing, shift, wide
+
+
+def _change(u: Array, w: Array, h: Array, seen: Array) -> Array:
+    """How the precision changes with the first driver, [dim, dim].
+
+    B of h - w = u B w, by least squares with a ridge.
+    """
+    xp = array_namespace(w)
+    times = u[:, :1] * w * seen[:, None]
+    normal = xp.matrix_transpose(times) @ times + w.shape[1] * eye(w)
+    change = xp.linalg.solve(normal, xp.matrix_transpose(times) @ (h - w))
+    return (change + xp.matrix_transpose(change)) / 2

@@ -18,7 +18,7 @@ from fhl_ppl.core.metrics import dense_fit
 
 Array = Any
 
-CANDIDATES = 3 + hierarchy.DRIVERS
+CANDIDATES = 3 + 2 * hierarchy.DRIVERS
 """Charts that are tried at each renewal, the identity among them."""
 GOOD = 0.02
 """A loss with which there is nothing left to gain."""
@@ -47,8 +47,8 @@ def renew(
     Returns
     -------
     A chart, and the losses of the identity, of the previous chart, of hierarchies with 1, 2, ...
-    drivers, and of the best so far with its tails straightened, shape [CANDIDATES]. What was not
-    tried has the loss of the candidate before.
+    drivers along the user's axes, of such along other axes, and of the best so far with its tails
+    straightened, shape [CANDIDATES]. What was not tried has the loss that led to it.
     """
     xp = array_namespace(position)
     halves = seen * half, seen * (1 - half)
@@ -60,21 +60,25 @@ def renew(
     losses = [loss]
     known = _better((previous, previous, previous), known, position, gradient, halves)
     losses.append(known.loss)
-    known = known._replace(loss=losses[0], latest=(unchanged, unchanged, unchanged))
-    for number in range(1, 1 + hierarchy.DRIVERS):
+    for turned in (False, True):
+        known = known._replace(
+            loss=losses[0], latest=(unchanged, unchanged, unchanged), drivers=0 * known.drivers
+        )
+        for number in range(1, 1 + hierarchy.DRIVERS):
 
-        def with_drivers(known: _Known, number: int = number) -> _Known:
-            row = _next_driver(known.latest[0], known.drivers, position, gradient, seen)
-            place = xp.cumulative_sum(xp.ones_like(known.drivers), axis=0)
-            drivers = xp.where(place == number, row, known.drivers)
-            fitted = fit(drivers, number, position, gradient, (seen, *halves), control)
-            latest = tuple(Chart(one, unchanged.tails) for one in fitted)
-            return _better(latest, known._replace(drivers=drivers), position, gradient, halves)
+            def with_drivers(known: _Known, number: int = number, turned: bool = turned) -> _Known:
+                row = _next_driver(known.latest[0], known.drivers, position, gradient, seen)
+                place = xp.cumulative_sum(xp.ones_like(known.drivers), axis=0)
+                drivers = xp.where(place == number, row, known.drivers)
+                rows = (seen, *halves)
+                fitted = fit(drivers, number, position, gradient, rows, turned, control)
+                latest = tuple(Chart(one, unchanged.tails) for one in fitted)
+                return _better(latest, known._replace(drivers=drivers), position, gradient, halves)
 
-        # One driver that is no good leaves little hope for two.
-        worth_it = (known.lowest > GOOD) & ((known.loss < MARGIN * losses[0]) | (number == 1))
-        known = control.cond(worth_it, with_drivers, lambda same: same, known)
-        losses.append(known.loss)
+            # One driver that is no good leaves little hope for two.
+            worth_it = (known.lowest > GOOD) & ((known.loss < losses[0]) | (number == 1))
+            known = control.cond(worth_it, with_drivers, lambda same: same, known)
+            losses.append(known.loss)
 
     def with_tails(known: _Known) -> _Known:
         straight = []

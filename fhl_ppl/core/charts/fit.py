@@ -13,6 +13,9 @@ from fhl_ppl.core.control import Control
 
 Array = Any
 
+FIRST_STEPS = 4
+LAST_STEPS = 8
+"""Gauss-Newton steps from each start, and on from the best."""
 EXPONENT = 2.0
 """A precision goes with this power of a scale: where the search for slopes starts."""
 
@@ -23,12 +26,13 @@ def fit(
     position: Array,
     gradient: Array,
     weights: tuple[Array, Array, Array],
+    turned: bool,
     control: Control,
 ) -> tuple[Hierarchy, ...]:
     """Charts whose drivers are the coordinates that `drivers` [K, dim] picks, `number` of them.
 
     One is fitted to rows weighted by each of `weights` [row]. Axes, and which start is best, are
-    settled by the first, for all.
+    settled by the first, for all. `turned` says whether axes are looked for.
     """
     xp = array_namespace(position)
     seen = weights[0]
@@ -37,7 +41,9 @@ def fit(
     scale = xp.sqrt(mean((position - centre) ** 2, seen))
     scale = xp.where(is_driver, scale, xp.ones_like(scale))
     u = ((position - centre) / scale) @ xp.matrix_transpose(drivers)
-    mixing, unmixing, shift, wide = find_axes(u, drivers, number, position - centre, gradient, seen)
+    mixing, unmixing, shift, wide = find_axes(
+        u, drivers, number, position - centre, gradient, seen, turned
+    )
     centre = centre + shift
     picks = drivers[:number, :]
     # Drivers come first, whatever their place among the user's coordinates.
@@ -60,17 +66,18 @@ def fit(
         start, best, lowest = value
         chosen = xp.sum(xp.where((numbers == i)[:, None, None, None], starts, 0 * starts), axis=0)
         given = plain._replace(precision=chosen)
-        found, loss = least_squares.fit(given, u, w, h, seen, control)
+        found, loss = least_squares.fit(given, given, u, w, h, seen, FIRST_STEPS, control)
         better = loss < lowest
         start, best = select(better, (chosen, found), (start, best))
         return start, best, xp.where(better, loss, lowest)
 
     nothing = plain.precision, plain, xp.full_like(centre, xp.inf)
     start, best, _ = control.fori_loop(0, starts.shape[0], try_one, nothing)
-    of_halves = [
-        least_squares.fit(plain._replace(precision=start), u, w, h, rows, control)[0]
-        for rows in weights[1:]
-    ]
+    start_of_all = plain._replace(precision=start)
+    best, *of_halves = (
+        least_squares.fit(begin, start_of_all, u, w, h, rows, LAST_STEPS, control)[0]
+        for begin, rows in zip((best, start_of_all, start_of_all), weights, strict=True)
+    )
     log_volume = xp.linalg.slogdet(mixing)[1]
     return tuple(
         Hierarchy(centre, mixing, unmixing, log_volume, first, is_child, each)

@@ -17,8 +17,6 @@ from fhl_ppl.core.control import Control
 
 Array = Any
 
-STEPS = 12
-"""Gauss-Newton steps from each start."""
 RIDGE = 1.0
 """Draws that the guess counts for that a weight is as at the start. With 0.02 a chart fitted
 to half of 400 draws of brownian_unknown_scales had a loss of .117, with 1 .09."""
@@ -30,10 +28,12 @@ DAMPING = 1e-2
 
 def fit(
     start: Conditional,
+    guess: Conditional,
     drivers: Array,
     position: Array,
     gradient: Array,
     seen: Array,
+    steps: int,
     control: Control,
 ) -> tuple[Conditional, Array]:
     """Weights that make the children standard normal, and their losses [dim].
@@ -42,19 +42,23 @@ def fit(
     ----------
     start
         Where to begin.
+    guess
+        What the ridge draws to.
     drivers
         u, shape [row, K].
     position, gradient
         w and h, shape [row, dim].
     seen
         Weight of each row, shape [row].
+    steps
+        How many to take.
     control
         Loops.
     """
     xp = array_namespace(position)
-    origin = _flat(xp, start)
+    origin, begin = _flat(xp, guess), _flat(xp, start)
     damping = xp.full_like(position[0, :], DAMPING)
-    loss = _loss(xp, start, origin, origin, drivers, position, gradient, seen)
+    loss = _loss(xp, start, begin, origin, drivers, position, gradient, seen)
 
     def improve(_: Any, value: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         flat, loss, damping = value
@@ -68,7 +72,7 @@ def fit(
             xp.where(better, damping / 4, damping * 6),
         )
 
-    flat, loss, _ = control.fori_loop(0, STEPS, improve, (origin, loss, damping))
+    flat, loss, _ = control.fori_loop(0, steps, improve, (begin, loss, damping))
     return _unflat(xp, start, flat), loss
 
 

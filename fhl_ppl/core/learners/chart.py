@@ -17,7 +17,7 @@ from fhl_ppl.core.state import State
 
 Array = Any
 
-ROWS = 400
+ROWS = 300
 """Draws of a window that are kept to fit a chart to."""
 
 
