@@ -115,7 +115,7 @@ def find(position, force):
 def test_the_funnel_is_straightened():
     rng = np.random.default_rng(2)
     chart, losses = find(*funnel(rng, 200))
-    assert losses[1] < 0.01 * losses[0]
+    assert losses[2] < 0.01 * losses[0]
     np.testing.assert_allclose(chart.hierarchy.mixing[:, 0] != 0, np.arange(6) == 0)
     # Draws that it was not fitted to are about Gaussian in it: with the right width in the neck.
     position, _ = funnel(rng, 2000)

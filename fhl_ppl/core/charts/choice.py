@@ -24,6 +24,9 @@ GOOD = 0.02
 """A loss with which there is nothing left to gain."""
 MARGIN = 0.8
 """What a loss has to fall by for another chart."""
+TAIL_MARGIN = 0.5
+"""The same for straightened tails: a tail that was not heavy is stiff then. With 0.8 eight schools,
+not centred, had 10 divergences in 4000 draws."""
 
 
 def renew(
@@ -87,7 +90,7 @@ def renew(
             y = charts.to_coordinates(bare, position)
             g = charts.pull_back(bare, y, gradient)
             straight.append(bare._replace(tails=tails.fit(y, g, rows)))
-        return _better(tuple(straight), known, position, gradient, halves)
+        return _better(tuple(straight), known, position, gradient, halves, TAIL_MARGIN)
 
     known = control.cond(known.lowest > GOOD, with_tails, lambda same: same, known)
     return known.best[0], xp.stack([*losses, known.loss])
@@ -104,11 +107,16 @@ class _Known(NamedTuple):
 
 
 def _better(
-    new: Any, known: _Known, position: Array, gradient: Array, halves: tuple[Array, Array]
+    new: Any,
+    known: _Known,
+    position: Array,
+    gradient: Array,
+    halves: tuple[Array, Array],
+    margin: float = MARGIN,
 ) -> _Known:
     """The new charts become the best if their loss is clearly the lowest."""
     loss = held_out_loss(new[1:], position, gradient, halves)
-    wins = loss < MARGIN * known.lowest
+    wins = loss < margin * known.lowest
     best, lowest = select(wins, (new, (loss,)), (known.best, (known.lowest,)))
     return known._replace(best=best, latest=new, lowest=lowest[0], loss=loss)
 

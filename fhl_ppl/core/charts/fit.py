@@ -58,6 +58,8 @@ def fit(
     w, h = (position - centre) @ xp.matrix_transpose(unmixing), gradient @ mixing
     starts = _starts(u, wide, drivers @ scale, number, w, seen)
     plain = hierarchy.no_weights(0 * centre, drivers.shape[0])
+    # All are drawn to the common width: what draws say nothing of must not grow beyond them.
+    guess = plain._replace(precision=starts[0, :, :, :])
     numbers = xp.cumulative_sum(xp.ones_like(starts[:, 0, 0, 0])) - 1
 
     def try_one(
@@ -66,7 +68,7 @@ def fit(
         start, best, lowest = value
         chosen = xp.sum(xp.where((numbers == i)[:, None, None, None], starts, 0 * starts), axis=0)
         given = plain._replace(precision=chosen)
-        found, loss = least_squares.fit(given, given, u, w, h, seen, FIRST_STEPS, control)
+        found, loss = least_squares.fit(given, guess, u, w, h, seen, FIRST_STEPS, control)
         better = loss < lowest
         start, best = select(better, (chosen, found), (start, best))
         return start, best, xp.where(better, loss, lowest)
@@ -75,7 +77,7 @@ def fit(
     start, best, _ = control.fori_loop(0, starts.shape[0], try_one, nothing)
     start_of_all = plain._replace(precision=start)
     best, *of_halves = (
-        least_squares.fit(begin, start_of_all, u, w, h, rows, LAST_STEPS, control)[0]
+        least_squares.fit(begin, guess, u, w, h, rows, LAST_STEPS, control)[0]
         for begin, rows in zip((best, start_of_all, start_of_all), weights, strict=True)
     )
     log_volume = xp.linalg.slogdet(mixing)[1]
