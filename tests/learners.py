@@ -86,7 +86,7 @@ def tell(plan, dtype=np.float64):
     last = lessons[WINDOWS[1] - 1]
     learners = run.sampler.learners
     before = warmup.observe(learners, last.known, seen_in(last))
-    renewed = warmup.renew(learners, before, seen_in(last))
+    renewed, _ = warmup.renew(learners, before, seen_in(last))
     chosen = tuple(lessons[WINDOWS[0] : WINDOWS[1]])
     return Story(run.sampler, begun, given, chosen, before, renewed, run)
 
@@ -138,7 +138,7 @@ def check_finite(story, name):
             known = warmup.observe(learners, bad.known, seen_in(bad))
             for lesson in story.lessons[1:]:
                 known = warmup.observe(learners, known, seen_in(lesson))
-            known = warmup.renew(learners, known, seen_in(story.lessons[-1]))
+            known, _ = warmup.renew(learners, known, seen_in(story.lessons[-1]))
             known = warmup.settle(learners, known)
         for leaf in leaves((known[name],)):
             assert np.isfinite(leaf).all(), f"{name}: {known[name]}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups
@@ -12,6 +13,7 @@ from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.target import Target
+from fhl_ppl.core.target.charted import Charted
 from fhl_ppl.core.trajectory.splitting import Splitting
 from fhl_ppl.core.tuning import tune
 from fhl_ppl.core.warmup import learn, see
@@ -53,7 +55,7 @@ class Sampler(NamedTuple):
 def make_sampler(plan: Plan, coupling: str = "alternate", adjusted: bool = True) -> Sampler:
     """Set up all learners as the plan asks."""
     return Sampler(
-        {name: of(plan) for name, of in LEARNERS.items()},
+        {name: of(plan) for name, of in LEARNERS.items() if name != "chart" or plan.charts},
         plan.jumps,
         COUPLINGS[coupling],
         adjusted,
@@ -96,9 +98,12 @@ def step(
 
     Returns
     -------
-    The state and the knowledge after it, what happened, and how it was tuned.
+    The state and the knowledge after it, what happened, and how it was tuned. The state is in the
+    coordinates of the chart, if there is one; `for_users` has it in the user's.
     """
     tuning = tune(sampler, learnt, groups, iteration, draws)
+    if "chart" in learnt:
+        target = Charted(target, learnt["chart"].chart, control)
     state, info = iterate(
         state,
         draws,
@@ -112,12 +117,23 @@ def step(
     )
 
     def learn_from_it(known):
-        return learn(sampler, known, see(iteration, state, info, draws, tuning, groups, control))
+        learnt, state = known
+        return learn(sampler, learnt, see(iteration, state, info, draws, tuning, groups, control))
 
-    learnt = control.cond(
+    learnt, state = control.cond(
         iteration < sampler.num_warmup,
         learn_from_it,
         lambda known: known,
-        learnt,
+        (learnt, state),
     )
     return state, learnt, info, tuning
+
+
+def for_users(learnt: Learnt, state: State, control: Control) -> State:
+    """The particles in the coordinates of the user's potential."""
+    if "chart" not in learnt:
+        return state
+    chart = learnt["chart"].chart
+    return control.cond(
+        charts.is_moving(chart), lambda one: charts.leave(chart, one), lambda one: one, state
+    )

@@ -15,7 +15,7 @@ from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
-from fhl_ppl.core.sampler import make_sampler, step
+from fhl_ppl.core.sampler import for_users, make_sampler, step
 from fhl_ppl.core.state import Info, State
 from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.pyro.batching.potential import BatchedPotential
@@ -106,7 +106,12 @@ class Engine:
                 self._tune,
             )
         self.iteration += 1
-        return Iteration(self.state, info, tuning)
+        return Iteration(self.users_state, info, tuning)
+
+    @property
+    def users_state(self) -> State:
+        """The particles in the coordinates of the model, whatever the chart they move in."""
+        return for_users(self.learnt, self.state, PYTHON)
 
     def inverse_mass_matrix(self) -> np.ndarray | LowRankMetric:
         """Return M^-1 as it is now, [D] or [D, D], or its parts if it is of low rank."""
@@ -155,7 +160,7 @@ class Engine:
 
     def _check_energies(self) -> None:
         """Insist that the energies are of this run's target; with stale ones nothing would move."""
-        tensor, state = self.arrays.tensor, self.state
+        tensor, state = self.arrays.tensor, self.users_state
         saved, position = tensor(state.potential_energy), tensor(state.position)
         if self.potential.is_random:
             found = self.potential.energy(position)
