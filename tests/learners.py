@@ -12,8 +12,9 @@ from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.learners.learner import Given, Learnt
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
+from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Kind
-from fhl_ppl.core.sampler import Sampler
+from fhl_ppl.core.sampler import Sampler, make_sampler
 from fhl_ppl.core.state import State
 from fhl_ppl.core.tuning import tune
 from tests.plans import make_plan
@@ -38,7 +39,14 @@ PLANS = {
         trusts_gradient=False,
         kinds=(Kind(1, 0.4), Kind(4, 0.6)),
     ),
+    "charted": make_plan(
+        NUM_WARMUP,
+        window_ends=WINDOWS,
+        charts=True,
+        jumps=tuple(name for name in JUMPS if not JUMPS[name].between_modes),
+    ),
 }
+CASES = [(plan, name) for plan in PLANS for name in make_sampler(PLANS[plan]).learners]
 TOLERANCE = 1e-8
 """Between libraries, relative; they add up in another order."""
 

@@ -97,13 +97,18 @@ class ChartLearner(Steady):
         xp = array_namespace(own.filled)
         dim = own.positions.shape[2]
         filled = own.filled[:, None] + 0 * own.positions[:, :, 0]
-        seen = xp.reshape(filled, (-1,))
+        # A place far out may have no numbers, and is left out.
+        sound = xp.isfinite(own.positions) & xp.isfinite(own.gradients)
+        sound = xp.all(sound, axis=2, keepdims=True)
+        seen = xp.reshape(xp.where(sound[:, :, 0], filled, 0 * filled), (-1,))
         # Halves of the particles check each other.
         place = xp.cumulative_sum(xp.ones_like(filled), axis=1)
         half = xp.reshape(xp.astype(place <= filled.shape[1] // 2, filled.dtype), (-1,))
-        rows = State(
-            xp.reshape(own.positions, (-1, dim)), seen, xp.reshape(own.gradients, (-1, dim))
+        positions, gradients = (
+            xp.reshape(xp.where(sound, part, xp.zeros_like(part)), (-1, dim))
+            for part in (own.positions, own.gradients)
         )
+        rows = State(positions, seen, gradients)
         rows = charts.leave(own.chart, rows)
         # Fitting would take longer to compile than to do.
         chart, losses = control.aside(
