@@ -76,6 +76,18 @@ def test_a_mode_that_was_left_stays():
     assert np.exp(log_weight[in_use(log_weight)]).min() >= archive.LEAST / (1 + archive.LEAST)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_particle_that_changes_its_mode_in_the_first_window_hides_none(seed):
+    rng = np.random.default_rng(seed)
+    own = archive.start(np.zeros((4, DIM)))
+    with np.errstate(all="ignore"):
+        for k in range(ENDS[0]):
+            modes = np.array([0, int(k < 5), 0, int(k < 3)])
+            own = archive.observe(own, k, ENDS, TWO.state(rng, modes), PYTHON)
+        own = archive.renew(own, PYTHON)
+    assert len(masses(own)[0]) == 2
+
+
 def test_an_archive_that_forgets_what_is_empty_is_noticed(monkeypatch):
     refit = archive._refit
 
