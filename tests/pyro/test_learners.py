@@ -1,12 +1,23 @@
 """Every learner learns on tensors what it learns in NumPy, and is saved and loaded by name."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.learners import LEARNERS
 from tests.conftest import importorskip
-from tests.learners import PLANS, LooksAtValues, Nameless, check_library, form, life, tell
+from tests.learners import (
+    CASES,
+    PLANS,
+    LooksAtValues,
+    Nameless,
+    check_library,
+    form,
+    life,
+    tell,
+)
 from tests.runs import leaves
 
 torch = importorskip("torch")

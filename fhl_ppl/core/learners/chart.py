@@ -100,7 +100,7 @@ class ChartLearner(Steady):
         # A place far out may have no numbers, and is left out.
         sound = xp.isfinite(own.positions) & xp.isfinite(own.gradients)
         sound = xp.all(sound, axis=2, keepdims=True)
-        seen = xp.reshape(xp.where(sound[:, :, 0], filled, 0 * filled), (-1,))
+        seen = xp.reshape(xp.where(sound[:, :, 0], filled, xp.zeros_like(filled)), (-1,))
         # Halves of the particles check each other.
         place = xp.cumulative_sum(xp.ones_like(filled), axis=1)
         half = xp.reshape(xp.astype(place <= filled.shape[1] // 2, filled.dtype), (-1,))
