@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.groups import Groups
@@ -99,7 +98,7 @@ def step(
     Returns
     -------
     The state and the knowledge after it, what happened, and how it was tuned. The state is in the
-    coordinates of the chart, if there is one; `for_users` has it in the user's.
+    coordinates of the chart, if there is one; `learners.chart.for_users` has it in the user's.
     """
     tuning = tune(sampler, learnt, groups, iteration, draws)
     if "chart" in learnt:
@@ -127,13 +126,3 @@ def step(
         (learnt, state),
     )
     return state, learnt, info, tuning
-
-
-def for_users(learnt: Learnt, state: State, control: Control) -> State:
-    """The particles in the coordinates of the user's potential."""
-    if "chart" not in learnt:
-        return state
-    chart = learnt["chart"].chart
-    return control.cond(
-        charts.is_moving(chart), lambda one: charts.leave(chart, one), lambda one: one, state
-    )

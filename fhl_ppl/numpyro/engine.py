@@ -9,8 +9,9 @@ import numpy as np
 
 from fhl_ppl.core import warmup
 from fhl_ppl.core.groups import Groups, make_groups
+from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import Learnt
-from fhl_ppl.core.sampler import Sampler, for_users, make_sampler, step
+from fhl_ppl.core.sampler import Sampler, make_sampler, step
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import STATISTICS, read
 from fhl_ppl.core.target import Target, state_at

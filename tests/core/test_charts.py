@@ -10,7 +10,12 @@ from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.tails import Tails
 from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.learners.chart import for_users
+from fhl_ppl.core.learners.learner import homes_of
+from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.state import State
+from fhl_ppl.options import Options
+from tests.runs import Run
 
 DIM = 5
 
@@ -168,3 +173,58 @@ def test_the_fit_agrees_between_libraries():
     tensors = list(map(torch.as_tensor, given[1:]))
     got = choice.renew(charts.identity(tensors[0]), *tensors, PYTHON)[1]
     np.testing.assert_allclose(got.numpy(), expected, rtol=0.05, atol=1e-3)
+
+
+def run_on_the_funnel(**options):
+    rng = np.random.default_rng(8)
+    plan = Options(**options).plan(120, 6)
+
+    def evaluate(q):
+        v, x = q[:, :1], q[:, 1:]
+        square = np.exp(-v) * np.sum(x**2, axis=1, keepdims=True) / 2
+        slopes = [v / 9 + 2.5 - square, np.exp(-v) * x]
+        return (v**2 / 18 + 2.5 * v + square)[:, 0], np.concatenate(slopes, axis=1)
+
+    return Run(plan, evaluate, rng.normal(size=(8, 6)), rng).go(120), evaluate
+
+
+def test_a_run_with_charts_tells_users_of_their_own_coordinates():
+    run, evaluate = run_on_the_funnel(charts=True)
+    assert charts.is_moving(run.learnt["chart"].chart)
+    users = for_users(run.learnt, run.state, PYTHON)
+    assert np.max(np.abs(users.position - run.state.position)) > 0.1
+    energy, slopes = evaluate(users.position)
+    np.testing.assert_allclose(users.potential_energy, energy, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(users.gradient, slopes, rtol=1e-6, atol=1e-8)
+
+
+def test_without_charts_none_are_learnt():
+    run, _ = run_on_the_funnel()
+    assert "chart" not in run.learnt
+    assert for_users(run.learnt, run.state, PYTHON) is run.state
+    assert homes_of(run.learnt) is not None
+
+
+def test_with_charts_no_modes_are_kept():
+    run, _ = run_on_the_funnel(charts=True)
+    assert homes_of(run.learnt) is None
+    assert not any(JUMPS[name].between_modes for name in run.sampler.jumps)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"charts": False},
+        {"trusts_gradient": False},
+        {"noisy_gradient": True},
+        {"adapt_mass_matrix": False},
+        {"dense_mass": False},
+        {"dense_mass": "low_rank"},
+    ],
+)
+def test_where_there_are_none(given):
+    plan = Options(**{"charts": True, **given}).plan(120, 6)
+    assert not plan.charts
+    assert plan == Options(**{**given, "charts": False}).plan(120, 6)._replace(
+        estimate_metric=plan.estimate_metric
+    )

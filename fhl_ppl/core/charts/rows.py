@@ -5,7 +5,6 @@ from typing import Any
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.moments import welford
 from fhl_ppl.core.moments.welford import Welford
 
 Array = Any
@@ -17,9 +16,16 @@ def mean(values: Array, seen: Array) -> Array:
     return xp.sum(values * seen[:, None], axis=0) / xp.sum(seen)
 
 
-def moments(values: Array, seen: Array) -> Welford:
-    """Moments of `values` [row, dim], with all covariances."""
-    return welford.weighted(values, seen, dense=True)
+def moments(values: Array, seen: Array, dense: bool = True) -> Welford:
+    """Moments of `values` [row, dim] that count for `seen` [row]; `dense` has all covariances."""
+    xp = array_namespace(values)
+    centre = mean(values, seen)
+    centred = xp.sqrt(seen)[:, None] * (values - centre)
+    if dense:
+        scatter = xp.matrix_transpose(centred) @ centred
+    else:
+        scatter = xp.sum(centred**2, axis=0)
+    return Welford(xp.sum(seen), centre, scatter)
 
 
 def eye(like: Array) -> Array:

@@ -8,11 +8,12 @@ from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts import choice
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.fit import select
+from fhl_ppl.core.charts.rows import moments as moments_of
 from fhl_ppl.core.control import PYTHON, Control
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.learners.strays import is_stray, without_strays
-from fhl_ppl.core.moments import tails, welford
+from fhl_ppl.core.moments import tails
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
 
@@ -143,11 +144,11 @@ def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt
     moments, reference = learnt["moments"], learnt["reference"]
     dense = moments.positions.scatter.ndim == 2
     kept = moments._replace(
-        positions=welford.weighted(rows.position, weights, dense),
-        gradients=welford.weighted(rows.gradient, weights, dense),
+        positions=moments_of(rows.position, weights, dense),
+        gradients=moments_of(rows.gradient, weights, dense),
     )
     apart = tails.squared_distance(learnt["metric"], reference.reference.centre, rows.position)
-    kept_distances = reference._replace(distances=welford.weighted(apart, weights, dense=False))
+    kept_distances = reference._replace(distances=moments_of(apart, weights, dense=False))
     # Where nothing changes all draws count, not only those that were kept.
     moved = charts.is_moving(old.chart) | charts.is_moving(own.chart)
     learnt = learnt | {
@@ -159,6 +160,16 @@ def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt
     gathered = without_strays(state)
     stray = is_stray(state)
     return learnt, seen._replace(state=state, is_stray=stray, gathered=gathered, within=gathered)
+
+
+def for_users(learnt: Learnt, state: State, control: Control) -> State:
+    """The particles in the coordinates of the user's potential."""
+    if "chart" not in learnt:
+        return state
+    chart = learnt["chart"].chart
+    return control.cond(
+        charts.is_moving(chart), lambda one: charts.leave(chart, one), lambda one: one, state
+    )
 
 
 def _renew(given: tuple[Chart, Array, Array, Array, Array]) -> tuple[Chart, Array]:

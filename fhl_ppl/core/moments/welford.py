@@ -52,14 +52,3 @@ def covariance(moments: Welford) -> Array:
     """Unbiased covariance, shape [dim] or [dim, dim]; zero from fewer than two vectors."""
     xp = array_namespace(moments.mean)
     return moments.scatter / xp.maximum(moments.count - 1, xp.ones_like(moments.count))
-
-
-def weighted(rows: Array, weights: Array, dense: bool) -> Welford:
-    """Moments of `rows` [row, dim] that count for `weights` [row]."""
-    xp = array_namespace(rows)
-    count = xp.sum(weights)
-    mean = xp.sum(weights[:, None] * rows, axis=0) / count
-    centred = xp.sqrt(weights)[:, None] * (rows - mean)
-    if dense:
-        return Welford(count, mean, xp.matrix_transpose(centred) @ centred)
-    return Welford(count, mean, xp.sum(centred**2, axis=0))

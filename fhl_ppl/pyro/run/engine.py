@@ -12,10 +12,11 @@ from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
-from fhl_ppl.core.sampler import for_users, make_sampler, step
+from fhl_ppl.core.sampler import make_sampler, step
 from fhl_ppl.core.state import Info, State
 from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.pyro.batching.potential import BatchedPotential
