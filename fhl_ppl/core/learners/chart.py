@@ -88,6 +88,10 @@ class ChartLearner(Steady):
             filled=xp.where(here, xp.ones_like(own.filled), own.filled),
         )
 
+    def renew(self, own: LearntChart, seen: Seen, before: Learnt, renewed: Learnt) -> LearntChart:
+        """Go on: `recharted` has renewed it, before all others."""
+        return own
+
     def fitted(self, own: LearntChart, control: Control) -> tuple[LearntChart, State, Array]:
         """The next chart with the kept draws in its coordinates, and the weights of those.
 
