@@ -12,12 +12,11 @@ from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.learners.learner import Given, Learnt
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
-from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Kind
 from fhl_ppl.core.sampler import Sampler, make_sampler
 from fhl_ppl.core.state import State
 from fhl_ppl.core.tuning import tune
-from tests.plans import make_plan
+from tests.plans import WITHIN_MODES, make_plan
 from tests.runs import Run, leaves
 from tests.targets import TARGETS
 
@@ -43,7 +42,7 @@ PLANS = {
         NUM_WARMUP,
         window_ends=WINDOWS,
         charts=True,
-        jumps=tuple(name for name in JUMPS if not JUMPS[name].between_modes),
+        jumps=WITHIN_MODES,
     ),
 }
 CASES = [(plan, name) for plan in PLANS for name in make_sampler(PLANS[plan]).learners]

@@ -6,6 +6,9 @@ from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.sampler import make_sampler as make_sampler_of
 
+WITHIN_MODES = tuple(name for name, move in JUMPS.items() if not move.between_modes)
+"""Jumps that need no archive of modes."""
+
 
 def make_plan(num_warmup, **changes):
     """Everything on and nothing given, but for the `changes`."""
@@ -24,6 +27,9 @@ def make_plan(num_warmup, **changes):
         jumps=tuple(JUMPS),
         trusts_gradient=True,
     )
+    if not changes.get("dense", True):
+        # An archive of modes is of matrices.
+        plan = plan._replace(jumps=WITHIN_MODES)
     return plan._replace(**changes)
 
 

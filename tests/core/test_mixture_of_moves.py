@@ -5,13 +5,15 @@ import pytest
 
 from fhl_ppl.core.learners import fitted_gaussian
 from fhl_ppl.core.learners.move_shares import JUMP_FLOOR, TRAJECTORY_FLOOR, TRIAL_SHARE
+from fhl_ppl.core.learners.strays import without_strays
 from fhl_ppl.core.learners.windows import window_ends
 from fhl_ppl.core.metrics import dense_fit as estimates
 from fhl_ppl.core.moments import independent, welford
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.choice import jumps_at
+from fhl_ppl.core.state import State
 from fhl_ppl.core.trajectory.reference import FREQUENCY
-from tests.plans import make_plan
+from tests.plans import WITHIN_MODES, make_plan
 from tests.runs import Run, leaves
 from tests.targets import FORCES, TARGETS, with_force
 
@@ -78,9 +80,12 @@ def test_the_first_window_has_no_jumps_and_the_last_weights_stay():
 
 @pytest.mark.parametrize("trusts_gradient", [True, False])
 def test_the_fitted_gaussian_is_the_last_window_a_little_widened(trusts_gradient):
-    run = go_on("skewed", 60, 10, window_ends=(20, 50), trusts_gradient=trusts_gradient)
+    options = {"window_ends": (20, 50), "trusts_gradient": trusts_gradient, "jumps": WITHIN_MODES}
+    run = go_on("skewed", 60, 10, **options)
     fitted, metric = run.learnt["fitted_gaussian"], run.learnt["metric"]
-    positions = np.array(run.positions[20:50])
+    evaluate = TARGETS["skewed"].potential_and_gradient
+    states = [without_strays(State(q, *evaluate(q))) for q in run.positions[20:50]]
+    positions = np.array([state.position for state in states])
     seen = positions.reshape(-1, 3)
     np.testing.assert_allclose(fitted.centre, seen.mean(axis=0), rtol=1e-10)
     empty = welford.empty(seen, dense=True)

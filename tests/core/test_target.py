@@ -15,7 +15,7 @@ from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.iteration import Tuning, iterate
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.target import Plain, RandomForce, state_at
-from tests.invariance.jumping import NAMES, make_fitted, mixed, with_jumps
+from tests.invariance.jumping import NAMES, make_fitted, make_modes, mixed, with_jumps
 from tests.loops import draw
 from tests.targets import TARGETS as DISTRIBUTIONS
 
@@ -138,7 +138,8 @@ def test_an_iteration_keeps_rows_apart(name, iteration, rng):
 
     def go(target, position, draws):
         tuning = Tuning(0.2, 3, 1.0, make_metric(np.ones(3)))
-        tuning = with_jumps(tuning, mixed(fitted, iteration, draws))
+        homes = make_modes(DISTRIBUTION.mean, DISTRIBUTION.covariance)
+        tuning = with_jumps(tuning, mixed(fitted, iteration, draws, homes))
         assert bool(tuning.jump.happens) == (iteration == 0)
         return iterate(
             state_at(target, position),

@@ -176,7 +176,7 @@ class WarmUp:
         metric,
         adapt_step_size,
         splits=False,
-        jumps=False,
+        jumps=(),
         is_low_rank=False,
         kinds=(),
     ):
@@ -200,8 +200,8 @@ class WarmUp:
             estimate_centre=estimates.centre_from_scores if self.splits else None,
             low_rank=self.is_low_rank,
             splitting=TWO_STAGE if self.is_low_rank else LEAPFROG,
-            jumps=OF_WARM_UP if self.jumps else (),
-            trusts_gradient=self.jumps and not self.kinds,
+            jumps=self.jumps,
+            trusts_gradient=bool(self.jumps) and not self.kinds,
             kinds=self.kinds,
         )
         return make_sampler(plan, self.coupling)
@@ -263,6 +263,7 @@ SCENARIOS = {
     "transition without pull": partial(one_transition, "joint", "dense", True, pulled=False),
     "warm-up alternate": WarmUp("alternate", estimates.from_scores, "dense", False),
     "warm-up joint": WarmUp("joint", estimates.from_positions, "diag", False),
+    "warm-up modes": WarmUp("alternate", estimates.from_scores, "dense", False, True, tuple(JUMPS)),
 }
 for _name in JUMPS:
     SCENARIOS[f"jump {_name}"] = partial(one_jump, _name)
@@ -277,13 +278,13 @@ for _coupling in COUPLINGS:
             SCENARIOS[_name] = partial(one_transition, _coupling, _form, _adjusted)
 
 STEPWISE = {
-    "alternate scores": WarmUp("alternate", estimates.from_scores, "dense", True, True, True),
-    "joint scores": WarmUp("joint", estimates.from_scores, "diag", True, True, True),
+    "alternate scores": WarmUp("alternate", estimates.from_scores, "dense", True, True, OF_WARM_UP),
+    "joint scores": WarmUp("joint", estimates.from_scores, "diag", True, True, OF_WARM_UP),
     "joint positions": WarmUp(
-        "joint", estimates.from_positions, "dense", True, jumps=True, kinds=KINDS
+        "joint", estimates.from_positions, "dense", True, jumps=OF_WARM_UP, kinds=KINDS
     ),
     "alternate low rank": WarmUp(
-        "alternate", low_rank.from_scores, "diag", True, True, True, is_low_rank=True
+        "alternate", low_rank.from_scores, "diag", True, True, OF_WARM_UP, is_low_rank=True
     ),
 }
 """Fully adapted warm-ups, of which every iteration is stored."""
