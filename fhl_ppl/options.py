@@ -149,6 +149,20 @@ class Options:
         "of scouts. They cost one energy each, need no gradient and reach other modes. There are "
         "none with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.",
     )
+    charts: bool = argument(
+        False,
+        truth,
+        "Whether warm-up looks for coordinates in which the posterior is nearer to a Gaussian, for "
+        "funnels, centred hierarchies and heavy tails; the draws come in the model's own, the "
+        "metric and the total energy are those of the coordinates found. Experimental in this "
+        "version, and off by default because it has not been measured that nothing is lost where "
+        "it is not needed. Neal's funnel in 10 dimensions went from 0.2 effective draws per 1000 "
+        "gradients to 200, eight schools centred from 0.9 to 60. A fit takes seconds of CPU in "
+        "some 90 dimensions, and JAX's persistent cache does not serve such programs. With it "
+        "modes are not kept and there are no moves between them. There are no charts with a "
+        "`gradient_fn`, a minibatch, `adapt_mass_matrix=False`, no warm-up, one dimension, or a "
+        "metric that is not one dense matrix.",
+    )
     dense_mass: bool | str | Sequence[tuple[str, ...]] | None = argument(
         None,
         blocks,
@@ -218,8 +232,12 @@ class Options:
         most = max(1, most - most % splitting.stages)
         # Nothing is fitted to jump by where the metric is given; one particle alone is HMC.
         jumps = self.jumps and adapt_metric and self.adjusted and self.group_size > 1
-        # Modes are told apart by gradients, and each has a matrix of its own.
-        knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT
+        charts = self.charts and adapt_metric and self.trusts_gradient and not self.noisy_gradient
+        charts = charts and self.is_dense(dim) and structure is None and not batch_shares
+        charts = charts and dim > 1 and num_warmup > 0
+        # Modes are told apart by gradients, and each has a matrix of its own; what is known of them
+        # would be in coordinates that a chart changes.
+        knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT and not charts
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(
@@ -248,6 +266,7 @@ class Options:
             jumps=tuple(name for name in JUMPS if knows_modes or not JUMPS[name].between_modes)
             if jumps
             else (),
+            charts=charts,
         )
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:

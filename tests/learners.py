@@ -13,10 +13,10 @@ from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.learners.learner import Given, Learnt
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
 from fhl_ppl.core.plan import Kind
-from fhl_ppl.core.sampler import Sampler
+from fhl_ppl.core.sampler import Sampler, make_sampler
 from fhl_ppl.core.state import State
 from fhl_ppl.core.tuning import tune
-from tests.plans import make_plan
+from tests.plans import WITHIN_MODES, make_plan
 from tests.runs import Run, leaves
 from tests.targets import TARGETS
 
@@ -38,7 +38,14 @@ PLANS = {
         trusts_gradient=False,
         kinds=(Kind(1, 0.4), Kind(4, 0.6)),
     ),
+    "charted": make_plan(
+        NUM_WARMUP,
+        window_ends=WINDOWS,
+        charts=True,
+        jumps=WITHIN_MODES,
+    ),
 }
+CASES = [(plan, name) for plan in PLANS for name in make_sampler(PLANS[plan]).learners]
 TOLERANCE = 1e-8
 """Between libraries, relative; they add up in another order."""
 
@@ -86,7 +93,7 @@ def tell(plan, dtype=np.float64):
     last = lessons[WINDOWS[1] - 1]
     learners = run.sampler.learners
     before = warmup.observe(learners, last.known, seen_in(last))
-    renewed = warmup.renew(learners, before, seen_in(last))
+    renewed, _ = warmup.renew(learners, before, seen_in(last))
     chosen = tuple(lessons[WINDOWS[0] : WINDOWS[1]])
     return Story(run.sampler, begun, given, chosen, before, renewed, run)
 
@@ -138,7 +145,7 @@ def check_finite(story, name):
             known = warmup.observe(learners, bad.known, seen_in(bad))
             for lesson in story.lessons[1:]:
                 known = warmup.observe(learners, known, seen_in(lesson))
-            known = warmup.renew(learners, known, seen_in(story.lessons[-1]))
+            known, _ = warmup.renew(learners, known, seen_in(story.lessons[-1]))
             known = warmup.settle(learners, known)
         for leaf in leaves((known[name],)):
             assert np.isfinite(leaf).all(), f"{name}: {known[name]}"

@@ -14,10 +14,15 @@ class Control(NamedTuple):
     cond
         (predicate, true_fun, false_fun, operand) -> value, as `jax.lax.cond`: only one of the two
         is run. Both return values of the same shapes and types.
+    aside
+        (function, like, operand) -> function(operand), of the shapes and types of `like`: for what
+        is done a few times in a run, and would take longer to compile than to do. `function` has to
+        be pure, and may be given NumPy arrays.
     """
 
     fori_loop: Callable
     cond: Callable
+    aside: Callable
 
 
 def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], init: Any) -> Any:
@@ -30,5 +35,9 @@ def _cond(predicate: Any, true_fun: Callable, false_fun: Callable, operand: Any)
     return true_fun(operand) if predicate else false_fun(operand)
 
 
-PYTHON = Control(_fori_loop, _cond)
+def _aside(function: Callable, like: Any, operand: Any) -> Any:
+    return function(operand)
+
+
+PYTHON = Control(_fori_loop, _cond, _aside)
 """Of Python itself."""

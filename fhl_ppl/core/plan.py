@@ -74,6 +74,9 @@ class Plan(NamedTuple):
     kinds
         Kinds of trajectories to choose from, in place of `target_accept_prob` and `max_num_steps`;
         each has an eta of its own. Empty: there is one.
+    charts
+        Whether to look for coordinates in which the posterior is nearer to a Gaussian. Then there
+        must be no jumps between modes: places that are kept would be in coordinates that change.
     """
 
     num_warmup: int
@@ -98,3 +101,4 @@ class Plan(NamedTuple):
     min_step_size: float = 0.0
     max_step_size: float = inf
     kinds: tuple[Kind, ...] = ()
+    charts: bool = False

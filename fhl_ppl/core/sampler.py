@@ -12,6 +12,7 @@ from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import Draws, Info, State
 from fhl_ppl.core.target import Target
+from fhl_ppl.core.target.charted import Charted
 from fhl_ppl.core.trajectory.splitting import Splitting
 from fhl_ppl.core.tuning import tune
 from fhl_ppl.core.warmup import learn, see
@@ -53,7 +54,7 @@ class Sampler(NamedTuple):
 def make_sampler(plan: Plan, coupling: str = "alternate", adjusted: bool = True) -> Sampler:
     """Set up all learners as the plan asks."""
     return Sampler(
-        {name: of(plan) for name, of in LEARNERS.items()},
+        {name: of(plan) for name, of in LEARNERS.items() if name != "chart" or plan.charts},
         plan.jumps,
         COUPLINGS[coupling],
         adjusted,
@@ -96,9 +97,12 @@ def step(
 
     Returns
     -------
-    The state and the knowledge after it, what happened, and how it was tuned.
+    The state and the knowledge after it, what happened, and how it was tuned. The state is in the
+    coordinates of the chart, if there is one; `learners.chart.for_users` has it in the user's.
     """
     tuning = tune(sampler, learnt, groups, iteration, draws)
+    if "chart" in learnt:
+        target = Charted(target, learnt["chart"].chart, control)
     state, info = iterate(
         state,
         draws,
@@ -112,12 +116,13 @@ def step(
     )
 
     def learn_from_it(known):
-        return learn(sampler, known, see(iteration, state, info, draws, tuning, groups, control))
+        learnt, state = known
+        return learn(sampler, learnt, see(iteration, state, info, draws, tuning, groups, control))
 
-    learnt = control.cond(
+    learnt, state = control.cond(
         iteration < sampler.num_warmup,
         learn_from_it,
         lambda known: known,
-        learnt,
+        (learnt, state),
     )
     return state, learnt, info, tuning

@@ -7,6 +7,7 @@ from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.homes import as_one_mode
 from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.learners.chart import recharted
 from fhl_ppl.core.learners.learner import Given, Learner, Learnt, Seen
 from fhl_ppl.core.learners.metric import first_metric
 from fhl_ppl.core.learners.strays import is_stray, without_strays
@@ -24,14 +25,23 @@ def start(sampler: "Sampler", state: State, step_size: Array, inverse_mass_matri
     return {name: one.start(state, given) for name, one in sampler.learners.items()}
 
 
-def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> Learnt:
-    """Learn from an iteration, renew at the end of a window, and settle at the end of warm-up."""
+def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:
+    """Learn from an iteration, renew at the end of a window, and settle at the end of warm-up.
+
+    The state comes back too: a new chart has other coordinates.
+    """
     learners, cond = sampler.learners, seen.control.cond
     done = seen.iteration + 1
     window_ended = sum((done == end) * 1 for end in sampler.window_ends) > 0
     learnt = observe(learners, learnt, seen)
-    learnt = cond(window_ended, lambda known: renew(learners, known, seen), _same, learnt)
-    return cond(done == sampler.num_warmup, lambda known: settle(learners, known), _same, learnt)
+    learnt, state = cond(
+        window_ended,
+        lambda known: renew(learners, known[0], seen._replace(state=known[1])),
+        _same,
+        (learnt, seen.state),
+    )
+    is_over = done == sampler.num_warmup
+    return cond(is_over, lambda known: settle(learners, known), _same, learnt), state
 
 
 def see(
@@ -70,12 +80,15 @@ def observe(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> Lear
     return those(True) | careful
 
 
-def renew(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> Learnt:
-    """End a window, in the order of the registry."""
+def renew(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:
+    """End a window: a new chart, in whose coordinates all are renewed, in their order."""
+    chart: Any = learners.get("chart")
+    if chart is not None:
+        learnt, seen = recharted(chart, learnt, seen)
     renewed: Learnt = {}
     for name, one in learners.items():
         renewed[name] = one.renew(learnt[name], seen, learnt, renewed)
-    return renewed
+    return renewed, seen.state
 
 
 def settle(learners: Mapping[str, Learner], learnt: Learnt) -> Learnt:

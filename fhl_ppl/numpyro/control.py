@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from fhl_ppl.core.control import Control
@@ -14,7 +16,18 @@ def _fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any) -> A
     return lax.fori_loop(jnp.asarray(lower, int), jnp.asarray(upper, int), body, init)
 
 
+def _aside(function: Callable[..., Any], like: Any, operand: Any) -> Any:
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), leaf.dtype), like)
+
+    def on_host(operand: Any) -> Any:
+        with np.errstate(all="ignore"):
+            result = function(jax.tree.map(np.asarray, operand))
+        return jax.tree.map(lambda leaf, shape: np.asarray(leaf, shape.dtype), result, shapes)
+
+    return jax.pure_callback(on_host, shapes, operand, vmap_method="sequential")
+
+
 # XLA moves what does not change out of a loop, and so works it out even if the loop is never
 # entered. It leaves the branches of a conditional alone.
-JAX = Control(_fori_loop, lax.cond)
+JAX = Control(_fori_loop, lax.cond, _aside)
 """Of JAX. Under `jax.vmap` both branches of a `cond` are run, and with them the ends of windows."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from fhl_ppl.core import warmup
 from fhl_ppl.core.groups import Groups, make_groups
+from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.sampler import Sampler, make_sampler, step
 from fhl_ppl.core.state import State
@@ -103,7 +104,8 @@ class Engine(NamedTuple):
 
         num_warmup, done = self.sampler.num_warmup, iteration + 1
         in_phase = jnp.where(done <= num_warmup, done, done - num_warmup)
-        told = self._told(particles.position, read(particles, info, tuning))
+        users = for_users(learnt, particles, JAX)
+        told = self._told(users.position, read(users, info, tuning))
         return state._replace(
             i=state.i + 1,
             mean_accept_prob=state.mean_accept_prob

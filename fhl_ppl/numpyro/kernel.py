@@ -153,6 +153,7 @@ class FHL(MCMCKernel):
         max_num_steps: int | None = None,
         integrator: str = "split",
         jumps: bool = True,
+        charts: bool = False,
         evaluation: str = "vmap",
     ) -> None:
         chosen = only_options(locals())
@@ -225,8 +226,14 @@ class FHL(MCMCKernel):
         Raises
         ------
         ValueError
-            If the force is random: its noise is not told apart for the chains of `Gibbs`.
+            If the force is random: its noise is not told apart for the chains of `Gibbs`; or with
+            charts, whose coordinates are not those of the model.
         """
+        if self._options.charts:
+            raise ValueError(
+                "charts=True does not work in a block of Gibbs, which evaluates its energies anew "
+                "in the model's own coordinates; leave it out, or write the model not centred."
+            )
         return Block(self._options, self._inverse_mass_matrix, self._problem.wrapped(wrapper))
 
     def refresh(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> NoReturn:

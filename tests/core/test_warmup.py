@@ -189,7 +189,7 @@ def after_another(run, info):
     draws, number = draw(np.random.default_rng(9), 8, 3), np.asarray(run.iteration)
     tuning = tuning_rules.tune(run.sampler, run.learnt, run.groups, number, draws)
     seen = see(number, run.state, info, draws, tuning, run.groups, PYTHON)
-    return learn(run.sampler, run.learnt, seen)["step_size"]
+    return learn(run.sampler, run.learnt, seen)[0]["step_size"]
 
 
 @pytest.mark.parametrize("strength", [None, 0.5])

@@ -10,6 +10,13 @@ import fhl_ppl.core
 ON_THE_HOST = {"fhl_ppl.core.tuning_ahead"}
 """Not for arrays of any library: it has a test of its own."""
 
+EXPERIMENTAL = (
+    "fhl_ppl.core.charts",
+    "fhl_ppl.core.learners.chart",
+    "fhl_ppl.core.target.charted",
+)
+"""Charts are off by default, and have `tests.core.test_charts` and `tests.invariance`."""
+
 LEFT_ALONE = {"fhl_ppl.core.learners.learner.Steady"}
 """What a learner may leave alone: whether one does is its own business."""
 
@@ -34,7 +41,7 @@ def called_in_core(run):
 
 def _public_in_core():
     for module in pkgutil.walk_packages(fhl_ppl.core.__path__, "fhl_ppl.core."):
-        if module.name in ON_THE_HOST:
+        if module.name in ON_THE_HOST or module.name.startswith(EXPERIMENTAL):
             continue
         for name, value in vars(importlib.import_module(module.name)).items():
             if getattr(value, "__module__", None) != module.name or name.startswith("_"):

@@ -1,12 +1,23 @@
 """Every learner learns on tensors what it learns in NumPy, and is saved and loaded by name."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.learners import LEARNERS
 from tests.conftest import importorskip
-from tests.learners import PLANS, LooksAtValues, Nameless, check_library, form, life, tell
+from tests.learners import (
+    CASES,
+    PLANS,
+    LooksAtValues,
+    Nameless,
+    check_library,
+    form,
+    life,
+    tell,
+)
 from tests.runs import leaves
 
 torch = importorskip("torch")
@@ -26,14 +37,14 @@ def as_numpy(tensor):
     return tensor.numpy()
 
 
-@pytest.fixture(scope="module", params=PLANS)
-def story(request):
-    return tell(PLANS[request.param])
+@cache
+def story(plan):
+    return tell(PLANS[plan])
 
 
-@pytest.mark.parametrize("name", LEARNERS)
-def test_every_learner_learns_the_same(story, name):
-    check_library(story, name, on_tensors, as_numpy)
+@pytest.mark.parametrize(("plan", "name"), CASES)
+def test_every_learner_learns_the_same(plan, name):
+    check_library(story(plan), name, on_tensors, as_numpy)
 
 
 def test_a_learner_that_reckons_in_numpy_fails(monkeypatch):
@@ -51,9 +62,9 @@ def check_saved(story, name):
         np.testing.assert_array_equal(new, old)
 
 
-@pytest.mark.parametrize("name", LEARNERS)
-def test_every_learner_is_saved_and_loaded(story, name):
-    check_saved(story, name)
+@pytest.mark.parametrize(("plan", "name"), CASES)
+def test_every_learner_is_saved_and_loaded(plan, name):
+    check_saved(story(plan), name)
 
 
 def test_a_learner_without_names_fails(monkeypatch):

@@ -6,6 +6,7 @@ They are renewed, at the end of a window, in the order of `LEARNERS`.
 from collections.abc import Callable
 
 from fhl_ppl.core.learners.archive import ArchiveLearner
+from fhl_ppl.core.learners.chart import ChartLearner
 from fhl_ppl.core.learners.fitted_gaussian import FittedGaussianLearner
 from fhl_ppl.core.learners.learner import Learner
 from fhl_ppl.core.learners.lost_proposals import LostProposals
@@ -29,4 +30,5 @@ LEARNERS: dict[str, Callable[[Plan], Learner]] = {
     "move_shares": MoveShares.of,
     "fitted_gaussian": FittedGaussianLearner.of,
     "moments": Moments.of,
+    "chart": ChartLearner.of,
 }

@@ -47,7 +47,7 @@ class Chains:
     @property
     def position(self) -> Tensor:
         """Unconstrained positions of the chains, [chain, D]."""
-        return self.engine.arrays.tensor(self.engine.state.position)[: self.num_reported]
+        return self.engine.arrays.tensor(self.engine.users_state.position)[: self.num_reported]
 
     def advance(self) -> None:
         """Run one iteration; record it if the warm-up is over."""
@@ -62,7 +62,7 @@ class Chains:
         if is_sample:
             self._record.add(self._last)
             if self._companions is not None:
-                self._companions.add(engine.state.position[self.num_reported :])
+                self._companions.add(self._last.state.position[self.num_reported :])
 
     def logging(self) -> "OrderedDict[str, str]":
         """Return what a progress bar shows: eta, mean acceptance of the phase, mean lambda."""

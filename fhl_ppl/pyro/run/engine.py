@@ -12,6 +12,7 @@ from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
@@ -106,7 +107,12 @@ class Engine:
                 self._tune,
             )
         self.iteration += 1
-        return Iteration(self.state, info, tuning)
+        return Iteration(self.users_state, info, tuning)
+
+    @property
+    def users_state(self) -> State:
+        """The particles in the coordinates of the model, whatever the chart they move in."""
+        return for_users(self.learnt, self.state, PYTHON)
 
     def inverse_mass_matrix(self) -> np.ndarray | LowRankMetric:
         """Return M^-1 as it is now, [D] or [D, D], or its parts if it is of low rank."""
@@ -155,7 +161,7 @@ class Engine:
 
     def _check_energies(self) -> None:
         """Insist that the energies are of this run's target; with stale ones nothing would move."""
-        tensor, state = self.arrays.tensor, self.state
+        tensor, state = self.arrays.tensor, self.users_state
         saved, position = tensor(state.potential_energy), tensor(state.position)
         if self.potential.is_random:
             found = self.potential.energy(position)

@@ -1,0 +1,116 @@
+"""Each coordinate's Gaussian given a few drivers: a product of two factors.
+
+A parameter of a hierarchy has, given its hyperparameters, a prior and a likelihood, and each is
+about a Gaussian. Factor k has the precision phi_k = exp(level_k + slope_k . u), log-linear in the
+drivers u (a scale's logarithm, say), so that the precision of both, p = phi_1 + phi_2, is a soft
+maximum: the standard deviation exp(s) = p^(-1/2) follows the scale until the data take over. The
+location is the weighted mean
+
+    m = sum_k pi_k (near_k . (1, u)) + sum_k phi_k^(1/2) / p (far_k . (1, u)) + bend . u u',
+
+with pi_k = phi_k / p. `near` suits a factor whose location is linear in the drivers (a centred
+prior), `far` one whose location in units of its own width is (a likelihood seen through a scale,
+the parametrisation that is not centred). `bend` is what bananas need.
+"""
+
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace
+
+Array = Any
+
+
+class Conditional(NamedTuple):
+    """Weights, for K drivers and `dim` coordinates.
+
+    Attributes
+    ----------
+    precision
+        level and slope of the factors' log precision, shape [2, 1 + K, dim].
+    near, far
+        Of the factors' locations, shape [2, 1 + K, dim].
+    bend
+        Of the products of drivers, shape [K (K + 1) / 2, dim].
+    """
+
+    precision: Array
+    near: Array
+    far: Array
+    bend: Array
+
+
+class Parts(NamedTuple):
+    """Location and log scale at given drivers, and what their derivatives are made of.
+
+    Attributes
+    ----------
+    log_scale, location
+        s and m, shape [row, dim].
+    share
+        pi_k, two arrays [row, dim].
+    reach
+        phi_k^(1/2) / p, two arrays [row, dim].
+    near, far
+        near_k . (1, u) and far_k . (1, u), two arrays [row, dim] each.
+    """
+
+    log_scale: Array
+    location: Array
+    share: tuple[Array, Array]
+    reach: tuple[Array, Array]
+    near: tuple[Array, Array]
+    far: tuple[Array, Array]
+
+
+def products(drivers: Array) -> list[Array]:
+    """u_i u_k for i <= k, each [row, 1], of `drivers` [row, K]."""
+    number = drivers.shape[1]
+    return [
+        drivers[:, i : i + 1] * drivers[:, k : k + 1]
+        for i in range(number)
+        for k in range(i, number)
+    ]
+
+
+def features(drivers: Array) -> Array:
+    """(1, u), shape [row, 1 + K]."""
+    xp = array_namespace(drivers)
+    return xp.concat([xp.ones_like(drivers[:, :1]), drivers], axis=1)
+
+
+def evaluate(weights: Conditional, drivers: Array) -> Parts:
+    """s and m for every row of `drivers` [row, K]."""
+    xp = array_namespace(drivers)
+    given = features(drivers)
+    first, second = (given @ weights.precision[k, :, :] for k in range(2))
+    total = xp.logaddexp(first, second)
+    share = xp.exp(first - total), xp.exp(second - total)
+    reach = xp.exp(first / 2 - total), xp.exp(second / 2 - total)
+    near = given @ weights.near[0, :, :], given @ weights.near[1, :, :]
+    far = given @ weights.far[0, :, :], given @ weights.far[1, :, :]
+    location = share[0] * near[0] + share[1] * near[1] + reach[0] * far[0] + reach[1] * far[1]
+    for number, product in enumerate(products(drivers)):
+        location = location + product * weights.bend[number, :]
+    return Parts(-total / 2, location, share, reach, near, far)
+
+
+def by_driver(weights: Conditional, parts: Parts, drivers: Array, i: int) -> tuple[Array, Array]:
+    """Derivatives of s and m by driver number i, both [row, dim]."""
+    slope = weights.precision[0, 1 + i, :], weights.precision[1, 1 + i, :]
+    of_total = parts.share[0] * slope[0] + parts.share[1] * slope[1]
+    location = 0.0
+    for k in range(2):
+        location = location + parts.share[k] * (
+            (slope[k] - of_total) * parts.near[k] + weights.near[k, 1 + i, :]
+        )
+        location = location + parts.reach[k] * (
+            (slope[k] / 2 - of_total) * parts.far[k] + weights.far[k, 1 + i, :]
+        )
+    number, others = 0, drivers.shape[1]
+    for a in range(others):
+        for b in range(a, others):
+            if i in (a, b):
+                other = drivers[:, a : a + 1] if i == b else drivers[:, b : b + 1]
+                location = location + (1 + (a == b)) * other * weights.bend[number, :]
+            number += 1
+    return -of_total / 2, location

@@ -1,0 +1,118 @@
+"""A hierarchy with given drivers, from draws and gradients (section 11)."""
+
+from math import log
+from typing import Any
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.charts import hierarchy, least_squares
+from fhl_ppl.core.charts.axes import find_axes
+from fhl_ppl.core.charts.conditional import Conditional
+from fhl_ppl.core.charts.hierarchy import Hierarchy
+from fhl_ppl.core.charts.rows import mean, regression
+from fhl_ppl.core.control import Control
+
+Array = Any
+
+FIRST_STEPS = 4
+LAST_STEPS = 8
+"""Gauss-Newton steps from each start, and on from the best."""
+EXPONENT = 2.0
+"""A precision goes with this power of a scale: where the search for slopes starts."""
+
+
+def fit(
+    drivers: Array,
+    number: int,
+    position: Array,
+    gradient: Array,
+    weights: tuple[Array, Array, Array],
+    turned: bool,
+    control: Control,
+) -> tuple[Hierarchy, ...]:
+    """Charts whose drivers are the coordinates that `drivers` [K, dim] picks, `number` of them.
+
+    One is fitted to rows weighted by each of `weights` [row]. Axes, and which start is best, are
+    settled by the first, for all. `turned` says whether axes are looked for.
+    """
+    xp = array_namespace(position)
+    seen = weights[0]
+    is_driver = xp.sum(drivers, axis=0) > 0
+    centre = mean(position, seen)
+    scale = xp.sqrt(mean((position - centre) ** 2, seen))
+    scale = xp.where(is_driver, scale, xp.ones_like(scale))
+    u = ((position - centre) / scale) @ xp.matrix_transpose(drivers)
+    mixing, unmixing, shift, wide = find_axes(
+        u, drivers, number, position - centre, gradient, seen, turned
+    )
+    centre = centre + shift
+    picks = drivers[:number, :]
+    # Drivers come first, whatever their place among the user's coordinates.
+    unmixing = xp.concat([picks / scale, unmixing], axis=0)
+    mixing = xp.concat([xp.matrix_transpose(picks * scale), mixing], axis=1)
+    place = xp.cumulative_sum(xp.ones_like(scale)) - 1
+    is_child = xp.astype(place >= number, scale.dtype)
+    first = xp.stack(
+        [xp.astype((place == k) & (k < number), scale.dtype) for k in range(drivers.shape[0])]
+    )
+
+    w, h = (position - centre) @ xp.matrix_transpose(unmixing), gradient @ mixing
+    starts = _starts(u, wide, drivers @ scale, number, w, seen)
+    plain = hierarchy.no_weights(0 * centre, drivers.shape[0])
+    # All are drawn to the common width: what draws say nothing of must not grow beyond them.
+    guess = plain._replace(precision=starts[0, :, :, :])
+    numbers = xp.cumulative_sum(xp.ones_like(starts[:, 0, 0, 0])) - 1
+
+    def try_one(
+        i: Any, value: tuple[Array, Conditional, Array]
+    ) -> tuple[Array, Conditional, Array]:
+        start, best, lowest = value
+        chosen = xp.sum(xp.where((numbers == i)[:, None, None, None], starts, 0 * starts), axis=0)
+        given = plain._replace(precision=chosen)
+        found, loss = least_squares.fit(given, guess, u, w, h, seen, FIRST_STEPS, control)
+        better = loss < lowest
+        start, best = select(better, (chosen, found), (start, best))
+        return start, best, xp.where(better, loss, lowest)
+
+    nothing = plain.precision, plain, xp.full_like(centre, xp.inf)
+    start, best, _ = control.fori_loop(0, starts.shape[0], try_one, nothing)
+    start_of_all = plain._replace(precision=start)
+    best, *of_halves = (
+        least_squares.fit(begin, guess, u, w, h, rows, LAST_STEPS, control)[0]
+        for begin, rows in zip((best, start_of_all, start_of_all), weights, strict=True)
+    )
+    log_volume = xp.linalg.slogdet(mixing)[1]
+    return tuple(
+        Hierarchy(centre, mixing, unmixing, log_volume, first, is_child, each)
+        for each in (best, *of_halves)
+    )
+
+
+def _starts(u: Array, wide: Array, spread: Array, number: int, like: Array, seen: Array) -> Array:
+    """Factors to begin with, shape [start, 2, 1 + K, dim].
+
+    The slopes are those by which the children's common width goes, `wide` [row] in squares; or one
+    factor is flat, and the other has the slope that a precision has in a scale, up or down.
+    """
+    xp = array_namespace(u)
+    level = -xp.log(wide)
+    middle = mean(level[:, None], seen)[0]
+    slopes = regression(u, (level - middle)[:, None], seen)[:, 0]
+    ones = xp.ones_like(like[0, :])
+    flat = [middle * ones - log(2)] + [0 * ones] * u.shape[1]
+    starts = [[middle * ones - log(2)] + [slopes[k] * ones for k in range(u.shape[1])]]
+    for k in range(number):
+        for sign in (-1.0, 1.0):
+            row = list(flat)
+            row[1 + k] = sign * EXPONENT * spread[k] * ones
+            starts.append(row)
+    return xp.stack(
+        [xp.stack([xp.stack(flat if i else row), xp.stack(row)]) for i, row in enumerate(starts)]
+    )
+
+
+def select(which: Array, new: Any, old: Any) -> Any:
+    """`new` where `which`, a boolean scalar, else `old`: nested tuples of a kind."""
+    if isinstance(new, tuple):
+        parts = [select(which, a, b) for a, b in zip(new, old, strict=True)]
+        return type(new)(*parts) if hasattr(new, "_fields") else tuple(parts)
+    return array_namespace(new).where(which, new, old)

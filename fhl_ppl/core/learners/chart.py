@@ -1,0 +1,181 @@
+"""Coordinates in which the posterior is nearer to a Gaussian (section 11)."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.charts import chart as charts
+from fhl_ppl.core.charts import choice
+from fhl_ppl.core.charts.chart import Chart
+from fhl_ppl.core.charts.fit import select
+from fhl_ppl.core.charts.rows import moments as moments_of
+from fhl_ppl.core.control import PYTHON, Control
+from fhl_ppl.core.learners import windows
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.strays import is_stray, without_strays
+from fhl_ppl.core.moments import tails
+from fhl_ppl.core.plan import Plan
+from fhl_ppl.core.state import State
+
+Array = Any
+
+ROWS = 300
+"""Draws of a window that are kept to fit a chart to."""
+
+
+class LearntChart(NamedTuple):
+    """A chart, and what the next is to be fitted to.
+
+    Attributes
+    ----------
+    chart
+        y -> x.
+    positions, gradients
+        Draws of this window in the coordinates of the chart, shape [slot, particle, dim].
+    filled
+        1 for slots that hold a draw of this window, shape [slot].
+    losses
+        Of the identity and of the charts that were tried at the last renewal, shape [candidate].
+    """
+
+    chart: Chart
+    positions: Array
+    gradients: Array
+    filled: Array
+    losses: Array
+
+
+@dataclass(frozen=True)
+class ChartLearner(Steady):
+    """Fits a chart at the end of each window; `recharted` takes all others along.
+
+    Attributes
+    ----------
+    window_ends
+        Over what the draws are spread.
+    """
+
+    window_ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> "ChartLearner":
+        """Take from the plan when windows end."""
+        return cls(plan.window_ends)
+
+    def start(self, state: State, given: Given) -> LearntChart:
+        """Begin in the user's coordinates."""
+        xp = array_namespace(state.position)
+        slots = max(1, ROWS // state.position.shape[0])
+        rows = xp.stack([state.position[:ROWS, :]] * slots)
+        chart = charts.identity(state.position)
+        losses = xp.stack([0 * state.potential_energy[0]] * choice.CANDIDATES)
+        return LearntChart(chart, rows, 0 * rows, 0 * rows[:, 0, 0], losses)
+
+    def observe(self, own: LearntChart, seen: Seen, learnt: Learnt) -> LearntChart:
+        """Keep a draw where one is due."""
+        xp = array_namespace(own.filled)
+        due, slot = windows.slot_due(seen.iteration, self.window_ends, own.filled.shape[0])
+        here = (xp.cumulative_sum(xp.ones_like(own.filled)) - 1 == slot) & (due > 0)
+        most = own.positions.shape[1]
+        state = seen.gathered
+
+        def put(rows: Array, batch: Array) -> Array:
+            return xp.where(here[:, None, None], batch[:most, :], rows)
+
+        return own._replace(
+            positions=put(own.positions, state.position),
+            gradients=put(own.gradients, state.gradient),
+            filled=xp.where(here, xp.ones_like(own.filled), own.filled),
+        )
+
+    def renew(self, own: LearntChart, seen: Seen, before: Learnt, renewed: Learnt) -> LearntChart:
+        """Go on: `recharted` has renewed it, before all others."""
+        return own
+
+    def fitted(self, own: LearntChart, control: Control) -> tuple[LearntChart, State, Array]:
+        """The next chart with the kept draws in its coordinates, and the weights of those.
+
+        Returns
+        -------
+        What is known, with no slot filled; the draws, one a row; and 1 for rows that hold one.
+        """
+        xp = array_namespace(own.filled)
+        dim = own.positions.shape[2]
+        filled = own.filled[:, None] + 0 * own.positions[:, :, 0]
+        # A place far out may have no numbers, and is left out.
+        sound = xp.isfinite(own.positions) & xp.isfinite(own.gradients)
+        sound = xp.all(sound, axis=2, keepdims=True)
+        seen = xp.reshape(xp.where(sound[:, :, 0], filled, xp.zeros_like(filled)), (-1,))
+        # Halves of the particles check each other.
+        place = xp.cumulative_sum(xp.ones_like(filled), axis=1)
+        half = xp.reshape(xp.astype(place <= filled.shape[1] // 2, filled.dtype), (-1,))
+        positions, gradients = (
+            xp.reshape(xp.where(sound, part, xp.zeros_like(part)), (-1, dim))
+            for part in (own.positions, own.gradients)
+        )
+        rows = State(positions, seen, gradients)
+        rows = charts.leave(own.chart, rows)
+        # Fitting would take longer to compile than to do.
+        chart, losses = control.aside(
+            _renew,
+            (own.chart, own.losses),
+            (own.chart, rows.position, rows.gradient, seen, half),
+        )
+        rows = charts.enter(chart, rows)
+        shape = own.positions.shape
+        return (
+            LearntChart(
+                chart,
+                xp.reshape(rows.position, shape),
+                xp.reshape(rows.gradient, shape),
+                0 * own.filled,
+                losses,
+            ),
+            rows,
+            seen,
+        )
+
+
+def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt, Seen]:
+    """End a window in the coordinates of a new chart, for all others to be renewed in.
+
+    What they go by is put into those: the state, the moments, and how far the particles were seen
+    from the centre of the reference.
+    """
+    old = learnt["chart"]
+    own, rows, weights = learner.fitted(old, seen.control)
+    state = charts.enter(own.chart, charts.leave(old.chart, seen.state))
+    moments, reference = learnt["moments"], learnt["reference"]
+    dense = moments.positions.scatter.ndim == 2
+    kept = moments._replace(
+        positions=moments_of(rows.position, weights, dense),
+        gradients=moments_of(rows.gradient, weights, dense),
+    )
+    apart = tails.squared_distance(learnt["metric"], reference.reference.centre, rows.position)
+    kept_distances = reference._replace(distances=moments_of(apart, weights, dense=False))
+    # Where nothing changes all draws count, not only those that were kept.
+    moved = charts.is_moving(old.chart) | charts.is_moving(own.chart)
+    learnt = learnt | {
+        "chart": own,
+        "moments": select(moved, kept, moments),
+        "reference": select(moved, kept_distances, reference),
+    }
+    # Who is lost differs too; with charts no modes are known that could be laid on one another.
+    gathered = without_strays(state)
+    stray = is_stray(state)
+    return learnt, seen._replace(state=state, is_stray=stray, gathered=gathered, within=gathered)
+
+
+def for_users(learnt: Learnt, state: State, control: Control) -> State:
+    """The particles in the coordinates of the user's potential."""
+    if "chart" not in learnt:
+        return state
+    chart = learnt["chart"].chart
+    return control.cond(
+        charts.is_moving(chart), lambda one: charts.leave(chart, one), lambda one: one, state
+    )
+
+
+def _renew(given: tuple[Chart, Array, Array, Array, Array]) -> tuple[Chart, Array]:
+    previous, position, gradient, seen, half = given
+    return choice.renew(previous, position, gradient, seen, half, PYTHON)

@@ -1,0 +1,230 @@
+"""Charts: each map is undone by its inverse, has the volume of its Jacobian, and is found."""
+
+import numpy as np
+import pytest
+import torch
+
+from fhl_ppl.core.charts import chart as charts
+from fhl_ppl.core.charts import choice, hierarchy
+from fhl_ppl.core.charts.chart import Chart
+from fhl_ppl.core.charts.conditional import Conditional
+from fhl_ppl.core.charts.tails import Tails
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.learners.chart import for_users
+from fhl_ppl.core.learners.learner import homes_of
+from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.state import State
+from fhl_ppl.options import Options
+from tests.runs import Run
+
+DIM = 5
+
+
+def any_chart(seed=0):
+    """A chart in which nothing is 0 that may differ from it."""
+    rng = np.random.default_rng(seed)
+    start = hierarchy.identity(np.zeros((1, DIM)))
+    mixing = np.eye(DIM) + 0.3 * rng.normal(size=(DIM, DIM))
+    weights = Conditional(*(part + 0.4 * rng.normal(size=part.shape) for part in start.weights))
+    return Chart(
+        start._replace(
+            centre=rng.normal(size=DIM),
+            mixing=mixing,
+            unmixing=np.linalg.inv(mixing),
+            log_volume=np.linalg.slogdet(mixing)[1],
+            drivers=np.eye(DIM)[:2],
+            is_child=np.array([0.0, 0, 1, 1, 1]),
+            weights=weights,
+        ),
+        Tails(np.array([1.0, 0, 0, 1, 0]), rng.normal(size=DIM), rng.uniform(0.5, 2, DIM)),
+    )
+
+
+CHARTS = {"identity": charts.identity(np.zeros((1, DIM))), "any": any_chart()}
+
+
+def potential(x):
+    return np.sum(np.sin(x) ** 2 + x**2 / 2, axis=-1)
+
+
+def gradient(x):
+    return np.sin(2 * x) + x
+
+
+def slope(function, at, step=1e-6):
+    """Derivatives of `function` by the last axis of `at` [row, dim], by central differences."""
+    moves = step * np.eye(at.shape[1])
+    columns = [(function(at + move) - function(at - move)) / (2 * step) for move in moves]
+    return np.stack(columns, axis=-1)
+
+
+@pytest.fixture
+def coordinates():
+    return np.random.default_rng(1).normal(size=(4, DIM))
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_inverse(name, coordinates):
+    position, _ = charts.to_position(CHARTS[name], coordinates)
+    np.testing.assert_allclose(
+        charts.to_coordinates(CHARTS[name], position), coordinates, rtol=1e-9, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_volume(name, coordinates):
+    jacobian = slope(lambda y: charts.to_position(CHARTS[name], y)[0], coordinates)
+    expected = np.linalg.slogdet(jacobian)[1]
+    log_volume = charts.to_position(CHARTS[name], coordinates)[1]
+    np.testing.assert_allclose(log_volume, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_gradient(name, coordinates):
+    chart = CHARTS[name]
+
+    def energy(y):
+        position, log_volume = charts.to_position(chart, y)
+        return potential(position) - log_volume
+
+    position, _ = charts.to_position(chart, coordinates)
+    pulled = charts.pull_back(chart, coordinates, gradient(position))
+    np.testing.assert_allclose(pulled, slope(energy, coordinates), rtol=1e-5, atol=1e-6)
+    pushed = charts.push_forward(chart, coordinates, pulled)
+    np.testing.assert_allclose(pushed, gradient(position), rtol=1e-9, atol=1e-9)
+
+
+def test_a_state_comes_back_without_the_model(coordinates):
+    state = State(coordinates, potential(coordinates), gradient(coordinates))
+    back = charts.leave(CHARTS["any"], charts.enter(CHARTS["any"], state))
+    for got, expected in zip(back, state, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-8)
+
+
+def funnel(rng, size, dim=6):
+    """Exact draws of Neal's funnel with their gradients."""
+    v = 3 * rng.normal(size=(size, 1))
+    x = np.exp(v / 2) * rng.normal(size=(size, dim - 1))
+    of_v = v / 9 + (dim - 1) / 2 - np.exp(-v) * np.sum(x**2, axis=1, keepdims=True) / 2
+    return np.concatenate([v, x], axis=1), np.concatenate([of_v, np.exp(-v) * x], axis=1)
+
+
+def find(position, force):
+    half = 1.0 * (np.arange(len(position)) % 4 < 2)
+    with np.errstate(all="ignore"):
+        return choice.renew(
+            charts.identity(position), position, force, np.ones(len(position)), half, PYTHON
+        )
+
+
+def test_the_funnel_is_straightened():
+    rng = np.random.default_rng(2)
+    chart, losses = find(*funnel(rng, 200))
+    assert losses[2] < 0.01 * losses[0]
+    np.testing.assert_allclose(chart.hierarchy.mixing[:, 0] != 0, np.arange(6) == 0)
+    # Draws that it was not fitted to are about Gaussian in it: with the right width in the neck.
+    position, _ = funnel(rng, 2000)
+    y = charts.to_coordinates(chart, position)
+    neck = position[:, 0] < -4
+    np.testing.assert_allclose(np.std(y[neck, 1:], axis=0) / np.std(y[:, 1:], axis=0), 1, atol=0.15)
+
+
+def test_cauchy_tails_are_straightened():
+    rng = np.random.default_rng(4)
+    x = rng.standard_cauchy(size=(300, 3))
+    chart, losses = find(x, 2 * x / (1 + x**2))
+    assert np.all(chart.tails.is_heavy == 1)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_gaussian_is_left_alone():
+    rng = np.random.default_rng(5)
+    chol = np.linalg.cholesky(np.eye(4) + 0.8)
+    x = rng.normal(size=(200, 4)) @ chol.T
+    noise = 0.01 * rng.normal(size=x.shape)
+    chart, _ = find(x, np.linalg.solve(chol @ chol.T, x.T).T + noise)
+    assert not charts.is_moving(chart)
+
+
+@pytest.mark.parametrize("library", ["jax", "torch"])
+def test_libraries_agree(library, coordinates):
+    jnp = pytest.importorskip("jax.numpy")
+    convert = {"jax": jnp.asarray, "torch": torch.as_tensor}[library]
+
+    def moved(values):
+        if isinstance(values, tuple):
+            return type(values)(*map(moved, values))
+        return convert(values)
+
+    state = State(coordinates, potential(coordinates), gradient(coordinates))
+    expected = charts.enter(CHARTS["any"], state)
+    got = charts.enter(moved(CHARTS["any"]), moved(state))
+    tolerance = 1e-4 if library == "jax" else 1e-12
+    for one, other in zip(got, expected, strict=True):
+        np.testing.assert_allclose(np.asarray(one), other, rtol=tolerance, atol=tolerance)
+
+
+def test_the_fit_agrees_between_libraries():
+    x, g = funnel(np.random.default_rng(6), 80)
+    half = 1.0 * (np.arange(80) % 4 < 2)
+    given = (charts.identity(x), x, g, np.ones(80), half)
+    with np.errstate(all="ignore"):
+        expected = choice.renew(*given, PYTHON)[1]
+    tensors = list(map(torch.as_tensor, given[1:]))
+    got = choice.renew(charts.identity(tensors[0]), *tensors, PYTHON)[1]
+    np.testing.assert_allclose(got.numpy(), expected, rtol=0.05, atol=1e-3)
+
+
+def run_on_the_funnel(**options):
+    rng = np.random.default_rng(8)
+    plan = Options(**options).plan(120, 6)
+
+    def evaluate(q):
+        v, x = q[:, :1], q[:, 1:]
+        square = np.exp(-v) * np.sum(x**2, axis=1, keepdims=True) / 2
+        slopes = [v / 9 + 2.5 - square, np.exp(-v) * x]
+        return (v**2 / 18 + 2.5 * v + square)[:, 0], np.concatenate(slopes, axis=1)
+
+    return Run(plan, evaluate, rng.normal(size=(8, 6)), rng).go(120), evaluate
+
+
+def test_a_run_with_charts_tells_users_of_their_own_coordinates():
+    run, evaluate = run_on_the_funnel(charts=True)
+    assert charts.is_moving(run.learnt["chart"].chart)
+    users = for_users(run.learnt, run.state, PYTHON)
+    assert np.max(np.abs(users.position - run.state.position)) > 0.1
+    energy, slopes = evaluate(users.position)
+    np.testing.assert_allclose(users.potential_energy, energy, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(users.gradient, slopes, rtol=1e-6, atol=1e-8)
+
+
+def test_without_charts_none_are_learnt():
+    run, _ = run_on_the_funnel()
+    assert "chart" not in run.learnt
+    assert for_users(run.learnt, run.state, PYTHON) is run.state
+    assert homes_of(run.learnt) is not None
+
+
+def test_with_charts_no_modes_are_kept():
+    run, _ = run_on_the_funnel(charts=True)
+    assert homes_of(run.learnt) is None
+    assert not any(JUMPS[name].between_modes for name in run.sampler.jumps)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"charts": False},
+        {"trusts_gradient": False},
+        {"noisy_gradient": True},
+        {"adapt_mass_matrix": False},
+        {"dense_mass": False},
+        {"dense_mass": "low_rank"},
+    ],
+)
+def test_where_there_are_none(given):
+    plan = Options(**{"charts": True, **given}).plan(120, 6)
+    assert not plan.charts
+    assert plan == Options(**{**given, "charts": False}).plan(120, 6)._replace(
+        estimate_metric=plan.estimate_metric
+    )
