@@ -92,5 +92,6 @@ def follow(centre: Array, before: Homes | None, after: Homes | None) -> Array:
         return centre
     xp = array_namespace(centre)
     means = after.means[0, :, :]
-    apart = xp.take(means, after.heaviest, axis=0) - xp.take(means, before.heaviest, axis=0)
+    now, then = (xp.take(means, homes.heaviest[None], axis=0)[0, :] for homes in (after, before))
+    apart = now - then
     return xp.where((before.others > 0) | (after.others > 0), centre + apart, centre)

@@ -325,7 +325,7 @@ def _begin(components: Components, roots: Any, seen: _Seen) -> Components:
     step = xp.minimum(1 + 0 * gain, sqrt(dim) / xp.sqrt(gain + 1e-30))
     centre = place[0, :] - step * (roots[0] @ force)
     mass = xp.minimum(gain, 0 * gain + dim) / 2 + roots[2] + dim * log(2 * pi) / 2
-    mass = mass - xp.take(seen.energy, lowest)
+    mass = mass - xp.take(seen.energy, lowest[None])[0]
     return components._replace(
         fitted=Mixture(
             xp.where(here, mass, fitted.log_weight),
@@ -377,11 +377,16 @@ def _refit(
     root, inverse_root, _ = roots
 
     def fit(k, fitted):
-        k = xp.asarray(k)
-        number = xp.take(total, k)
+        # One row, and not a scalar: with that Torch keeps the axis.
+        row = xp.astype(0 * order[:1] + k, xp.int32)
+
+        def of_this(values):
+            return xp.take(values, row, axis=0)[0, ...]
+
+        number = of_this(total)
         here = (order == k) & (number > 0)
-        at, by = xp.take(mean[0, :, :], k, axis=0), xp.take(mean[1, :, :], k, axis=0)
-        spread, forces = (xp.take(scatter[i, :, :, :], k, axis=0) for i in (0, 1))
+        at, by = of_this(mean[0, :, :]), of_this(mean[1, :, :])
+        spread, forces = (of_this(scatter[i, :, :, :]) for i in (0, 1))
         # In the coordinates in which the covariance within the components is the identity.
         spread = inverse_root @ spread @ xp.matrix_transpose(inverse_root)
         forces = xp.matrix_transpose(root) @ forces @ root
@@ -400,9 +405,9 @@ def _refit(
         centre = at - (1 - much) * (root @ newton)
         # The mean over the places of -U - log N(q; c, S), by their moments.
         off = there[1] @ (at - centre)
-        square = xp.sum((there[1] @ xp.take(scatter[0, :, :, :], k, axis=0)) * there[1])
+        square = xp.sum((there[1] @ of_this(scatter[0, :, :, :])) * there[1])
         square = square / xp.clip(number, 1.0, None) + xp.sum(off * off)
-        mass = square / 2 + log_volume + dim * log(2 * pi) / 2 - xp.take(energy, k)
+        mass = square / 2 + log_volume + dim * log(2 * pi) / 2 - of_this(energy)
         used = in_use(fitted.log_weight)
         mass = xp.where(number > 0, mass, UNUSED)
         return Mixture(
