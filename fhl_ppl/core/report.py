@@ -80,7 +80,8 @@ def _mode_mass(learnt: Learnt, one: Array) -> Array:
         return one[None]
     mass = learnt["archive"].components.fitted.log_weight
     xp = array_namespace(mass)
-    if not xp.any(in_use(mass)):
-        return one[None]
     share = xp.exp(mass - xp.max(mass))
-    return share / xp.sum(share)
+    # Before a window has ended nothing is known, and all is in one place.
+    first = xp.cumulative_sum(xp.ones_like(mass)) == 1
+    known = xp.any(in_use(mass))
+    return xp.where(known, share / xp.sum(share), xp.astype(first, mass.dtype))

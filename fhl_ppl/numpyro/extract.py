@@ -138,7 +138,15 @@ def _asked_likelihood(mcmc: MCMC, wanted: bool | None) -> dict[str, bool]:
     """What to tell ArviZ; nothing leaves it to ArviZ."""
     if wanted is not None:
         return {"log_likelihood": wanted}
-    return {"log_likelihood": False} if _missing_latents(mcmc) else {}
+    # ArviZ takes what it finds for the draws of the run, also a warm-up of another length.
+    draws = mcmc.last_state is None or _num_draws(mcmc) != mcmc.num_samples // mcmc.thinning
+    return {"log_likelihood": False} if draws or _missing_latents(mcmc) else {}
+
+
+def _num_draws(mcmc: MCMC) -> int:
+    """Draws of each chain that are there."""
+    samples = jax.tree.leaves(mcmc.get_samples(group_by_chain=True))
+    return samples[0].shape[1] if samples else 0
 
 
 def _missing_latents(mcmc: MCMC) -> list[str]:

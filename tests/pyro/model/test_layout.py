@@ -43,8 +43,11 @@ def test_every_site_keeps_its_dtype():
     ("prototype", "message"),
     [
         ({}, "nothing to sample"),
-        ({"k": torch.tensor(1)}, "site 'k' must be a floating-point tensor, got torch.int64"),
-        ({"k": 1.0}, "site 'k' must be a floating-point tensor, got float"),
+        (
+            {"k": torch.tensor(1)},
+            "site 'k' must be a tensor of float32 or float64, got torch.int64",
+        ),
+        ({"k": 1.0}, "site 'k' must be a tensor of float32 or float64, got float"),
         ({"x": torch.zeros(1), "m": torch.zeros(1, device="meta")}, "on one device"),
     ],
 )

@@ -35,7 +35,7 @@ def test_goes_on_where_it_was_interrupted(at):
 
 
 def test_no_draw_comes_twice():
-    noise, role, accept, strength = stacked(seeded(), 500)
+    noise, role, accept, strength, *_ = stacked(seeded(), 500)
     assert noise.shape == (500, 8, 100)
     for values in (noise, np.stack([role, accept, strength])):
         # float32 numbers coincide now and then, whole rows do not.
