@@ -50,8 +50,9 @@ class LostProposals(Steady):
 
     def renew(self, own: Array, seen: Seen, before: Learnt, renewed: Learnt) -> Array:
         """No particle has moved yet with the long step that a new metric begins with."""
-        is_last = seen.iteration + 1 >= self.search_ends
-        return array_namespace(own).where(is_last, own, start(own))
+        xp = array_namespace(own)
+        is_last = xp.zeros_like(own) + seen.iteration + 1 >= self.search_ends
+        return xp.where(is_last, own, start(own))
 
 
 def start(like: Array) -> Array:

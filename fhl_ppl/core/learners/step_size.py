@@ -105,8 +105,8 @@ class StepSize(Steady):
         """Start anew: the step is one in a new metric."""
         if not self.adapt:
             return own
-        is_last = seen.iteration + 1 >= self.search_ends
-        return restart(own, is_last)
+        done = array_namespace(own.log_average).zeros_like(own.log_average) + seen.iteration + 1
+        return restart(own, done >= self.search_ends)
 
     def settle(self, own: "DualAveraging") -> "DualAveraging":
         """Settle on the averaged step size."""
@@ -183,8 +183,10 @@ def start(log_step_size: Array) -> DualAveraging:
     return _from(log_step_size, FIRST_AMBITION)
 
 
-def restart(state: DualAveraging, is_last: Array | bool = True) -> DualAveraging:
+def restart(state: DualAveraging, is_last: Array | None = None) -> DualAveraging:
     """Go on from the averaged step size with an empty record."""
+    if is_last is None:
+        return _from(state.log_average, AMBITION)
     xp = array_namespace(state.log_average)
     fresh = xp.maximum(state.log_average, xp.log(0 * state.log_average + FRESH_STEP))
     return _from(xp.where(is_last, state.log_average, fresh), AMBITION)
