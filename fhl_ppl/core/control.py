@@ -4,6 +4,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
+def _aside(function: Callable, like: Any, operand: Any) -> Any:
+    return function(operand)
+
+
 class Control(NamedTuple):
     """How a backend repeats and chooses.
 
@@ -17,12 +21,12 @@ class Control(NamedTuple):
     aside
         (function, like, operand) -> function(operand), of the shapes and types of `like`: for what
         is done a few times in a run, and would take longer to compile than to do. `function` has to
-        be pure, and may be given NumPy arrays.
+        be pure, and may be given NumPy arrays. Default: on the spot.
     """
 
     fori_loop: Callable
     cond: Callable
-    aside: Callable
+    aside: Callable = _aside
 
 
 def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], init: Any) -> Any:
@@ -35,9 +39,5 @@ def _cond(predicate: Any, true_fun: Callable, false_fun: Callable, operand: Any)
     return true_fun(operand) if predicate else false_fun(operand)
 
 
-def _aside(function: Callable, like: Any, operand: Any) -> Any:
-    return function(operand)
-
-
-PYTHON = Control(_fori_loop, _cond, _aside)
+PYTHON = Control(_fori_loop, _cond)
 """Of Python itself."""
