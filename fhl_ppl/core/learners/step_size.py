@@ -108,9 +108,11 @@ class StepSize(Steady):
         done = array_namespace(own.log_average).zeros_like(own.log_average) + seen.iteration + 1
         return restart(own, done >= self.search_ends)
 
-    def settle(self, own: "DualAveraging") -> "DualAveraging":
-        """Settle on the averaged step size."""
-        return own._replace(log_step_size=own.log_average)
+    def settle(self, own: "DualAveraging", learnt: Learnt, is_over: Array) -> "DualAveraging":
+        """Settle, in the end, on the averaged step size."""
+        xp = array_namespace(own.log_average)
+        is_over = xp.zeros_like(own.log_average) + is_over > 0
+        return own._replace(log_step_size=xp.where(is_over, own.log_average, own.log_step_size))
 
     def step_size(self, own: "DualAveraging") -> Array:
         """eta, before it is shortened to make up T with a whole number of steps."""
