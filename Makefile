@@ -2,6 +2,7 @@
 # make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png
 # make test     everything that has to pass: lint, types, layers, tests, doctests
 # make lint     the first three of these alone
+# make docs     the guide as web pages, from out/docs/index.html on; needs both backends, no network
 # make format   rewrite the files the way `make lint` wants them
 # make clean    remove what the other targets made
 #
@@ -37,6 +38,7 @@ EXTRAS := $(subst $(space),$(comma),$(strip $(BACKENDS) arviz dev))
 # The names of the stamps hold what was asked for, so that a change of it installs anew.
 VENV_STAMP := $(VENV)/.python-$(PYVER)
 DEMO_STAMP := $(VENV)/.installed-demo
+DOCS_STAMP := $(VENV)/.installed-docs
 TEST_STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
 # Small arrays: threads of the linear algebra would only get in each other's way.
@@ -48,7 +50,7 @@ PYTEST := $(BIN)/python -m pytest $(if $(SLOW),,-m "not slow")$(addprefix $(spac
 TESTS := test-package test-core test-invariance test-diagnostics test-benchmarks \
 	$(addprefix test-,$(BACKENDS)) doctest-core $(addprefix doctest-,$(BACKENDS))
 
-.PHONY: help demo examples test lint ruff mypy layers format clean $(TESTS)
+.PHONY: help demo examples docs test lint ruff mypy layers format clean $(TESTS)
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -59,6 +61,10 @@ demo: $(DEMO_STAMP)
 examples: demo
 	$(BIN)/python examples/pharmacokinetics.py
 	$(BIN)/python examples/climate.py
+
+# What Sphinx warns of, such as a link that leads nowhere, fails the target.
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d out/doctrees docs out/docs
 
 test: lint $(TESTS)
 
@@ -99,6 +105,10 @@ $(VENV_STAMP):
 
 $(DEMO_STAMP): $(VENV_STAMP) pyproject.toml $(CONSTRAINTS)
 	$(PIP_INSTALL) --editable '.[examples]'
+	touch $@
+
+$(DOCS_STAMP): $(VENV_STAMP) pyproject.toml $(CONSTRAINTS)
+	$(PIP_INSTALL) --editable '.[docs]'
 	touch $@
 
 $(TEST_STAMP): $(VENV_STAMP) pyproject.toml $(CONSTRAINTS)
