@@ -1,0 +1,58 @@
+"""What the guide lists is complete, and none of its code goes unrun."""
+
+import inspect
+import re
+
+import pytest
+
+from tests import pages
+from tests.conftest import importorskip
+
+LANGUAGES = {"python", "sh", "text", "{toctree}", "{include} ../CHANGELOG.md"}
+NUTS = {"numpyro": "numpyro.infer", "pyro": "pyro.infer"}
+
+
+@pytest.mark.parametrize("page", pages.GUIDE, ids=lambda page: page.stem)
+def test_all_code_is_run_or_no_python(page):
+    text = page.read_text()
+    assert {language for language, _ in pages.FENCE.findall(text)} <= LANGUAGES
+    assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(pages.FENCE.findall(text))
+    list(pages.blocks(text))
+
+
+def test_iterations_are_replaced_and_the_rest_is_not():
+    few = pages.ITERATIONS.sub(r"\1=20", "MCMC(k, num_samples=1_000, num_chains=8)")
+    assert few == "MCMC(k, num_samples=20, num_chains=8)"
+
+
+def test_code_belongs_to_the_backend_that_was_named_last():
+    text = "```python\nimport pyro\n```\n```python\nx = 1\n```\n```python\nimport numpyro\n```\n"
+    assert [backend for backend, _ in pages.blocks(text)] == ["pyro", "pyro", "numpyro"]
+
+
+def rows_of(section):
+    """Names in the first column of the tables of a section of From NUTS to FHL."""
+    text = (pages.ROOT / "docs/from-nuts.md").read_text()
+    (part,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    cells = re.findall(r"^\|([^|]*)\|", part, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize(("backend", "section"), [("numpyro", "NumPyro"), ("pyro", "Pyro")])
+def test_no_argument_of_nuts_is_missing(backend, section):
+    importorskip(backend)
+    nuts = set(inspect.signature(importorskip(NUTS[backend]).NUTS).parameters)
+    assert nuts <= rows_of(section)
+    # A row that is taken out is missed.
+    assert not nuts <= rows_of(section) - {"target_accept_prob"}
+
+
+@pytest.mark.parametrize("package", ["fhl_ppl", "fhl_ppl.numpyro", "fhl_ppl.pyro"])
+def test_the_reference_has_every_public_name(package):
+    importorskip(package.replace("fhl_ppl.", "").replace("fhl_ppl", "numpy"))
+    text = (pages.ROOT / "docs/api.md").read_text()
+    listed = re.findall(rf"auto(?:class|function):: {re.escape(package)}\.(\w+)$", text, re.MULTILINE)
+    module = importorskip(package)
+    public = [name for name in module.__all__ if not name.startswith("__")]
+    assert sorted(listed) == sorted(public)
+    assert all(inspect.getdoc(getattr(module, name)) for name in public)
