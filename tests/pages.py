@@ -1,7 +1,7 @@
 """The Python code of the guide, to be run as it is printed.
 
 A fence that says ``python`` is run; no other may hold Python. Code belongs to the backend that it
-names, and if it names none, to that of the code before it on the page. What follows is run with few
+names, and if it names none, to that of the code before it on the page, NumPyro at first. What follows is run with few
 iterations in place of those that are printed, and where the quickstart of the backend has left off.
 """
 
@@ -10,20 +10,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 GUIDE = sorted([*(ROOT / "docs").glob("quickstart-*.md"), *(ROOT / "docs/how-to").glob("*.md")])
-FENCE = re.compile(r"^```(.*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ITERATIONS = re.compile(r"\b(num_warmup|warmup_steps|num_samples)=[\d_]+")
 NAMED = {"numpyro": r"\b(numpyro|jax|jnp)\b", "pyro": r"\b(pyro|torch)\b"}
 
 
 def blocks(text):
     """Backend and code of each fence that says python."""
-    backend = None
+    backend = "numpyro"
     for language, code in FENCE.findall(text):
         if language == "python":
             named = [each for each, pattern in NAMED.items() if re.search(pattern, code)]
             assert len(named) <= 1, f"two backends in one block:\n{code}"
             (backend,) = named or [backend]
-            assert backend, f"no backend is named before\n{code}"
             yield backend, code
 
 
