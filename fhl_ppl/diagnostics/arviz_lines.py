@@ -68,6 +68,31 @@ def interval_options(hdi_prob: float | None) -> dict[str, Any]:
     return {"hdi_prob": hdi_prob}
 
 
+def rank_r_hat(draws: Array) -> float:
+    """Rank-normalised split R-hat of [chain, draw]."""
+    import arviz
+    import xarray
+
+    found = arviz.rhat(xarray.Dataset({"x": (("chain", "draw"), draws)}))
+    return float(found["x"])
+
+
+def pareto_k(log_weights: Array) -> float:
+    """Pareto's k of importance weights, from their logarithms.
+
+    >>> import numpy as np
+    >>> pareto_k(np.random.default_rng(0).exponential(size=4000)) > 0.7
+    True
+    """
+    import arviz
+
+    if _has_trees():
+        from arviz_stats.base import array_stats
+
+        return float(array_stats.psislw(log_weights)[1])
+    return float(arviz.psislw(log_weights)[1])
+
+
 def _has_trees() -> bool:
     import arviz
 
