@@ -1,6 +1,7 @@
 """Follow Hamiltonian Leader: gradient- and energy-guided MCMC kernels for NumPyro and Pyro."""
 
 from fhl_ppl._version import __version__
+from fhl_ppl.evidence import log_evidence
 from fhl_ppl.results import mode_changes, modes, moves, summary, to_arviz
 
 _OF_A_BACKEND = ("FHL", "MCMC")
@@ -17,4 +18,4 @@ def __getattr__(name: str) -> None:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["__version__", "mode_changes", "modes", "moves", "summary", "to_arviz"]
+__all__ = ["__version__", "log_evidence", "mode_changes", "modes", "moves", "summary", "to_arviz"]

@@ -399,17 +399,30 @@ def _groups_of(data: Any) -> dict[str, Any]:
 
 def _extract(mcmc: Any, **options: Any) -> "Run":
     """Hand over to the half of the package that `mcmc` comes from, and load no other."""
+    if backend_of(mcmc) == "numpyro":
+        from fhl_ppl.numpyro.extract import extract as from_numpyro
+
+        return from_numpyro(mcmc, **options)
+    from fhl_ppl.pyro.extract import extract as from_pyro
+
+    return from_pyro(mcmc, **options)
+
+
+def backend_of(mcmc: Any) -> str:
+    """Tell which half of the package `mcmc` comes from, "numpyro" or "pyro".
+
+    Raises
+    ------
+    TypeError
+        If it comes from neither.
+    """
     origins = {
         cls.__module__.removeprefix("fhl_ppl.").partition(".")[0] for cls in type(mcmc).__mro__
     }
     if "numpyro" in origins and hasattr(mcmc, "get_extra_fields"):
-        from fhl_ppl.numpyro.extract import extract as from_numpyro
-
-        return from_numpyro(mcmc, **options)
+        return "numpyro"
     if "pyro" in origins and hasattr(mcmc, "diagnostics"):
-        from fhl_ppl.pyro.extract import extract as from_pyro
-
-        return from_pyro(mcmc, **options)
+        return "pyro"
     raise TypeError(
         "mcmc must be a numpyro.infer.MCMC, a pyro.infer.MCMC or a fhl_ppl.pyro.MCMC, "
         f"got {type(mcmc).__name__}."

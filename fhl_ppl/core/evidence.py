@@ -45,9 +45,7 @@ class Bridge(NamedTuple):
     overlap: Array
 
 
-def bridge(
-    of_draws: Array, of_g: Array, draws_in: Array, g_in: Array, effective: Array
-) -> Bridge:
+def bridge(of_draws: Array, of_g: Array, draws_in: Array, g_in: Array, effective: Array) -> Bridge:
     """Estimate log Z.
 
     Parameters
@@ -105,8 +103,9 @@ def bridge(
     each = of_upper * proposals / xp.sum(of_upper, axis=1)[:, None]
     terms = xp.sum(share[:, None] * each, axis=0)
     at = of_draws - (log_part - offset)[:, None]
-    lower = draws_in * (_logistic(-at) - of_lower[:, None])
-    of_draws_alone = xp.sum(lower**2, axis=1) / count / of_lower**2 / effective
+    some = xp.where(of_lower > 0, of_lower, 1.0)
+    lower = draws_in * (_logistic(-at) / some[:, None] - 1)
+    of_draws_alone = xp.sum(lower**2, axis=1) / count / effective
     common = xp.minimum(
         xp.mean(2 * _logistic(of_g - log_evidence)),
         xp.mean(2 * _logistic(log_evidence - of_draws)),

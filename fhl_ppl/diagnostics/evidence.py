@@ -20,6 +20,7 @@ from fhl_ppl.diagnostics.mixture_fit import (
     log_density,
     sample,
 )
+from fhl_ppl.options import Options
 
 Array = np.ndarray
 
@@ -38,8 +39,14 @@ OVERLAP = 0.05
 K_HAT = 0.7
 """Pareto's k of the importance weights above which their tail is unknown (Vehtari et al. 2024)."""
 
-R_HAT = 1.05
-"""As for groups in `checks`; it is the largest of few, each of half of the draws."""
+MUCH_OVERLAP = 0.5
+"""Overlap from which the bridge does not go by that tail. Of 15 targets in 1 to 50 dimensions, Cauchy
+and banana among them, 24 runs each, the overlap was .84 or more, k up to 1.8 in a quarter of the
+runs, and the mean error .001 to .011."""
+
+R_HAT = 1.1
+"""Twice as far from 1 as for groups in `checks`: it is the largest of four, each of half of the draws,
+and 1.04 where 250 draws of one chain are fine."""
 
 UNEXPLAINED = 16.0
 """By how much the log density may exceed what G explains, as in `core.learners.archive`."""
@@ -128,6 +135,7 @@ def estimate(
     group: Array,
     num_proposals: int,
     seed: int,
+    also: tuple[str, ...] = (),
 ) -> Evidence:
     """Estimate it; see `fhl_ppl.log_evidence`.
 
@@ -143,6 +151,8 @@ def estimate(
         Draws from either G.
     seed
         Of these.
+    also
+        What is known to speak against it.
     """
     num_draws = density.position.shape[1]
     if num_draws < 8 or density.position.shape[0] * num_draws < 100:
@@ -169,7 +179,45 @@ def estimate(
         max(first.r_hat, second.r_hat),
         first.ess + second.ess,
     )
-    return Evidence(**{**found.__dict__, "warnings": _against(found, first, second)})
+    return Evidence(**{**found.__dict__, "warnings": (*_against(found, first, second), *also)})
+
+
+def check_kernel(options: Options | None, minibatch: bool) -> None:
+    """Refuse a run that is not of draws from exp(-U).
+
+    Parameters
+    ----------
+    options
+        Settings of its kernel; None of another kernel than `FHL`.
+    minibatch
+        Whether it draws minibatches.
+    """
+    if options is None:
+        raise ValueError("log_evidence needs a run of the kernel FHL; run the model with it.")
+    if not options.adjusted:
+        raise ValueError(
+            "log_evidence needs draws of the posterior, which adjusted=False does not give; "
+            "run with adjusted=True."
+        )
+    if minibatch or options.noisy_gradient:
+        raise ValueError(
+            "log_evidence needs the energies of the draws, and those of a run with a random force "
+            "are not kept; run without minibatch=True and noisy_gradient=True."
+        )
+
+
+def check_sites(missing: list[str], improper: list[str]) -> None:
+    """Refuse a run without the draws of some latent site, or a model with improper priors."""
+    if missing:
+        raise ValueError(
+            f"log_evidence needs draws of all latent sites, and those of {missing} were not kept; "
+            "run without leaving them out (extra_fields, save_params)."
+        )
+    if improper:
+        raise ValueError(
+            f"the prior of {improper} is improper or masked, so it has no normaliser and the model "
+            "no evidence; give it a proper prior."
+        )
 
 
 def energies(density: Density, position: Array) -> Array:
@@ -324,7 +372,7 @@ def _against(found: Evidence, first: _Half, second: _Half) -> tuple[str, ...]:
             f"The posterior and the Gaussians fitted to it overlap by {found.overlap:.2g} only: "
             f"value and error are not to be trusted. {longer}, or reparametrise the model."
         )
-    if found.k_hat > K_HAT:
+    if found.k_hat > K_HAT and found.overlap < MUCH_OVERLAP:
         told.append(
             f"Pareto's k of the importance weights is {found.k_hat:.2f}: the posterior has tails "
             f"that the Gaussians fitted to it lack, and the error may be too small. {longer}, or "
@@ -339,7 +387,9 @@ def _against(found: Evidence, first: _Half, second: _Half) -> tuple[str, ...]:
         told.append(
             f"The halves of the run differ by {apart:.2g}, far more than their errors. {longer}."
         )
-    for _, by_g, by_draws in sorted(half.weights for half in (first, second) if half.weights.apart > APART)[-1:]:
+    for _, by_g, by_draws in sorted(
+        half.weights for half in (first, second) if half.weights.apart > APART
+    )[-1:]:
         told.append(
             f"A mode has {by_draws:.2g} of the draws and by its density a weight of {by_g:.2g}: the "
             "evidence goes by the latter, but the chains cross too seldom for the draws to be of "

@@ -1,7 +1,7 @@
 """G for the evidence: a mixture of Gaussians that is fitted to draws, and the parts it falls into.
 
-A cluster of draws is split in two, along its widest axis or into an inner and an outer half, for as
-long as that pays. That finds modes which warm-up had no slot for, and covers what is no Gaussian.
+A cluster of draws is split in two, along an axis or into an inner and an outer half, for as long as
+that pays. That finds modes which warm-up had no slot for, and covers what is no Gaussian.
 """
 
 from typing import NamedTuple
@@ -18,8 +18,12 @@ MOST = 48
 ROUNDS = 8
 """How often draws are given to the two halves of a cluster, and these fitted to them."""
 
+PASSES = 3
+"""How often clusters are split, and draws then given to all components anew: a component that was
+left between two modes by an unlucky split is divided in the next pass."""
+
 FEWEST = 4
-"""Draws for each dimension from which a component has a covariance of its own."""
+"""Draws for each dimension from which a component has a covariance of its own, and exists."""
 
 WIDER = 0.25
 """How much more variance than the draws have, times the root of the dimension: with tails that are
@@ -46,17 +50,14 @@ def fit(draws: Array, label: Array) -> Fitted:
     >>> fit(draws, np.zeros(1000)).part
     array([0, 1])
     """
-    todo = [np.flatnonzero(label == each) for each in np.unique(label)]
-    done: list[Array] = []
-    while todo:
-        cluster = todo.pop()
-        halves = _split(draws[cluster]) if len(todo) + len(done) < MOST - 1 else None
-        if halves is None:
-            done.append(cluster)
-        else:
-            todo += [cluster[halves], cluster[~halves]]
-    done.sort(key=len, reverse=True)
-    mixture = _mixture(draws, done)
+    clusters = [np.flatnonzero(label == each) for each in np.unique(label)]
+    for _ in range(PASSES):
+        divided = _divided(draws, clusters)
+        if len(divided) == len(clusters):
+            break
+        clusters = _gathered(draws, divided)
+    clusters.sort(key=len, reverse=True)
+    mixture = _mixture(draws, clusters)
     return Fitted(mixture, _parts(mixture, draws))
 
 
@@ -82,6 +83,29 @@ def component_of(fitted: Fitted, position: Array) -> Array:
     return np.argmax(log_parts(fitted.mixture, position), axis=1)
 
 
+def _divided(draws: Array, clusters: list[Array]) -> list[Array]:
+    """Split clusters, each an array of numbers of draws, for as long as it pays."""
+    todo, done = list(clusters), []
+    while todo:
+        cluster = todo.pop()
+        first = _split(draws[cluster]) if len(todo) + len(done) < MOST - 1 else None
+        if first is None:
+            done.append(cluster)
+        else:
+            todo += [cluster[first], cluster[~first]]
+    return done
+
+
+def _gathered(draws: Array, clusters: list[Array]) -> list[Array]:
+    """Give every draw to the component that explains it best; what loses nearly all goes."""
+    few = FEWEST * draws.shape[1] + 2
+    for _ in range(ROUNDS if len(clusters) > 1 else 0):
+        home = np.argmax(log_parts(_mixture(draws, clusters), draws), axis=1)
+        found = [np.flatnonzero(home == k) for k in range(len(clusters))]
+        clusters = [each for each in found if len(each) >= few] or clusters
+    return clusters
+
+
 def _mixture(draws: Array, clusters: list[Array]) -> Mixture:
     dim = draws.shape[1]
     # Of few draws the covariance is that within all components.
@@ -97,7 +121,7 @@ def _mixture(draws: Array, clusters: list[Array]) -> Mixture:
         ]
     )
     return Mixture(
-        np.log([len(each) / len(draws) for each in clusters]),
+        np.log([len(each) / len(centred) for each in clusters]),
         np.stack([draws[each].mean(axis=0) for each in clusters]),
         root,
         np.linalg.inv(root),
@@ -119,15 +143,16 @@ def _split(rows: Array) -> Array | None:
     number, dim = rows.shape
     if number < 4 * (FEWEST * dim + 2):
         return None
-    centred = rows - rows.mean(axis=0)
-    scale = np.sqrt((centred**2).mean(axis=0))
-    standard = centred / np.where(scale > 0, scale, 1.0)
     whole = _mixture(rows, [np.arange(number)])
-    radius = -log_parts(whole, rows)[:, 0]
-    axis = np.linalg.eigh(standard.T @ standard)[1][:, -1]
+    white = (rows - whole.centre) @ whole.inverse_root[0].T
+    square = np.sum(white**2, axis=1)
+    # Axes of the fourth moments (Cardoso 1989): two modes of a size make the lowest of all, a small
+    # one beside a large the highest, whatever the scales and correlations are.
+    axes = np.linalg.eigh((square[:, None] * white).T @ white)[1]
+    starts = (white @ axes[:, 0] > 0, white @ axes[:, -1] > 0, square < np.median(square))
     penalty = (dim + 1) * (dim + 2) / 2 * np.log(number)
     best, kept = log_sum(log_parts(whole, rows)).sum() + penalty, None
-    for inner in (standard @ axis > 0, radius < np.median(radius)):
+    for inner in starts:
         for _ in range(ROUNDS):
             if not FEWEST * dim + 2 <= inner.sum() <= number - FEWEST * dim - 2:
                 break
@@ -150,5 +175,5 @@ def _parts(mixture: Mixture, draws: Array) -> Array:
     touches = (shared > TOUCHING) | (shared.T > TOUCHING)
     part = np.arange(number)
     for _ in range(number):
-        part = np.array([part[row | (part == own)].min() for own, row in zip(part, touches, strict=True)])
+        part = np.array([part[row].min() for row in touches])
     return np.unique(part, return_inverse=True)[1]

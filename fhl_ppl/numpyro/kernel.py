@@ -202,6 +202,11 @@ class FHL(MCMCKernel):
         return self._options
 
     @property
+    def problem(self) -> Problem:
+        """What it samples."""
+        return self._problem
+
+    @property
     def sample_field(self) -> str:
         """Field of the state that holds the draws."""
         return "z"

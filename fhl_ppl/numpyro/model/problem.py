@@ -183,6 +183,13 @@ class Problem:
             potential_fn, self.gradient_fn, unravel, self._forward_mode, self._evaluation
         )
 
+    def energy(self, model_args: Args, model_kwargs: Kwargs) -> Callable[[Array], Array]:
+        """The potential energy alone, of all rows: [particle, dim] to [particle]."""
+        assert self.unravel is not None, "`start` comes first."
+        return potential.energies(
+            self._potential(model_args, model_kwargs), self.unravel, self._evaluation
+        )
+
     def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
         if self.model is None:
