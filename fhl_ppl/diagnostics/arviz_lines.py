@@ -1,6 +1,7 @@
 """What differs between ArviZ 0.x, with its InferenceData, and ArviZ 1.x, with xarray's DataTree."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 Array = Any
@@ -87,9 +88,8 @@ def pareto_k(log_weights: Array) -> float:
     import arviz
 
     if _has_trees():
-        from arviz_stats.base import array_stats
-
-        return float(array_stats.psislw(log_weights)[1])
+        base = import_module("arviz_stats.base")
+        return float(base.array_stats.psislw(log_weights)[1])
     return float(arviz.psislw(log_weights)[1])
 
 

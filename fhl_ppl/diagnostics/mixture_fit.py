@@ -85,7 +85,8 @@ def component_of(fitted: Fitted, position: Array) -> Array:
 
 def _divided(draws: Array, clusters: list[Array]) -> list[Array]:
     """Split clusters, each an array of numbers of draws, for as long as it pays."""
-    todo, done = list(clusters), []
+    todo = list(clusters)
+    done: list[Array] = []
     while todo:
         cluster = todo.pop()
         first = _split(draws[cluster]) if len(todo) + len(done) < MOST - 1 else None

@@ -31,7 +31,7 @@ def test_it_is_right_and_asks_for_the_data_of_the_run():
         chain_method="vectorized",
         progress_bar=False,
     )
-    with pytest.raises(ValueError, match="call mcmc.run"):
+    with pytest.raises(ValueError, match="holds no draws"):
         log_evidence(mcmc)
     mcmc.run(jax.random.key(0), 100, 50)
     found = log_evidence(mcmc)
