@@ -1,10 +1,10 @@
 """Is the evidence right to within its error? `python -m benchmarks.evidence` prints a table.
 
-Targets whose log Z is known from quadrature or in closed form, sampled with the defaults from starts
-that know nothing (uniform on (-2, 2) in the unconstrained space). Over `--runs` runs a row has the
-mean and the standard deviation of z = (estimate - truth) / error, the mean absolute error in nats,
-the share of runs with a warning, and how many were quietly wrong: more than 5 errors and .2 nats
-off without one.
+Targets whose log Z is known from quadrature or in closed form, sampled with the defaults from
+starts that know nothing (uniform on (-2, 2) in the unconstrained space). Over `--runs` runs a row
+has the mean and the standard deviation of z = (estimate - truth) / error, the mean absolute error
+in nats, the share of runs with a warning, and how many were quietly wrong: more than 5 errors and
+.2 nats off without one.
 """
 
 import argparse

@@ -15,7 +15,8 @@ def log_evidence(mcmc: Any, *, num_proposals: int = 2000, seed: int = 0) -> "Evi
 
     It comes from the draws of the run, by bridge sampling (Meng and Wong 1996): Gaussians are
     fitted to one half of the draws and compared with the other half, and the other way round
-    (docs/algorithm.md, section 12). It takes `2 * num_proposals` energies and no gradient.
+    (docs/algorithm.md, section 12). It takes some `3 * num_proposals` energies and no
+    gradient.
 
     What is told is the logarithm of the integral of exp(-U) over the unconstrained space, U with
     the Jacobians of the constraints. With a model whose priors and likelihoods are normalised that

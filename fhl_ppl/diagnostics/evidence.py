@@ -18,6 +18,7 @@ from fhl_ppl.diagnostics.mixture_fit import (
     component_of,
     fit,
     log_density,
+    one_gaussian,
     sample,
 )
 from fhl_ppl.options import Options
@@ -50,6 +51,12 @@ draws, and 1.04 where 250 draws of one chain are fine."""
 
 UNEXPLAINED = 16.0
 """By how much the log density may exceed what G explains, as in `core.learners.archive`."""
+
+FAR = 1.5
+"""By how much wider than the draws a Gaussian is that looks for modes which no chain is in."""
+
+MISSING = 0.01
+"""Mass of these, relative to that of the draws, from which they are told."""
 
 APART = 4.0
 """Standard errors by which the halves, or two weights of a mode, may differ."""
@@ -117,6 +124,7 @@ class _Half(NamedTuple):
     r_hat: float
     ess: float
     unexplained: float
+    missing: float
     weights: "_Weights"
 
 
@@ -258,7 +266,7 @@ def _half(
     rng: np.random.Generator,
 ) -> _Half:
     """Compare the draws `here` [draw] with a G that is fitted to all others."""
-    fitted, probes = _fit(density.position[:, ~here], energy[:, ~here], label[:, ~here])
+    fitted, near, far = _fit(density.position[:, ~here], energy[:, ~here], label[:, ~here])
     position = density.position[:, here]
     chains, draws, dim = position.shape
     flat = position.reshape(-1, dim)
@@ -268,11 +276,14 @@ def _half(
     of_draws = -energy[:, here].reshape(-1) - log_g
 
     proposals = sample(fitted, num_proposals, rng)
-    there = energies(density, np.concatenate([proposals, probes]))
+    wide = sample(far, num_proposals // 2, rng)
+    places = np.concatenate([proposals, near, wide])
+    there = energies(density, places)
     there = np.where(np.isnan(there), np.inf, there)
-    of_all = -there - log_density(fitted, np.concatenate([proposals, probes]))
     # Finite, for differences with it: what is impossible has no weight all the same.
-    of_all = np.maximum(of_all, np.median(of_draws) - IMPOSSIBLE)
+    impossible = np.median(of_draws) - IMPOSSIBLE
+    of_all = np.maximum(-there - log_density(fitted, places), impossible)
+    of_far = np.maximum(-there[-len(wide) :] - log_density(far, wide), impossible)
     of_g = of_all[:num_proposals]
 
     draws_part, g_part = _usable(
@@ -288,6 +299,7 @@ def _half(
     count = draws_in.sum(axis=1)
     ess = _ess(within, group)
     found = bridge(of_draws, of_g, draws_in, g_in, np.maximum(count * ess / count.sum(), 1.0))
+    lacks = of_all[-len(wide) :] - found.log_evidence > UNEXPLAINED
     return _Half(
         float(found.log_evidence),
         (float(found.error_of_draws), float(found.error_of_g)),
@@ -295,23 +307,27 @@ def _half(
         pareto_k(of_g),
         _r_hat(within, group),
         ess,
-        float(of_all.max() - found.log_evidence),
+        float(of_all[: -len(wide)].max() - found.log_evidence),
+        float(np.mean(np.exp(np.clip(of_far - found.log_evidence, None, 700.0)) * lacks)),
         _most_different(found.share, found.share_error, draws_part.reshape(chains, draws), group),
     )
 
 
-def _fit(position: Array, energy: Array, label: Array) -> tuple[Fitted, Array]:
-    """G, and places where there might be more than it knows: near the centres of components."""
+def _fit(position: Array, energy: Array, label: Array) -> tuple[Fitted, Array, Fitted]:
+    """G, and where there might be more than it knows.
+
+    Places near the centres of its components, and a Gaussian that is wider than all of it.
+    """
     flat = position.reshape(-1, position.shape[-1])
     inside = np.isfinite(flat).all(axis=1)
     flat, energy = flat[inside], energy.reshape(-1)[inside]
     fitted = fit(flat, label.reshape(-1)[inside])
     home = component_of(fitted, flat)
-    probes = []
+    places = []
     for k, centre in enumerate(fitted.mixture.centre):
         lowest = flat[np.argmin(np.where(home == k, energy, np.inf))]
-        probes += [centre + z * (lowest - centre) for z in LINE]
-    return fitted, np.stack(probes)
+        places += [centre + z * (lowest - centre) for z in LINE]
+    return fitted, np.stack(places), one_gaussian(flat, FAR)
 
 
 def _usable(of_draws: Array, of_g: Array, possible: Array) -> tuple[Array, Array]:
@@ -361,6 +377,13 @@ def _against(found: Evidence, first: _Half, second: _Half) -> tuple[str, ...]:
     """Sentences on what speaks against it."""
     longer = "Run longer (num_warmup, num_samples) or with more chains"
     told = []
+    missing = max(first.missing, second.missing)
+    if missing > MISSING:
+        told.append(
+            f"Away from the draws there are places with about {missing:.2g} times the mass that "
+            "the draws are of: modes that no chain is in. Run with more chains, from starts that are "
+            "farther apart (init_strategy, init_params)."
+        )
     unexplained = max(first.unexplained, second.unexplained)
     if unexplained > UNEXPLAINED:
         told.append(

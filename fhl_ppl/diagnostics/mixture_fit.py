@@ -61,6 +61,19 @@ def fit(draws: Array, label: Array) -> Fitted:
     return Fitted(mixture, _parts(mixture, draws))
 
 
+def one_gaussian(draws: Array, scale: float) -> Fitted:
+    """A Gaussian alone, by so much wider than the draws [draw, dim]."""
+    one = _mixture(draws, [np.arange(len(draws))])
+    return Fitted(
+        one._replace(
+            root=scale * one.root,
+            inverse_root=one.inverse_root / scale,
+            log_volume=one.log_volume + draws.shape[1] * np.log(scale),
+        ),
+        np.zeros(1, int),
+    )
+
+
 def sample(fitted: Fitted, number: int, rng: np.random.Generator) -> Array:
     """Draw from G: [number, dim]."""
     mixture = fitted.mixture
