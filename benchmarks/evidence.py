@@ -22,7 +22,9 @@ from fhl_ppl.core.groups import make_groups
 from fhl_ppl.core.report import report
 from fhl_ppl.core.sampler import make_sampler, step
 from fhl_ppl.core.target import Plain, state_at
-from fhl_ppl.diagnostics.evidence import Density, Evidence, estimate
+from fhl_ppl.diagnostics.against_evidence import Evidence
+from fhl_ppl.diagnostics.density import Density
+from fhl_ppl.diagnostics.evidence import estimate
 from fhl_ppl.diagnostics.known_modes import lost_modes
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.randomness import draw

@@ -7,7 +7,8 @@ from fhl_ppl._extras import require
 from fhl_ppl.results import backend_of, to_arviz
 
 if TYPE_CHECKING:
-    from fhl_ppl.diagnostics.evidence import Density, Evidence
+    from fhl_ppl.diagnostics.against_evidence import Evidence
+    from fhl_ppl.diagnostics.density import Density
 
 
 def log_evidence(mcmc: Any, *, num_proposals: int = 2000, seed: int = 0) -> "Evidence":

@@ -18,7 +18,7 @@ from numpyro.distributions import (
 from numpyro.infer import MCMC, init_to_sample
 from numpyro.infer.util import unconstrain_fn
 
-from fhl_ppl.diagnostics.evidence import AT_ONCE, Density, check_kernel, check_sites
+from fhl_ppl.diagnostics.density import AT_ONCE, Density, check_kernel, check_sites
 from fhl_ppl.numpyro.companions import with_companions
 from fhl_ppl.numpyro.kernel import FHL
 

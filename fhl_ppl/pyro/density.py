@@ -10,7 +10,7 @@ from pyro.distributions import ExpandedDistribution, ImproperUniform, Independen
 from pyro.distributions.torch_distribution import MaskedDistribution
 from torch import Tensor
 
-from fhl_ppl.diagnostics.evidence import Density, check_kernel, check_sites
+from fhl_ppl.diagnostics.density import Density, check_kernel, check_sites
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.kernel import FHL
 from fhl_ppl.pyro.model.problem import Problem

@@ -7,7 +7,8 @@ import pytest
 from scipy.special import logsumexp
 
 from fhl_ppl.diagnostics import evidence, mixture_fit
-from fhl_ppl.diagnostics.evidence import Density, check_kernel, check_sites, estimate
+from fhl_ppl.diagnostics.density import Density, check_kernel, check_sites
+from fhl_ppl.diagnostics.evidence import estimate
 from fhl_ppl.options import Options
 
 CHAINS, DRAWS = 8, 400
