@@ -21,7 +21,8 @@ R_HAT = 1.1
 draws, and 1.04 where 250 draws of one chain are fine."""
 
 UNEXPLAINED = 16.0
-"""By how much the log density may exceed what G explains, as in `core.learners.archive`."""
+"""By how much the log density may exceed what G explains, as in `core.learners.archive`; and what
+speaks against a larger bound is a spike of sd .1 amid a slab of sd 1, which lacks 26."""
 
 MISSING = 0.01
 """Mass of these, relative to that of the draws, from which they are told."""
@@ -62,7 +63,21 @@ class Evidence:
 
 
 class Half(NamedTuple):
-    """What one half of the draws says, with G from the other."""
+    """What one half of the draws says, with G from the other.
+
+    Attributes
+    ----------
+    value, overlap, k_hat, r_hat, ess
+        As of `Evidence`.
+    errors
+        What the draws, and those from G, contribute to the error.
+    unexplained
+        The most by which the log density exceeds what G explains, near its centres.
+    missing
+        Mass, relative to Z, of such places away from the draws.
+    weights
+        Where these are farthest apart.
+    """
 
     value: float
     errors: tuple[float, float]

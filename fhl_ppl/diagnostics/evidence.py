@@ -4,6 +4,8 @@ G is fitted to either half of the draws, in time, and compared with the other ha
 draws of a chain in one half to know nothing of those in the other, which holds where chains mix.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from fhl_ppl.core.evidence import bridge
@@ -97,7 +99,7 @@ def estimate(
         max(first.r_hat, second.r_hat),
         first.ess + second.ess,
     )
-    return Evidence(**{**found.__dict__, "warnings": (*against(found, first, second), *also)})
+    return replace(found, warnings=(*against(found, first, second), *also))
 
 
 def _half(
@@ -143,7 +145,9 @@ def _half(
     count = draws_in.sum(axis=1)
     ess = _ess(within, group)
     found = bridge(of_draws, of_g, draws_in, g_in, np.maximum(count * ess / count.sum(), 1.0))
-    lacks = of_all[-len(wide) :] - found.log_evidence > UNEXPLAINED
+    # As in the archive: a covariance from few draws is wrong by the last term.
+    lacking = of_all - found.log_evidence - dim**2 / (2 * (~here).sum() * chains)
+    lacks = lacking[-len(wide) :] > UNEXPLAINED
     return Half(
         float(found.log_evidence),
         (float(found.error_of_draws), float(found.error_of_g)),
@@ -151,7 +155,7 @@ def _half(
         pareto_k(of_g),
         _r_hat(within, group),
         ess,
-        float(of_all[: -len(wide)].max() - found.log_evidence),
+        float(lacking[: -len(wide)].max()),
         float(np.mean(np.exp(np.clip(of_far - found.log_evidence, None, 700.0)) * lacks)),
         _most_different(found.share, found.share_error, draws_part.reshape(chains, draws), group),
     )
