@@ -2,6 +2,8 @@
 
 from fhl_ppl._version import __version__
 from fhl_ppl.results import mode_changes, modes, moves, summary, to_arviz
+from fhl_ppl.running import run
+from fhl_ppl.runs.until import Until
 
 _OF_A_BACKEND = ("FHL", "MCMC")
 
@@ -17,4 +19,13 @@ def __getattr__(name: str) -> None:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["__version__", "mode_changes", "modes", "moves", "summary", "to_arviz"]
+__all__ = [
+    "Until",
+    "__version__",
+    "mode_changes",
+    "modes",
+    "moves",
+    "run",
+    "summary",
+    "to_arviz",
+]

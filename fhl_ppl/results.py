@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fhl_ppl._backend import backend_of
 from fhl_ppl._docs import filled
 from fhl_ppl._extras import require
 from fhl_ppl._version import __version__
@@ -399,18 +400,10 @@ def _groups_of(data: Any) -> dict[str, Any]:
 
 def _extract(mcmc: Any, **options: Any) -> "Run":
     """Hand over to the half of the package that `mcmc` comes from, and load no other."""
-    origins = {
-        cls.__module__.removeprefix("fhl_ppl.").partition(".")[0] for cls in type(mcmc).__mro__
-    }
-    if "numpyro" in origins and hasattr(mcmc, "get_extra_fields"):
+    if backend_of(mcmc) == "numpyro":
         from fhl_ppl.numpyro.extract import extract as from_numpyro
 
         return from_numpyro(mcmc, **options)
-    if "pyro" in origins and hasattr(mcmc, "diagnostics"):
-        from fhl_ppl.pyro.extract import extract as from_pyro
+    from fhl_ppl.pyro.extract import extract as from_pyro
 
-        return from_pyro(mcmc, **options)
-    raise TypeError(
-        "mcmc must be a numpyro.infer.MCMC, a pyro.infer.MCMC or a fhl_ppl.pyro.MCMC, "
-        f"got {type(mcmc).__name__}."
-    )
+    return from_pyro(mcmc, **options)

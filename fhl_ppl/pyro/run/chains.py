@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from fhl_ppl.pyro.model.problem import Problem
+from fhl_ppl.pyro.run.arrays import on_host
 from fhl_ppl.pyro.run.engine import Engine, Iteration
 from fhl_ppl.pyro.run.record import Record, Rows
 
@@ -49,8 +50,13 @@ class Chains:
         """Unconstrained positions of the chains, [chain, D]."""
         return self.engine.arrays.tensor(self.engine.users_state.position)[: self.num_reported]
 
-    def advance(self) -> None:
-        """Run one iteration; record it if the warm-up is over."""
+    @property
+    def group(self) -> Any:
+        """Group of each chain, [chain]."""
+        return on_host(self.engine.groups.group)[: self.num_reported]
+
+    def advance(self) -> int:
+        """Run one iteration, record it after warm-up, and return its gradients of a particle."""
         engine = self.engine
         is_sample = not self.is_warming_up
         if engine.iteration == engine.sampler.num_warmup:
@@ -63,6 +69,7 @@ class Chains:
             self._record.add(self._last)
             if self._companions is not None:
                 self._companions.add(self._last.state.position[self.num_reported :])
+        return int(self._last.info.num_steps)
 
     def logging(self) -> "OrderedDict[str, str]":
         """Return what a progress bar shows: eta, mean acceptance of the phase, mean lambda."""
@@ -80,6 +87,14 @@ class Chains:
     def statistics(self) -> dict[str, np.ndarray]:
         """Return the statistics of every draw, each [chain, draw]; see `Record.statistics`."""
         return self._record.statistics()
+
+    def take_statistics(self) -> dict[str, np.ndarray]:
+        """Return the statistics since this was last called, and keep them no longer."""
+        return self._record.take()
+
+    def put_back_statistics(self, statistics: dict[str, np.ndarray]) -> None:
+        """Have `statistics` begin with these, which were taken."""
+        self._record.put_back(statistics)
 
     def acceptance_rate(self) -> np.ndarray:
         """Return the share of accepted proposals of each chain."""

@@ -1,0 +1,178 @@
+"""NumPyro's `MCMC` drawn in blocks, for `fhl_ppl.run`.
+
+A block is a run of `MCMC` from the state that the last one ended in, as NumPyro's documentation
+has it, compiled as a whole: run after run NumPyro would compile its loop anew. The blocks of
+warm-up are such runs too, of which nothing is kept, so that all share a loop.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import random
+from numpyro.infer import MCMC
+
+from fhl_ppl.numpyro.kernel import FHL
+from fhl_ppl.numpyro.randomness import check_key, is_batch
+from fhl_ppl.numpyro.state import FHLState
+from fhl_ppl.runs.blocks import Block
+
+Array = Any
+Loop = Callable[[FHLState], tuple[dict[str, Any], FHLState]]
+
+_BORROWED = (
+    *("num_samples", "num_chains", "progress_bar", "post_warmup_state"),
+    *("_states", "_states_flat", "_last_state"),
+)
+
+
+class NumpyroSampling:
+    """A run of `mcmc` that has a start for all particles; see `fhl_ppl.runs.blocks.Sampling`.
+
+    Raises
+    ------
+    TypeError
+        If its kernel is another, or there is no key.
+    """
+
+    def __init__(self, mcmc: MCMC, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        if not isinstance(mcmc.sampler, FHL):
+            raise TypeError(
+                "mcmc must be made with a fhl_ppl.numpyro.FHL to run in blocks, got "
+                f"{type(mcmc.sampler).__name__}"
+            )
+        if not args:
+            raise TypeError("NumPyro's MCMC needs a key: fhl_ppl.run(mcmc, jax.random.key(0), ...)")
+        self._mcmc = mcmc
+        self._args = args[1:]
+        self._kwargs = {k: v for k, v in kwargs.items() if k not in {"init_params", "extra_fields"}}
+        self._fields = kwargs.get("extra_fields", ())
+        # A single chain is one of those that are run by themselves.
+        self._vectorized = mcmc.chain_method == "vectorized" and mcmc.num_chains > 1
+        self._loops: dict[int, Loop] = {}
+        self.state = self._start(args[0], kwargs.get("init_params"))
+        self.warmup_steps = 0 if mcmc.post_warmup_state is not None else mcmc.num_warmup
+        self.warmup_left = self.warmup_steps
+        self.num_draws = mcmc.num_samples // mcmc.thinning
+        self.gradients = 0.0
+        mcmc._args, mcmc._kwargs = self._args, self._kwargs
+
+    @property
+    def group(self) -> np.ndarray:
+        """Group of each chain, [chain]."""
+        return np.asarray(self.state.group if self._vectorized else np.arange(self._num_chains))
+
+    @property
+    def _num_chains(self) -> int:
+        return int(self._mcmc.num_chains)
+
+    def warm_up(self, count: int) -> None:
+        """Run so many iterations of the warm-up."""
+        self._go_on(count)
+        self.warmup_left -= count
+
+    def draw(self, count: int, stop: Callable[[], bool]) -> Block:
+        """Draw so many times; `stop` is not asked, as the loop is compiled."""
+        whole = jax.tree.map(_on_host, self._go_on(count * self._mcmc.thinning))
+        sample_field = self._mcmc._sample_field
+        sites = whole[sample_field]
+        posterior = sites if isinstance(sites, dict) else {sample_field: sites}
+        statistics = {
+            name: value
+            for name, value in whole.items()
+            if name != sample_field and isinstance(value, np.ndarray)
+        }
+        return Block(posterior, statistics, whole)
+
+    def publish(self, blocks: list[Block]) -> None:
+        """Let `mcmc` hold the draws of these blocks."""
+        mcmc = self._mcmc
+        mcmc._states = jax.tree.map(_joined, *(block.whole for block in blocks))
+        mcmc._states_flat = None
+        mcmc._last_state = self.state
+        mcmc.num_samples = mcmc.thinning * jax.tree.leaves(mcmc._states)[0].shape[1]
+        mcmc._set_collection_params()
+
+    def _start(self, key: Array, init_params: Any) -> FHLState:
+        mcmc, num_chains = self._mcmc, self._num_chains
+        check_key(key)
+        if num_chains > 1 and not is_batch(key):
+            key = random.split(key, num_chains)
+
+        def start(key: Array, init_params: Any) -> FHLState:
+            return mcmc.sampler.init(key, mcmc.num_warmup, init_params, self._args, self._kwargs)
+
+        if self._vectorized or num_chains == 1:
+            first = start(key, init_params)
+        else:
+            each = [start(key[k], _of_chain(init_params, k)) for k in range(num_chains)]
+            first = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+        given = mcmc.post_warmup_state
+        return first if given is None else given._replace(rng_key=key)
+
+    def _go_on(self, iterations: int) -> dict[str, Any]:
+        """Run so many, and return all fields that are collected, [chain, draw, ...]."""
+        if iterations not in self._loops:
+            self._loops[iterations] = self._of_all_chains(partial(self._loop, iterations))
+        fields, self.state = self._loops[iterations](self.state)
+        particles = self.state.particles.potential_energy.size
+        steps = np.asarray(fields["n_steps"])
+        self.gradients += float(steps.sum() / len(steps)) * particles * self._mcmc.thinning
+        return fields
+
+    def _loop(self, iterations: int, state: FHLState) -> tuple[dict[str, Any], FHLState]:
+        """Run one chain, or all that are vectorized."""
+        mcmc = self._mcmc
+        given = {name: getattr(mcmc, name) for name in _BORROWED}
+        mcmc.num_samples, mcmc.progress_bar, mcmc.post_warmup_state = iterations, False, state
+        if not self._vectorized:
+            mcmc.num_chains = 1
+        try:
+            mcmc.run(state.rng_key, *self._args, extra_fields=self._fields, **self._kwargs)
+            return mcmc._states, mcmc.last_state
+        finally:
+            # What is traced must not be found there.
+            for name, value in given.items():
+                setattr(mcmc, name, value)
+            mcmc._set_collection_params()
+
+    def _of_all_chains(self, loop: Loop) -> Loop:
+        """Compile it, and map it over chains as their `chain_method` has it."""
+        num_chains, method = self._num_chains, self._mcmc.chain_method
+        if self._vectorized or num_chains == 1:
+            return jax.jit(loop)
+        if method == "sequential":
+            compiled = jax.jit(loop)
+
+            def mapped(states: FHLState) -> Any:
+                each = [compiled(_of_chain(states, k)) for k in range(num_chains)]
+                return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+
+        else:
+            mapped = jax.pmap(loop) if method == "parallel" else jax.jit(method(loop))
+
+        def without_axis(states: FHLState) -> tuple[dict[str, Any], FHLState]:
+            # NumPyro has an axis of chains for one alone, too.
+            fields, last = mapped(states)
+            return jax.tree.map(lambda leaf: leaf[:, 0], fields), last
+
+        return without_axis
+
+
+def _of_chain(tree: Any, k: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[k], tree)
+
+
+def _on_host(leaf: Array) -> Any:
+    """As NumPy arrays, but for random keys, which have none."""
+    return leaf if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
+
+
+def _joined(*leaves: Array) -> Array:
+    """One array of [chain, draw, ...] of several, joined on the host, so as to compile nothing."""
+    if isinstance(leaves[0], np.ndarray):
+        return jax.device_put(np.concatenate(leaves, axis=1))
+    return jnp.concatenate(leaves, axis=1)

@@ -1,0 +1,132 @@
+"""`fhl_ppl.run` on NumPyro's `MCMC`: the draws of its own `run`, and one compiled loop."""
+
+import logging
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from tests.conftest import importorskip
+
+jax = importorskip("jax")
+numpyro = importorskip("numpyro")
+
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jax import random
+from numpyro.infer import MCMC, NUTS
+
+import fhl_ppl
+from fhl_ppl import Until
+from fhl_ppl.numpyro import FHL
+
+CHEAP = {"jumps": False, "integrator": "leapfrog", "pulling_strength": 0.0}
+DATA = {"y": jnp.array([1.0, 2.0, 3.0, 2.0])}
+
+
+def model(data):
+    mean = numpyro.sample("mean", dist.Normal(0.0, 10.0).expand([2]))
+    numpyro.deterministic("sum", mean.sum())
+    numpyro.sample("y", dist.Normal(mean.sum(), 1.0), obs=data["y"])
+
+
+def make(num_chains=8, num_samples=120, **settings):
+    settings = {"chain_method": "vectorized", "num_warmup": 40} | settings
+    return MCMC(
+        FHL(model, **CHEAP),
+        num_samples=num_samples,
+        num_chains=num_chains,
+        progress_bar=False,
+        **settings,
+    )
+
+
+def fields(mcmc):
+    return {**mcmc.get_samples(group_by_chain=True), **mcmc.get_extra_fields(group_by_chain=True)}
+
+
+def assert_same(left, right):
+    left, right = fields(left), fields(right)
+    assert list(left) == list(right)
+    assert jax.tree.structure(left) == jax.tree.structure(right)
+    for name, one, other in zip(left, left.values(), right.values(), strict=True):
+        for leaf, its in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+            assert (type(leaf), leaf.dtype) == (type(its), its.dtype)
+            np.testing.assert_array_equal(leaf, its, err_msg=name)
+
+
+@contextmanager
+def compilations():
+    """Collect the names of all that JAX compiles."""
+    names = []
+
+    class Names(logging.Handler):
+        def emit(self, record):
+            if record.getMessage().startswith("Compiling"):
+                names.append(record.getMessage()[:60])
+
+    logger, handler = logging.getLogger("jax._src.interpreters.pxla"), Names()
+    before = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    with jax.log_compiles():
+        try:
+            yield names
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = before
+
+
+def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block():
+    """The model takes a dict, by which NumPyro does not find again what it has compiled."""
+    importorskip("arviz")
+    plain, in_blocks = make(), make()
+    plain.run(random.key(0), DATA, extra_fields=("mean_accept_prob",))
+    counts = []
+    with compilations() as names:
+        status = fhl_ppl.run(
+            in_blocks,
+            *(random.key(0), DATA),
+            extra_fields=("mean_accept_prob",),
+            until=Until(ess=1e9, draws=120, sites=["sum"]),
+            callback=lambda status: counts.append(len(names)),
+        )
+    assert (status.draws, status.stopped, len(counts)) == (120, "draws", 3)
+    assert counts[0] > 0
+    assert counts[1:] == counts[:1] * 2, names[counts[0] :]
+    assert sum("loop" in name for name in names) == 1
+    assert_same(plain, in_blocks)
+    assert int(plain.last_state.i[0]) == int(in_blocks.last_state.i[0])
+    np.testing.assert_array_equal(plain.last_state.rng_key, in_blocks.last_state.rng_key)
+    assert in_blocks.post_warmup_state is None
+    assert status.quality.ess > 0
+    assert status.gradients > fields(in_blocks)["n_steps"].sum()
+    data = fhl_ppl.to_arviz(in_blocks, log_likelihood=True)
+    assert data["posterior"].sizes["draw"] == data["log_likelihood"].sizes["draw"] == 120
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"num_chains": 1, "num_samples": 80}, marks=pytest.mark.slow),
+        pytest.param({"num_chains": 2, "chain_method": "sequential"}, marks=pytest.mark.slow),
+        pytest.param({"num_chains": 2, "chain_method": "parallel"}, marks=pytest.mark.slow),
+        pytest.param({"num_chains": 4, "chain_method": jax.vmap}, marks=pytest.mark.slow),
+        pytest.param({"thinning": 3, "num_warmup": 60}, marks=pytest.mark.slow),
+        pytest.param({"jit_model_args": True}, marks=pytest.mark.slow),
+    ],
+)
+def test_other_ways_of_running_chains(settings):
+    plain, in_blocks = make(**settings), make(**settings)
+    plain.run(random.key(0), DATA)
+    fhl_ppl.run(in_blocks, random.key(0), DATA)
+    assert_same(plain, in_blocks)
+
+
+def test_bad_arguments():
+    with pytest.raises(TypeError, match=r"needs a key"):
+        fhl_ppl.run(make())
+    with pytest.raises(TypeError, match=r"rng_key must be a key of jax.random"):
+        fhl_ppl.run(make(), 0, DATA)
+    with pytest.raises(TypeError, match=r"made with a fhl_ppl.numpyro.FHL to run in blocks"):
+        fhl_ppl.run(MCMC(NUTS(model), num_warmup=5, num_samples=5), random.key(0), DATA)
