@@ -2,7 +2,7 @@
 
 from fhl_ppl._version import __version__
 from fhl_ppl.results import mode_changes, modes, moves, summary, to_arviz
-from fhl_ppl.running import run
+from fhl_ppl.running import open_store, run
 from fhl_ppl.runs.until import Until
 
 _OF_A_BACKEND = ("FHL", "MCMC")
@@ -25,6 +25,7 @@ __all__ = [
     "mode_changes",
     "modes",
     "moves",
+    "open_store",
     "run",
     "summary",
     "to_arviz",

@@ -1,12 +1,16 @@
 """`run`: draw in blocks until it is enough."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fhl_ppl._backend import backend_of
 from fhl_ppl._extras import require
-from fhl_ppl.runs.blocks import Sampling, Status, run_in_blocks
+from fhl_ppl.runs.blocks import Status, block_length, run_in_blocks
+from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
+from fhl_ppl.runs.sampling import Sampling
+from fhl_ppl.runs.store import Store
 from fhl_ppl.runs.until import Until
 
 
@@ -16,6 +20,8 @@ def run(
     until: Until | None = None,
     callback: Callable[[Status], Any] | None = None,
     block: int | None = None,
+    store: str | os.PathLike[str] | None = None,
+    keep_draws: bool = True,
     progress: bool | None = None,
     **kwargs: Any,
 ) -> Status:
@@ -39,6 +45,14 @@ def run(
         is true of what it returns stops the run.
     block : int, optional
         Iterations of a block. Default: 100 or so, more where very many draws are asked for.
+    store : path, optional
+        A directory to write draws, statistics and the state to, after every block. It is a Zarr
+        group that `fhl_ppl.open_store`, or xarray's `open_datatree`, opens at any moment. If it is
+        there already, the run goes on from where it ended, however that was, as if it had never
+        been interrupted; if it was good enough, nothing more is drawn. Needs the extra "store".
+    keep_draws : bool, default True
+        Whether the draws are kept in memory, too. Without, which a store is needed for, `mcmc`
+        holds none, and memory does not grow.
     progress : bool, optional
         Whether to write a line on how the run stands, what is missing and for which scalar.
         Default: where there is a terminal.
@@ -51,7 +65,10 @@ def run(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it should be.
+        If an argument is not what it should be; if the store is of another model, of other data,
+        settings or number of chains, or of another version, naming what differs.
+    OSError
+        If the store cannot be written, as on a full disk: what was written before is whole.
     KeyboardInterrupt
         If it comes in warm-up. After it, the first Ctrl-C ends the run when the block is done (in
         Pyro: the iteration), and keeps all draws; a second one at once, and keeps the blocks
@@ -61,7 +78,8 @@ def run(
     -----
     Draws are, bit for bit, those of `mcmc.run` with the same seed in Pyro. NumPyro runs warm-up and
     draws in one compiled loop, here in several; both are compiled from the same code, but where the
-    compiler takes other decisions, numbers are rounded in other ways. `mcmc.num_samples` is, in
+    compiler takes other decisions, numbers are rounded in other ways. So it is with a run that goes
+    on from a store: the same bits if its blocks have the lengths that they would have had. `mcmc.num_samples` is, in
     NumPyro, set to what was drawn; of draws that are thinned, as many iterations.
 
     Examples
@@ -80,9 +98,48 @@ def run(
         raise TypeError(f"until must be a fhl_ppl.Until or None, got {until!r}")
     if until is not None and until.looks_at_draws:
         require("arviz", "arviz")
+    if store is None and not keep_draws:
+        raise ValueError("keep_draws=False needs a store, or there would be no draws; give store=")
+    if store is not None:
+        require("store", "zarr", "xarray")
+        require("arviz", "arviz")
+    opened = None if store is None else Store(store)
     sampling = _sampling(mcmc, args, kwargs)
+    if opened is not None:
+        sampling.without_companions()
     until = Until(draws=sampling.num_draws) if until is None else until
-    return run_in_blocks(sampling, until, callback, block, Line(progress))
+    length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
+    kept = Kept(sampling, opened, length, keep_draws)
+    return run_in_blocks(sampling, until, callback, length, kept, Line(progress))
+
+
+def open_store(path: str | os.PathLike[str]) -> Any:
+    """Open what `run` has written, also while it goes on writing: ArviZ's data, read when needed.
+
+    The draws that were safe when it was opened are there; for those since then, open it again.
+
+    Parameters
+    ----------
+    path
+        The `store` of `run`.
+
+    Returns
+    -------
+    InferenceData (ArviZ 0.x) or DataTree (ArviZ 1.x)
+        With the groups `posterior` and `sample_stats`, for `fhl_ppl.summary` and all of ArviZ.
+
+    Raises
+    ------
+    ValueError
+        If it is no store, or one of no draws yet.
+    """
+    require("store", "zarr", "xarray")
+    require("arviz", "arviz")
+    from fhl_ppl.diagnostics.arviz_lines import from_zarr
+
+    if not Store(path).draws:
+        raise ValueError(f"the store {str(path)!r} has no draws yet")
+    return from_zarr(path)
 
 
 def _sampling(mcmc: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sampling:

@@ -6,6 +6,7 @@ warm-up are such runs too, of which nothing is kept, so that all share a loop.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,10 +16,14 @@ import numpy as np
 from jax import random
 from numpyro.infer import MCMC
 
+from fhl_ppl._version import __version__
+from fhl_ppl.numpyro.companions import FIELD
+from fhl_ppl.numpyro.extract import settings_of_run
 from fhl_ppl.numpyro.kernel import FHL
 from fhl_ppl.numpyro.randomness import check_key, is_batch
 from fhl_ppl.numpyro.state import FHLState
-from fhl_ppl.runs.blocks import Block
+from fhl_ppl.runs.identity import digest, settings_of
+from fhl_ppl.runs.sampling import Block
 
 Array = Any
 Loop = Callable[[FHLState], tuple[dict[str, Any], FHLState]]
@@ -28,9 +33,16 @@ _BORROWED = (
     *("_states", "_states_flat", "_last_state"),
 )
 
+_SITES = "z"
+"""FHL's sample field."""
+
+SAME_ENERGY = 1e-3
+"""Relative difference below which two energies are the same, in single precision. One that was
+computed far from where the particles are now is of little weight beside it."""
+
 
 class NumpyroSampling:
-    """A run of `mcmc` that has a start for all particles; see `fhl_ppl.runs.blocks.Sampling`.
+    """A run of `mcmc` that has a start for all particles; see `fhl_ppl.runs.sampling.Sampling`.
 
     Raises
     ------
@@ -58,6 +70,8 @@ class NumpyroSampling:
         self.warmup_left = self.warmup_steps
         self.num_draws = mcmc.num_samples // mcmc.thinning
         self.gradients = 0.0
+        self._keeps_companions = True
+        self._data = digest((self._args, self._kwargs))
         mcmc._args, mcmc._kwargs = self._args, self._kwargs
 
     @property
@@ -77,24 +91,107 @@ class NumpyroSampling:
     def draw(self, count: int, stop: Callable[[], bool]) -> Block:
         """Draw so many times; `stop` is not asked, as the loop is compiled."""
         whole = jax.tree.map(_on_host, self._go_on(count * self._mcmc.thinning))
-        sample_field = self._mcmc._sample_field
-        sites = whole[sample_field]
-        posterior = sites if isinstance(sites, dict) else {sample_field: sites}
-        statistics = {
-            name: value
-            for name, value in whole.items()
-            if name != sample_field and isinstance(value, np.ndarray)
-        }
+        if not self._keeps_companions:
+            whole[FIELD] = ()
+        sites = whole[_SITES]
+        posterior = sites if isinstance(sites, dict) else {_SITES: sites}
+        statistics = {name: value for name, value in whole.items() if isinstance(value, np.ndarray)}
+        statistics.pop(_SITES, None)
         return Block(posterior, statistics, whole)
 
     def publish(self, blocks: list[Block]) -> None:
         """Let `mcmc` hold the draws of these blocks."""
         mcmc = self._mcmc
+        if not blocks:
+            mcmc._states = mcmc._states_flat = None
+            return
         mcmc._states = jax.tree.map(_joined, *(block.whole for block in blocks))
         mcmc._states_flat = None
-        mcmc._last_state = self.state
         mcmc.num_samples = mcmc.thinning * jax.tree.leaves(mcmc._states)[0].shape[1]
         mcmc._set_collection_params()
+
+    def identity(self) -> dict[str, Any]:
+        """What a run that goes on with this one has to have in common."""
+        mcmc, particles = self._mcmc, self.state.particles
+        method = mcmc.chain_method
+        return {
+            "library": "numpyro",
+            "fhl_ppl": __version__,
+            "num_chains": mcmc.num_chains,
+            "chain_method": getattr(method, "__name__", method),
+            "num_warmup": self.warmup_steps,
+            "thinning": mcmc.thinning,
+            "extra_fields": list(self._fields),
+            "num_particles": particles.potential_energy.size,
+            "sites": {name: list(leaf.shape) for name, leaf in _by_path(self.state.z).items()},
+            "dtype": str(particles.position.dtype),
+            **settings_of(asdict(mcmc.sampler.options)),
+            "data": self._data,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """What the sampler was, as attributes of the draws."""
+        found = settings_of_run(self._mcmc, self._mcmc.sampler)
+        return {**found, "fhl_ppl_version": __version__}
+
+    def save(self) -> dict[str, np.ndarray]:
+        """All that the rest of the run depends on."""
+        arrays = {name: np.asarray(_bare(leaf)) for name, leaf in _by_path(self.state).items()}
+        return {**arrays, "warmup_left": np.array(self.warmup_left)}
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from where `save` was called.
+
+        Raises
+        ------
+        ValueError
+            If it was of another target, or what it has is not what a state here has.
+        """
+        leaves = []
+        for name, leaf in _by_path(self.state).items():
+            saved, here = arrays.get(name), _bare(leaf)
+            if saved is None or (saved.shape, saved.dtype) != (here.shape, here.dtype):
+                found = "none" if saved is None else f"one of {saved.dtype} {saved.shape}"
+                raise ValueError(
+                    f"the state needs {name} of {here.dtype} {here.shape} and has {found}; run "
+                    "with the model and settings that it was saved with, or start afresh"
+                )
+            loaded = jnp.asarray(saved)
+            if here is not leaf:
+                loaded = random.wrap_key_data(loaded, impl=random.key_impl(leaf))
+            leaves.append(loaded)
+        self.state = jax.tree.unflatten(jax.tree.structure(self.state), leaves)
+        self.warmup_left = int(arrays["warmup_left"])
+        self._mcmc._last_state = self.state
+        self._check_energies()
+
+    def restored(
+        self, posterior: dict[str, np.ndarray], sample_stats: dict[str, np.ndarray]
+    ) -> Block:
+        """Make a block of what was stored of several."""
+        sites = posterior[_SITES] if not isinstance(self.state.z, dict) else posterior
+        return Block(posterior, sample_stats, {_SITES: sites, **sample_stats, FIELD: ()})
+
+    def without_companions(self) -> None:
+        """Keep no draws of private companions."""
+        self._keeps_companions = False
+
+    def _check_energies(self) -> None:
+        """Insist that the energies are of this model; with others nothing would move."""
+        one = self._mcmc.num_chains == 1
+        z = jax.tree.map(lambda leaf: leaf[None], self.state.z) if one else self.state.z
+        found = self._mcmc.sampler.energies(z, self._args, self._kwargs)
+        saved = jnp.reshape(self.state.potential_energy, found.shape)
+        close = jnp.abs(found - saved) <= SAME_ENERGY * jnp.maximum(1, jnp.abs(saved))
+        # Infinite energies may be equal though their difference is NaN.
+        differs = (found != saved) & ~close
+        if differs.any():
+            k = int(differs.argmax())
+            raise ValueError(
+                f"the state is of another model: the potential energy of chain {k} was "
+                f"{float(saved[k]):.10g} there and is {float(found[k]):.10g} here; run with the "
+                "model that it was saved with, or start afresh"
+            )
 
     def _start(self, key: Array, init_params: Any) -> FHLState:
         mcmc, num_chains = self._mcmc, self._num_chains
@@ -118,6 +215,7 @@ class NumpyroSampling:
         if iterations not in self._loops:
             self._loops[iterations] = self._of_all_chains(partial(self._loop, iterations))
         fields, self.state = self._loops[iterations](self.state)
+        self._mcmc._last_state = self.state
         particles = self.state.particles.potential_energy.size
         steps = np.asarray(fields["n_steps"])
         self.gradients += float(steps.sum() / len(steps)) * particles * self._mcmc.thinning
@@ -164,6 +262,17 @@ class NumpyroSampling:
 
 def _of_chain(tree: Any, k: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[k], tree)
+
+
+def _by_path(tree: Any) -> dict[str, Array]:
+    return {jax.tree_util.keystr(path): x for path, x in jax.tree.leaves_with_path(tree)}
+
+
+def _bare(leaf: Array) -> Array:
+    """The numbers of a random key; all else is bare."""
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return random.key_data(leaf)
+    return leaf
 
 
 def _on_host(leaf: Array) -> Any:

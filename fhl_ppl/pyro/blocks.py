@@ -1,18 +1,26 @@
 """`fhl_ppl.pyro.MCMC` drawn in blocks, for `fhl_ppl.run`."""
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 from pyro import poutine
+from torch import Tensor
 
+from fhl_ppl._version import __version__
+from fhl_ppl.pyro.extract import settings_of_run
 from fhl_ppl.pyro.mcmc import MCMC
-from fhl_ppl.runs.blocks import Block
+from fhl_ppl.runs.identity import digest, settings_of
+from fhl_ppl.runs.sampling import Block
+
+Array = np.ndarray
 
 
 class PyroSampling:
-    """A run of `mcmc` that has a start for all particles; see `fhl_ppl.runs.blocks.Sampling`.
+    """A run of `mcmc` that has a start for all particles; see `fhl_ppl.runs.sampling.Sampling`.
 
     Raises
     ------
@@ -31,10 +39,11 @@ class PyroSampling:
             self._chains = mcmc._begin(args, kwargs)
         engine = self._chains.engine
         self.warmup_steps, self.num_draws = engine.sampler.num_warmup, mcmc.num_samples
-        self.gradients = 0
-        self.group = np.asarray(self._chains.group)
+        self.gradients: float = 0
+        self.group = self._chains.group
         self._particles = len(engine.state.potential_energy)
         self._drawn = 0
+        self._data = digest((args, kwargs))
 
     @property
     def warmup_left(self) -> int:
@@ -59,23 +68,119 @@ class PyroSampling:
                 return Block({}, {})
             whole = self._mcmc._constrained(chains, torch.stack(positions, dim=1))
         posterior = {name: value.cpu().numpy() for name, value in whole.items()}
-        return Block(posterior, chains.take_statistics(), whole)
+        return Block(posterior, chains.record.take(), whole)
 
     def publish(self, blocks: list[Block]) -> None:
         """Let `mcmc` hold the draws of these blocks."""
-        drawn = [block for block in blocks if block.posterior]
-        if drawn:
-            self._mcmc._samples = {
-                name: torch.cat([block.whole[name] for block in drawn], dim=1)
-                for name in drawn[0].whole
+        names = blocks[0].whole if blocks else {}
+        self._mcmc._samples = {
+            name: torch.cat([block.whole[name] for block in blocks], dim=1) for name in names
+        }
+        statistics = blocks[0].sample_stats if blocks else {}
+        self._chains.record.put_back(
+            {
+                name: np.concatenate([block.sample_stats[name] for block in blocks], axis=1)
+                for name in statistics
             }
-            self._chains.put_back_statistics(
-                {
-                    name: np.concatenate([block.sample_stats[name] for block in drawn], axis=1)
-                    for name in drawn[0].sample_stats
-                }
-            )
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What a run that goes on with this one has to have in common."""
+        return {
+            "library": "pyro",
+            "fhl_ppl": __version__,
+            "num_chains": self._mcmc.num_chains,
+            **self._chains.settings(),
+            **settings_of(asdict(self._mcmc.kernel.options)),
+            "save_params": repr(self._mcmc._save_params),
+            "data": self._data,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """What the sampler was, as attributes of the draws."""
+        engine = self._chains.engine
+        found = {
+            "tuned": engine.report(),
+            "evaluation": self._chains.evaluation(),
+            "inverse_mass_matrix": engine.inverse_mass_matrix(),
+        }
+        return {
+            **settings_of_run(self._mcmc, self._mcmc.kernel.options, found),
+            "fhl_ppl_version": __version__,
+        }
+
+    def save(self) -> dict[str, Array]:
+        """All that the rest of the run depends on."""
+        accepted, drawn = self._chains.record.tally
+        state = {**self._chains.state_dict(), "accepted": torch.as_tensor(accepted.copy())}
+        arrays, plain = _taken_apart({**state, "drawn": drawn})
+        return {**arrays, "plain": np.array(json.dumps(plain))}
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        """Go on from where `save` was called."""
+        state = _put_together(arrays, json.loads(str(arrays["plain"])))
+        accepted, self._drawn = state.pop("accepted").numpy(), state.pop("drawn")
+        with poutine.block(), self._mcmc._validation():
+            self._chains.load_state_dict(state)
+        array = self._chains.engine.arrays.array
+        on_device = torch.as_tensor(accepted, device=self._chains.position.device)
+        self._chains.record.tally = array(on_device), self._drawn
+
+    def restored(self, posterior: dict[str, Array], sample_stats: dict[str, Array]) -> Block:
+        """Make a block of what was stored of several."""
+        device = self._chains.position.device
+        whole = {name: torch.as_tensor(x, device=device) for name, x in posterior.items()}
+        return Block(posterior, sample_stats, whole)
+
+    def without_companions(self) -> None:
+        """Keep no draws of private companions."""
+        self._chains.forget_companions()
 
     def _advance(self, stage: str, number: int) -> None:
         self.gradients += self._particles * self._chains.advance()
         self._mcmc._call_hook(stage, number)
+
+
+def _taken_apart(tree: Any, path: str = "") -> tuple[dict[str, Array], dict[str, Any]]:
+    """All tensors of nested dicts and lists as arrays, and all else, by their paths.
+
+    >>> arrays, plain = _taken_apart({"a": {"b": torch.ones(2), "c": 0.5}, "d": [torch.zeros(1)]})
+    >>> sorted(arrays), plain
+    (['a/b', 'd/#0'], {'a/c': 0.5})
+    >>> sorted(_put_together(arrays, plain)["a"])
+    ['b', 'c']
+    """
+    arrays: dict[str, Array] = {}
+    plain: dict[str, Any] = {}
+    named = tree if isinstance(tree, dict) else {f"#{k}": each for k, each in enumerate(tree)}
+    for name, value in named.items():
+        here = f"{path}{name}"
+        if isinstance(value, Tensor):
+            arrays[here] = value.cpu().numpy()
+        elif isinstance(value, dict | list) and here != "settings":
+            below = _taken_apart(value, f"{here}/")
+            arrays, plain = arrays | below[0], plain | below[1]
+        else:
+            plain[here] = value
+    return arrays, plain
+
+
+def _put_together(arrays: Mapping[str, Array], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo `_taken_apart`."""
+    tree: dict[str, Any] = {}
+    tensors = {name: torch.from_numpy(x) for name, x in arrays.items() if name != "plain"}
+    for path, value in {**tensors, **plain}.items():
+        *above, name = path.split("/")
+        node = tree
+        for each in above:
+            node = node.setdefault(each, {})
+        node[name] = value
+    return _with_lists(tree)
+
+
+def _with_lists(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    if tree and all(name.startswith("#") for name in tree):
+        return [_with_lists(tree[f"#{k}"]) for k in range(len(tree))]
+    return {name: _with_lists(value) for name, value in tree.items()}

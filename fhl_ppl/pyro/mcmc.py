@@ -338,8 +338,9 @@ class MCMC(AbstractMCMC):
         chains = self._ran(wanted)
         if not self._samples:
             raise RuntimeError(
-                f"{wanted} needs draws, and the run was interrupted before the first; state_dict() "
-                "has its particles, and load_state_dict lets a run go on from there"
+                f"{wanted} needs draws, and the run was interrupted before the first (state_dict() "
+                "has its particles, and load_state_dict lets a run go on from there), or its draws "
+                "are in a store alone (fhl_ppl.open_store)"
             )
         return chains
 

@@ -4,66 +4,20 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from math import gcd
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from fhl_ppl.runs.interrupts import Interrupts
+from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
 from fhl_ppl.runs.quality import Quality, quality, stride
+from fhl_ppl.runs.sampling import Sampling
 from fhl_ppl.runs.until import Looks, Until
-
-Array = np.ndarray
 
 LONGEST_BLOCK = 100
 """Iterations of a block; where more draws are asked for than 50 times so many, a fiftieth of them.
 Between two blocks a run is at a standstill for some milliseconds."""
 
 BLOCKS = 50
-
-
-class Block(NamedTuple):
-    """Draws of a block, and what is reported of each, as NumPy arrays [chain, draw, ...] by name.
-
-    `whole` is what the adapter itself makes of them, to be handed back to `Sampling.publish`.
-    """
-
-    posterior: dict[str, Array]
-    sample_stats: dict[str, Array]
-    whole: Any = None
-
-
-class Sampling(Protocol):
-    """What an adapter does for a run in blocks; made of an `MCMC` with a start for all particles.
-
-    Attributes
-    ----------
-    warmup_left
-        Iterations of the warm-up to be done.
-    warmup_steps
-        All of them.
-    num_draws
-        Draws of each chain that are asked for if nothing else is.
-    gradients
-        Evaluated so far, by all particles together.
-    group
-        Group of each chain, [chain].
-    """
-
-    warmup_left: int
-    warmup_steps: int
-    num_draws: int
-    gradients: float
-    group: Array
-
-    def warm_up(self, count: int) -> None:
-        """Run so many iterations of the warm-up."""
-
-    def draw(self, count: int, stop: Callable[[], bool]) -> Block:
-        """Draw so many times, or less if `stop` says so on the way."""
-
-    def publish(self, blocks: list[Block]) -> None:
-        """Let the `MCMC` hold the draws of these blocks, as after its own `run`."""
 
 
 class Status(NamedTuple):
@@ -98,10 +52,11 @@ def run_in_blocks(
     sampling: Sampling,
     until: Until,
     callback: Callable[[Status], Any] | None,
-    block: int | None,
+    length: int,
+    kept: Kept,
     line: Line,
 ) -> Status:
-    """Draw until it is enough; the arguments are those of `fhl_ppl.run`.
+    """Draw until it is enough, in blocks of `length`; for `fhl_ppl.run`, whose arguments these are.
 
     Raises
     ------
@@ -109,32 +64,34 @@ def run_in_blocks(
         If it comes in warm-up, where there is nothing to keep.
     """
     began = time.monotonic()
-    length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
-    blocks: list[Block] = []
     looks = Looks()
-    status = Status(0, sampling.gradients, 0.0, None, "", "")
+    status = Status(kept.draws, sampling.gradients, 0.0, None, "", "")
     with closing(line), Interrupts() as interrupts:
         while sampling.warmup_left:
             sampling.warm_up(min(length, sampling.warmup_left))
+            kept.add(None)
             left = sampling.warmup_left
             line.show(f"warm-up {sampling.warmup_steps - left} of {sampling.warmup_steps}")
             interrupts.check()
-        while not status.stopped:
-            try:
-                ahead = length if until.draws is None else min(length, until.draws - status.draws)
-                blocks.append(sampling.draw(ahead, interrupts.asked))
-                status = _after(blocks, status, sampling, until, looks, began)
+        try:
+            # Of a run that goes on, the draws that there are may be enough.
+            status = _look_at(status, kept, sampling, until, looks)
+            while not status.stopped:
+                ahead = length if until.draws is None else min(length, until.draws - kept.draws)
+                kept.add(sampling.draw(ahead, interrupts.asked))
+                seconds = time.monotonic() - began
+                status = status._replace(gradients=sampling.gradients, seconds=seconds)
+                status = _look_at(status._replace(draws=kept.draws), kept, sampling, until, looks)
                 line.show(_described(status, until))
                 if callback is not None:
-                    sampling.publish(blocks)
-                    if callback(status) and not status.stopped:
-                        status = status._replace(stopped="callback")
-                if interrupts.asked() and not status.stopped:
-                    status = status._replace(stopped="interrupt")
-            except KeyboardInterrupt:
-                status = status._replace(stopped="interrupt")
-    if blocks:
-        sampling.publish(blocks)
+                    sampling.publish(kept.blocks)
+                    status = _stop(status, "callback" if callback(status) else "")
+                status = _stop(status, "interrupt" if interrupts.asked() else "")
+        except KeyboardInterrupt:
+            status = status._replace(stopped="interrupt")
+        finally:
+            sampling.publish(kept.blocks)
+            kept.write()
     return status
 
 
@@ -155,42 +112,25 @@ def block_length(num_warmup: int, num_draws: int) -> int:
     return max(fair, default=longest)
 
 
-def _after(
-    blocks: list[Block],
-    status: Status,
-    sampling: Sampling,
-    until: Until,
-    looks: Looks,
-    began: float,
-) -> Status:
-    draws = status.draws + _length(blocks[-1])
-    seconds = time.monotonic() - began
-    status = status._replace(draws=draws, gradients=sampling.gradients, seconds=seconds)
-    status = status._replace(stopped=until.spent(draws, seconds, sampling.gradients))
+def _look_at(status: Status, kept: Kept, sampling: Sampling, until: Until, looks: Looks) -> Status:
+    draws = kept.draws
     if until.looks_at_draws and looks.due(draws):
-        found = _look(blocks, draws, sampling.group, until)
-        missing = until.missing(found)
-        status = status._replace(quality=found, missing=missing)
-        if not missing:
-            status = status._replace(stopped="target")
-    return status
+        sites = until.sites or kept.sites
+        unknown = sorted(set(sites) - set(kept.sites))
+        if unknown:
+            raise ValueError(
+                f"sites has {unknown[0]!r}, which is not drawn; there are {list(kept.sites)}."
+            )
+        every = stride(draws, until.ess)
+        found = quality(sites, lambda site: kept.read(site, every), sampling.group)
+        status = status._replace(quality=found, missing=until.missing(found))
+        status = _stop(status, "" if status.missing else "target")
+    return _stop(status, until.spent(draws, status.seconds, status.gradients))
 
 
-def _look(blocks: list[Block], draws: int, group: Array, until: Until) -> Quality:
-    every = stride(draws, until.ess)
-
-    def read(site: str) -> Array:
-        return np.concatenate([block.posterior[site] for block in blocks], axis=1)[:, ::every]
-
-    known = blocks[-1].posterior
-    unknown = sorted(set(until.sites or ()) - set(known))
-    if unknown:
-        raise ValueError(f"sites has {unknown[0]!r}, which is not drawn; there are {list(known)}.")
-    return quality(until.sites or known, read, group)
-
-
-def _length(block: Block) -> int:
-    return next((x.shape[1] for x in (block.posterior | block.sample_stats).values()), 0)
+def _stop(status: Status, reason: str) -> Status:
+    """Stop for this reason, if it is one and there was none before."""
+    return status._replace(stopped=status.stopped or reason)
 
 
 def _described(status: Status, until: Until) -> str:

@@ -97,7 +97,8 @@ def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block(
     assert sum("loop" in name for name in names) == 1
     assert_same(plain, in_blocks)
     assert int(plain.last_state.i[0]) == int(in_blocks.last_state.i[0])
-    np.testing.assert_array_equal(plain.last_state.rng_key, in_blocks.last_state.rng_key)
+    keys = (random.key_data(mcmc.last_state.rng_key) for mcmc in (plain, in_blocks))
+    np.testing.assert_array_equal(*keys)
     assert in_blocks.post_warmup_state is None
     assert status.quality.ess > 0
     assert status.gradients > fields(in_blocks)["n_steps"].sum()

@@ -105,7 +105,7 @@ def test_what_reads_a_run_reads_this():
     data = fhl_ppl.to_arviz(mcmc)
     assert dict(data["posterior"].sizes) == {"chain": 8, "draw": 130, "scale_dim_0": 2}
     assert "lp" in data["sample_stats"]
-    assert fhl_ppl.summary(mcmc, warn=False).shape[0] == 3
+    assert fhl_ppl.summary(mcmc, show=False).shape[0] == 3
     mcmc.summary()
 
 

@@ -1,8 +1,10 @@
 """A run in blocks of which everything is known: chains that depend on their own past."""
 
+import json
+
 import numpy as np
 
-from fhl_ppl.runs.blocks import Block
+from fhl_ppl.runs.sampling import Block
 
 
 class FakeSampling:
@@ -37,6 +39,23 @@ class FakeSampling:
         still = np.zeros((*x.shape, 2))
         return Block({"x": x, "still": still}, {"lp": -(x**2) / 2})
 
+    def identity(self):
+        return {"num_chains": len(self.x), "memory": self.memory, "shape": (1, 2)}
+
+    def settings(self):
+        return {"sampler": "fake"}
+
+    def save(self):
+        rng = json.dumps(self.rng.bit_generator.state)
+        return {"x": self.x, "rng": np.array(rng), "warmup_left": np.array(self.warmup_left)}
+
+    def load(self, arrays):
+        self.x, self.warmup_left = arrays["x"], int(arrays["warmup_left"])
+        self.rng.bit_generator.state = json.loads(str(arrays["rng"]))
+
+    def restored(self, posterior, sample_stats):
+        return Block(posterior, sample_stats)
+
     def publish(self, blocks):
         draws = [block.posterior.get("x", block.posterior.get("still")) for block in blocks]
-        self.published.append(np.concatenate(draws, axis=1))
+        self.published.append(np.concatenate(draws, axis=1) if blocks else None)

@@ -9,7 +9,8 @@ import pytest
 
 from fhl_ppl import Until
 from fhl_ppl.runs import blocks, quality
-from fhl_ppl.runs.blocks import run_in_blocks
+from fhl_ppl.runs.blocks import block_length, run_in_blocks
+from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
 from tests.conftest import importorskip
 from tests.running.fake import FakeSampling
@@ -18,7 +19,9 @@ importorskip("arviz")
 
 
 def ran(sampling, until, callback=None, block=None, line=None):
-    return run_in_blocks(sampling, until, callback, block, line or Line(False))
+    length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
+    kept = Kept(sampling, None, length, in_memory=True)
+    return run_in_blocks(sampling, until, callback, length, kept, line or Line(False))
 
 
 def check_stops_at_the_effective_draws(memory, expected):
@@ -107,11 +110,13 @@ def test_bounds():
 def test_looks_are_far_apart(monkeypatch):
     seen = []
 
-    def look(found, draws, group, until, real=blocks._look):
-        seen.append(draws)
-        return real(found, draws, group, until)
+    def due(looks, draws, real=blocks.Looks.due):
+        is_due = real(looks, draws)
+        if is_due:
+            seen.append(draws)
+        return is_due
 
-    monkeypatch.setattr(blocks, "_look", look)
+    monkeypatch.setattr(blocks.Looks, "due", due)
     ran(FakeSampling(memory=0.99), Until(ess=1e6, draws=3000), block=10)
     assert seen[0] == 100
     assert (np.divide(seen[1:], seen[:-1]) >= 1.25).all()

@@ -103,6 +103,15 @@ class Record:
         """Have `statistics` return these, which were taken, before those since then."""
         self._earlier = statistics
 
+    @property
+    def tally(self) -> tuple[np.ndarray, int]:
+        """How many proposals each particle accepted, of how many."""
+        return np.broadcast_to(on_host(self._accepted), (self._num_reported,)), self._drawn
+
+    @tally.setter
+    def tally(self, value: tuple[Array, int]) -> None:
+        self._accepted, self._drawn = value
+
     def _present(self) -> dict[str, np.ndarray]:
         if not self._count:
             return {}
