@@ -77,10 +77,13 @@ def run(
     Notes
     -----
     Draws are, bit for bit, those of `mcmc.run` with the same seed in Pyro. NumPyro runs warm-up and
-    draws in one compiled loop, here in several; both are compiled from the same code, but where the
-    compiler takes other decisions, numbers are rounded in other ways. So it is with a run that goes
-    on from a store: the same bits if its blocks have the lengths that they would have had. `mcmc.num_samples` is, in
-    NumPyro, set to what was drawn; of draws that are thinned, as many iterations.
+    draws in one compiled loop, here in several that are compiled from the same code: the bits were
+    the same in all that was tried, but a compiler is free to round another loop in another way. The
+    same goes for a run that goes on from a store with blocks of another length.
+
+    NumPyro's `mcmc.num_samples` is then the number that was drawn, which ArviZ reads. Of draws that
+    are thinned, `until` counts those that are kept. Private companions are kept in memory alone,
+    and not where there is a store. No two processes may write to a store at a time.
 
     Examples
     --------

@@ -15,7 +15,7 @@ PATIENCE = 20
 """A block is written as soon as so many times what writing took has passed since: of a run of very
 short blocks several are written together, and all that writing costs is a twentieth."""
 
-MOST_BYTES = 2**26
+MOST_BYTES = 2**24
 """Of blocks that wait to be written."""
 
 

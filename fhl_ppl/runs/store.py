@@ -88,7 +88,8 @@ class Store:
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:
+            # What is damaged may fail anywhere in what unpacks it.
             raise ValueError(
                 f"the store {str(self.path)!r} is damaged: its {file.name} cannot be read ({error})"
             ) from error
@@ -192,10 +193,11 @@ class Store:
         if group not in self._opened:
             import zarr
 
-            node = zarr.open_group(self.path, path=group, mode="r+", use_consolidated=False)
+            folders = sorted(file.parent for file in (self.path / group).glob("*/zarr.json"))
+            arrays = {each.name: zarr.open_array(each, mode="r+") for each in folders}
             self._opened[group] = {
                 name: array
-                for name, array in node.arrays()
+                for name, array in arrays.items()
                 if "draw" in (array.metadata.dimension_names or ())
             }
         return self._opened[group]
@@ -213,7 +215,10 @@ class Store:
         self.found = found
 
     def _read_entry(self) -> dict[str, Any] | None:
-        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+        if not self.path.exists():
+            return None
+        if self.path.is_dir() and all(map(_is_ours, self.path.iterdir())):
+            # Empty, or of a process that was killed before the first block counted.
             return None
         try:
             entry = json.loads(_attributes(self.path)[_ENTRY])
@@ -257,6 +262,10 @@ def from_arviz_names(statistics: Mapping[str, Array], group: Array) -> dict[str,
     found[GROUP] = np.broadcast_to(group[:, None], shape).copy()
     # In the order of a run.
     return {name: found[name] for name in MEANINGS if name in found} | found
+
+
+def _is_ours(file: Path) -> bool:
+    return file.name.startswith("state-") or file.suffix == ".part"
 
 
 def _chunks(variable: Any, chunk: int) -> tuple[int, ...]:

@@ -77,33 +77,72 @@ def compilations():
             logger.propagate = before
 
 
-def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block():
+KEY = random.key(0)
+FIELDS = {"extra_fields": ("mean_accept_prob",)}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    mcmc = make()
+    mcmc.run(KEY, DATA, **FIELDS)
+    return mcmc
+
+
+def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block(plain):
     """The model takes a dict, by which NumPyro does not find again what it has compiled."""
     importorskip("arviz")
-    plain, in_blocks = make(), make()
-    plain.run(random.key(0), DATA, extra_fields=("mean_accept_prob",))
-    counts = []
+    mcmc, counts = make(), []
     with compilations() as names:
         status = fhl_ppl.run(
-            in_blocks,
-            *(random.key(0), DATA),
-            extra_fields=("mean_accept_prob",),
+            mcmc,
+            *(KEY, DATA),
             until=Until(ess=1e9, draws=120, sites=["sum"]),
             callback=lambda status: counts.append(len(names)),
+            **FIELDS,
         )
     assert (status.draws, status.stopped, len(counts)) == (120, "draws", 3)
     assert counts[0] > 0
     assert counts[1:] == counts[:1] * 2, names[counts[0] :]
     assert sum("loop" in name for name in names) == 1
-    assert_same(plain, in_blocks)
-    assert int(plain.last_state.i[0]) == int(in_blocks.last_state.i[0])
-    keys = (random.key_data(mcmc.last_state.rng_key) for mcmc in (plain, in_blocks))
+    assert_same(plain, mcmc)
+    assert int(plain.last_state.i[0]) == int(mcmc.last_state.i[0])
+    keys = (random.key_data(each.last_state.rng_key) for each in (plain, mcmc))
     np.testing.assert_array_equal(*keys)
-    assert in_blocks.post_warmup_state is None
+    assert mcmc.post_warmup_state is None
     assert status.quality.ess > 0
-    assert status.gradients > fields(in_blocks)["n_steps"].sum()
-    data = fhl_ppl.to_arviz(in_blocks, log_likelihood=True)
+    assert status.gradients > fields(mcmc)["n_steps"].sum()
+    data = fhl_ppl.to_arviz(mcmc, log_likelihood=True)
     assert data["posterior"].sizes["draw"] == data["log_likelihood"].sizes["draw"] == 120
+
+
+def test_a_run_goes_on_from_its_store(plain, tmp_path):
+    importorskip("arviz")
+    importorskip("zarr")
+    store = {"store": tmp_path, **FIELDS}
+    stopped, again = make(), make()
+    status = fhl_ppl.run(stopped, KEY, DATA, callback=lambda status: status.draws >= 80, **store)
+    assert (status.draws, status.stopped) == (80, "callback")
+    # Another key has no say: the store has the one to go on with.
+    fhl_ppl.run(again, random.key(1), DATA, **store)
+    assert_same(plain, again)
+    data, straight = fhl_ppl.open_store(tmp_path), fhl_ppl.to_arviz(plain)
+    for group in ("posterior", "sample_stats"):
+        for name, value in straight[group].variables.items():
+            np.testing.assert_array_equal(data[group][name], value)
+
+    with pytest.raises(ValueError, match=r"data was '.*' and is"):
+        fhl_ppl.run(make(), KEY, {"y": DATA["y"] + 1}, **store)
+    with pytest.raises(ValueError, match=r"chain_method was 'vectorized' and is 'sequential'"):
+        fhl_ppl.run(make(chain_method="sequential"), KEY, DATA, **store)
+
+    def other(data):
+        mean = numpyro.sample("mean", dist.Normal(1.0, 3.0).expand([2]))
+        numpyro.sample("y", dist.Normal(mean.sum(), 1.0), obs=data["y"])
+
+    mcmc = make()
+    mcmc.sampler = FHL(other, **CHEAP)
+    with pytest.raises(ValueError, match=r"is of another model: the potential energy of chain 0"):
+        fhl_ppl.run(mcmc, KEY, DATA, **store)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +157,10 @@ def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block(
     ],
 )
 def test_other_ways_of_running_chains(settings):
-    plain, in_blocks = make(**settings), make(**settings)
-    plain.run(random.key(0), DATA)
-    fhl_ppl.run(in_blocks, random.key(0), DATA)
-    assert_same(plain, in_blocks)
+    alone, in_blocks = make(**settings), make(**settings)
+    alone.run(KEY, DATA)
+    fhl_ppl.run(in_blocks, KEY, DATA)
+    assert_same(alone, in_blocks)
 
 
 def test_bad_arguments():

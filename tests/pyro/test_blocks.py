@@ -1,7 +1,10 @@
 """`fhl_ppl.run` on `fhl_ppl.pyro.MCMC`: the draws of its own `run`, and what is made of them."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pyro
@@ -156,3 +159,90 @@ def test_other_things_are_refused():
         fhl_ppl.run(pyro.infer.MCMC(FHL(model), 10), DATA)
     with pytest.raises(TypeError, match=r"mcmc must be a numpyro.infer.MCMC, .* got int"):
         fhl_ppl.run(3, DATA)
+
+
+class TestStore:
+    """What is stored goes on as if it had never been interrupted."""
+
+    @pytest.fixture(autouse=True)
+    def _needs(self):
+        importorskip("arviz")
+        importorskip("zarr")
+
+    def test_a_run_that_was_killed_goes_on(self, tmp_path):
+        check_kills(tmp_path, [0.4, 0.6], "")
+
+    @pytest.mark.slow
+    def test_fifty_kills_at_random_moments(self, tmp_path):
+        for seed in range(10):
+            moments = np.random.default_rng(seed).uniform(0.02, 0.4, 5)
+            check_kills(tmp_path / str(seed), moments, "")
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("kernel", ["noisy", "low rank", "charts"])
+    def test_other_kernels(self, tmp_path, kernel):
+        check_kills(tmp_path, [0.4, 0.5], kernel)
+
+    def test_it_holds_what_the_run_holds(self, tmp_path):
+        stored, plain = make(), plain_run(make())
+        run(stored, store=tmp_path / "run", block=20)
+        assert_same(plain, stored)
+        again = make()
+        assert run(again, store=tmp_path / "run").draws == 60
+        assert_same(plain, again)
+        data, straight = fhl_ppl.open_store(tmp_path / "run"), fhl_ppl.to_arviz(plain)
+        for group in ("posterior", "sample_stats"):
+            assert set(data[group].variables) == set(straight[group].variables)
+            for name, value in straight[group].variables.items():
+                np.testing.assert_array_equal(data[group][name], value)
+            ours = set(straight[group].attrs) - {"inference_library", "inference_library_version"}
+            assert ours <= set(data[group].attrs)
+
+    def test_what_differs_is_named(self, tmp_path):
+        run(make(), store=tmp_path)
+        for other, args, what in [
+            (make(num_chains=4), (DATA,), "num_chains was 8 and is 4"),
+            (make(), (DATA + 1,), "data was"),
+            (make(warmup_steps=40), (DATA,), "warmup_steps was 50 and is 40"),
+            (make(kernel={"group_size": 2}), (DATA,), "group_size was '4' and is '2'"),
+        ]:
+            with pytest.raises(ValueError, match=f"is of another run: .*{what}"):
+                fhl_ppl.run(other, *args, store=tmp_path)
+
+    def test_another_model_of_the_same_sites_is_refused(self, tmp_path):
+        def other(y):
+            mu = pyro.sample("mu", dist.Normal(torch.tensor(1.0), 3.0))
+            scale = pyro.sample("scale", dist.HalfNormal(torch.ones(2)).to_event(1))
+            with pyro.plate("data", len(y)):
+                pyro.sample("y", dist.Normal(mu, scale.sum()), obs=y)
+
+        run(make(), store=tmp_path)
+        mcmc = MCMC(FHL(other), 60, warmup_steps=50, num_chains=8, disable_progbar=True)
+        with pytest.raises(ValueError, match=r"from other data, or another model: .* energy"):
+            fhl_ppl.run(mcmc, DATA, store=tmp_path)
+
+    def test_memory_alone_is_needed_without_a_store(self):
+        with pytest.raises(ValueError, match="keep_draws=False needs a store"):
+            run(make(), keep_draws=False)
+
+    def test_without_draws_in_memory(self, tmp_path):
+        mcmc = make()
+        run(mcmc, store=tmp_path, keep_draws=False)
+        with pytest.raises(RuntimeError, match="in a store alone"):
+            mcmc.get_samples()
+        posterior = fhl_ppl.open_store(tmp_path)["posterior"]
+        np.testing.assert_array_equal(posterior["mu"], draws(plain_run(make()))["mu"])
+
+
+def check_kills(folder, moments, kernel):
+    """Kill runs at these moments, as shares of an undisturbed run's time; then let one end."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "tests.pyro.stored_run", kernel, folder, *map(str, moments)]
+    # Threads of the linear algebra do not survive that a process is forked.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    undisturbed, killed = json.loads(run.stdout.splitlines()[-1])
+    assert killed["draws"] == undisturbed["draws"]
+    # Something had been done before the last run.
+    assert killed["iterations"] < undisturbed["iterations"]
