@@ -58,7 +58,8 @@ class PyroSampling:
 
     def draw(self, count: int, stop: Callable[[], bool]) -> Block:
         """Draw so many times, or less if `stop` says so on the way."""
-        chains, positions = self._chains, []
+        chains = self._chains
+        positions: list[Tensor] = []
         with poutine.block(), self._mcmc._validation():
             while len(positions) < count and not stop():
                 self._advance("Sample", self._drawn)

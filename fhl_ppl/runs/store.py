@@ -147,7 +147,7 @@ class Store:
             number = 0 if self.found is None else int(self.found["number"]) + 1
             file = f"state-{number}.npz"
             with _replaced(self.path / file) as part, part.open("wb") as out:
-                np.savez(out, **dict(state))
+                _save(out, state)
             found = {**about, "number": number, "state": file, "draws": self.draws + count}
             self._commit(found)
         except OSError as error:
@@ -198,7 +198,7 @@ class Store:
             self._opened[group] = {
                 name: array
                 for name, array in arrays.items()
-                if "draw" in (array.metadata.dimension_names or ())
+                if "draw" in (getattr(array.metadata, "dimension_names", None) or ())
             }
         return self._opened[group]
 
@@ -262,6 +262,10 @@ def from_arviz_names(statistics: Mapping[str, Array], group: Array) -> dict[str,
     found[GROUP] = np.broadcast_to(group[:, None], shape).copy()
     # In the order of a run.
     return {name: found[name] for name in MEANINGS if name in found} | found
+
+
+def _save(out: Any, arrays: Mapping[str, Any]) -> None:
+    np.savez(out, **arrays)
 
 
 def _is_ours(file: Path) -> bool:

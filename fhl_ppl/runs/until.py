@@ -136,7 +136,7 @@ class Looks:
         return True
 
 
-def _check(name: str, value: Any, kind: type) -> None:
+def _check(name: str, value: Any, kind: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, kind):
         what = "a whole number" if kind is Integral else "a number"
         raise TypeError(f"{name} must be {what} or None, got {value!r}")
