@@ -7,6 +7,7 @@ from typing import Any
 from fhl_ppl._backend import backend_of
 from fhl_ppl._extras import require
 from fhl_ppl.runs.blocks import Status, block_length, run_in_blocks
+from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
 from fhl_ppl.runs.sampling import Sampling
@@ -21,6 +22,7 @@ def run(
     callback: Callable[[Status], Any] | None = None,
     block: int | None = None,
     store: str | os.PathLike[str] | None = None,
+    warm_start: str | os.PathLike[str] | None = None,
     keep_draws: bool = True,
     progress: bool | None = None,
     **kwargs: Any,
@@ -50,6 +52,10 @@ def run(
         group that `fhl_ppl.open_store`, or xarray's `open_datatree`, opens at any moment. If it is
         there already, the run goes on from where it ended, however that was, as if it had never
         been interrupted; if it was good enough, nothing more is drawn. Needs the extra "store".
+    warm_start : path, optional
+        The store of a former run of the same sites, maybe of other data or settings: chains start
+        where its chains were, taken in turn if they are of another number, and warm-up with its
+        metric. A run that goes on from a store of its own takes nothing from it.
     keep_draws : bool, default True
         Whether the draws are kept in memory, too. Without, which a store is needed for, `mcmc`
         holds none, and memory does not grow.
@@ -103,11 +109,12 @@ def run(
         require("arviz", "arviz")
     if store is None and not keep_draws:
         raise ValueError("keep_draws=False needs a store, or there would be no draws; give store=")
-    if store is not None:
+    if store is not None or warm_start is not None:
         require("store", "zarr", "xarray")
         require("arviz", "arviz")
     opened = None if store is None else Store(store)
-    sampling = _sampling(mcmc, args, kwargs)
+    former = None if warm_start is None else Former.of(Store(warm_start))
+    sampling = _sampling(mcmc, args, kwargs, former)
     if opened is not None:
         sampling.without_companions()
     until = Until(draws=sampling.num_draws) if until is None else until
@@ -145,12 +152,14 @@ def open_store(path: str | os.PathLike[str]) -> Any:
     return from_zarr(path)
 
 
-def _sampling(mcmc: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sampling:
+def _sampling(
+    mcmc: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], former: Former | None
+) -> Sampling:
     """Hand over to the half of the package that `mcmc` comes from, and load no other."""
     if backend_of(mcmc) == "numpyro":
         from fhl_ppl.numpyro.blocks import NumpyroSampling
 
-        return NumpyroSampling(mcmc, args, kwargs)
+        return NumpyroSampling(mcmc, args, kwargs, former)
     from fhl_ppl.pyro.blocks import PyroSampling
 
-    return PyroSampling(mcmc, args, kwargs)
+    return PyroSampling(mcmc, args, kwargs, former)

@@ -17,11 +17,13 @@ from jax import random
 from numpyro.infer import MCMC
 
 from fhl_ppl._version import __version__
+from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.numpyro.companions import FIELD
 from fhl_ppl.numpyro.extract import settings_of_run
 from fhl_ppl.numpyro.kernel import FHL
 from fhl_ppl.numpyro.randomness import check_key, is_batch
 from fhl_ppl.numpyro.state import FHLState
+from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.identity import digest, settings_of
 from fhl_ppl.runs.sampling import Block
 
@@ -50,7 +52,13 @@ class NumpyroSampling:
         If its kernel is another, or there is no key.
     """
 
-    def __init__(self, mcmc: MCMC, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        mcmc: MCMC,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        former: Former | None = None,
+    ) -> None:
         if not isinstance(mcmc.sampler, FHL):
             raise TypeError(
                 "mcmc must be made with a fhl_ppl.numpyro.FHL to run in blocks, got "
@@ -65,7 +73,7 @@ class NumpyroSampling:
         # A single chain is one of those that are run by themselves.
         self._vectorized = mcmc.chain_method == "vectorized" and mcmc.num_chains > 1
         self._loops: dict[int, Loop] = {}
-        self.state = self._start(args[0], kwargs.get("init_params"))
+        self.state = self._start(args[0], kwargs.get("init_params"), former)
         self.warmup_steps = 0 if mcmc.post_warmup_state is not None else mcmc.num_warmup
         self.warmup_left = self.warmup_steps
         self.num_draws = mcmc.num_samples // mcmc.thinning
@@ -137,7 +145,22 @@ class NumpyroSampling:
     def save(self) -> dict[str, np.ndarray]:
         """All that the rest of the run depends on."""
         arrays = {name: np.asarray(_bare(leaf)) for name, leaf in _by_path(self.state).items()}
-        return {**arrays, "warmup_left": np.array(self.warmup_left)}
+        left = {"warmup_left": np.array(self.warmup_left)}
+        return {**arrays, **left, **self._former().saved()}
+
+    def _former(self) -> Former:
+        z, metric = self.state.z, reported(self.state.learnt["metric"])
+        places = z if isinstance(z, dict) else {_SITES: z}
+        if self._num_chains == 1:
+            places = jax.tree.map(lambda leaf: leaf[None], places)
+        # Chains that are not vectorized have a metric each.
+        shared = (self._vectorized or self._num_chains == 1) and not isinstance(
+            metric, LowRankMetric
+        )
+        return Former(
+            {name: np.asarray(leaf) for name, leaf in places.items()},
+            np.asarray(metric) if shared else None,
+        )
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Go on from where `save` was called.
@@ -193,14 +216,26 @@ class NumpyroSampling:
                 "model that it was saved with, or start afresh"
             )
 
-    def _start(self, key: Array, init_params: Any) -> FHLState:
+    def _start(self, key: Array, init_params: Any, former: Former | None) -> FHLState:
         mcmc, num_chains = self._mcmc, self._num_chains
+        metric = mcmc.sampler._inverse_mass_matrix
+        if former is not None:
+            starts = {name: jnp.asarray(x) for name, x in former.starts(num_chains).items()}
+            bare = mcmc.sampler.model is None and list(starts) == [_SITES]
+            init_params = starts[_SITES] if bare else starts
+            if former.inverse_mass_matrix is not None:
+                metric = former.inverse_mass_matrix
         check_key(key)
         if num_chains > 1 and not is_batch(key):
             key = random.split(key, num_chains)
 
         def start(key: Array, init_params: Any) -> FHLState:
-            return mcmc.sampler.init(key, mcmc.num_warmup, init_params, self._args, self._kwargs)
+            kernel, given = mcmc.sampler, mcmc.sampler._inverse_mass_matrix
+            kernel._inverse_mass_matrix = metric
+            try:
+                return kernel.init(key, mcmc.num_warmup, init_params, self._args, self._kwargs)
+            finally:
+                kernel._inverse_mass_matrix = given
 
         if self._vectorized or num_chains == 1:
             first = start(key, init_params)

@@ -1,7 +1,8 @@
 """`fhl_ppl.pyro.MCMC` drawn in blocks, for `fhl_ppl.run`."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from fhl_ppl._version import __version__
 from fhl_ppl.pyro.extract import settings_of_run
 from fhl_ppl.pyro.mcmc import MCMC
+from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.identity import digest, settings_of
 from fhl_ppl.runs.sampling import Block
 
@@ -28,14 +30,20 @@ class PyroSampling:
         If it is another `MCMC`, which starts its chains in processes of their own.
     """
 
-    def __init__(self, mcmc: MCMC, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        mcmc: MCMC,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        former: Former | None = None,
+    ) -> None:
         if not isinstance(mcmc, MCMC):
             raise TypeError(
                 f"mcmc must be a fhl_ppl.pyro.MCMC to run in blocks, got {type(mcmc).__module__}."
                 f"{type(mcmc).__name__}; it takes the same arguments"
             )
         self._mcmc = mcmc
-        with poutine.block(), mcmc._validation():
+        with poutine.block(), mcmc._validation(), _warm(mcmc, former):
             self._chains = mcmc._begin(args, kwargs)
         engine = self._chains.engine
         self.warmup_steps, self.num_draws = engine.sampler.num_warmup, mcmc.num_samples
@@ -115,7 +123,16 @@ class PyroSampling:
         accepted, drawn = self._chains.record.tally
         state = {**self._chains.state_dict(), "accepted": torch.as_tensor(accepted.copy())}
         arrays, plain = _taken_apart({**state, "drawn": drawn})
-        return {**arrays, "plain": np.array(json.dumps(plain))}
+        return {**arrays, "plain": np.array(json.dumps(plain)), **self._former().saved()}
+
+    def _former(self) -> Former:
+        chains = self._chains
+        sites = chains.problem.layout.unflatten(chains.position.clone())
+        metric = chains.engine.inverse_mass_matrix()
+        return Former(
+            {name: value.cpu().numpy() for name, value in sites.items()},
+            metric if isinstance(metric, np.ndarray) else None,
+        )
 
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Go on from where `save` was called."""
@@ -140,6 +157,21 @@ class PyroSampling:
     def _advance(self, stage: str, number: int) -> None:
         self.gradients += self._particles * self._chains.advance()
         self._mcmc._call_hook(stage, number)
+
+
+@contextmanager
+def _warm(mcmc: MCMC, former: Former | None) -> Iterator[None]:
+    """Let a run start from a former one, as if the user had asked for it."""
+    given = mcmc._initial_params, mcmc.kernel._inverse_mass_matrix
+    if former is not None:
+        starts = former.starts(mcmc.num_chains)
+        mcmc._initial_params = {name: torch.as_tensor(x) for name, x in starts.items()}
+        if former.inverse_mass_matrix is not None:
+            mcmc.kernel._inverse_mass_matrix = former.inverse_mass_matrix
+    try:
+        yield
+    finally:
+        mcmc._initial_params, mcmc.kernel._inverse_mass_matrix = given
 
 
 def _taken_apart(tree: Any, path: str = "") -> tuple[dict[str, Array], dict[str, Any]]:
@@ -169,7 +201,8 @@ def _taken_apart(tree: Any, path: str = "") -> tuple[dict[str, Array], dict[str,
 def _put_together(arrays: Mapping[str, Array], plain: Mapping[str, Any]) -> dict[str, Any]:
     """Undo `_taken_apart`."""
     tree: dict[str, Any] = {}
-    tensors = {name: torch.from_numpy(x) for name, x in arrays.items() if name != "plain"}
+    theirs = {k: x for k, x in arrays.items() if k != "plain" and not k.startswith("former/")}
+    tensors = {name: torch.from_numpy(x) for name, x in theirs.items()}
     for path, value in {**tensors, **plain}.items():
         *above, name = path.split("/")
         node = tree

@@ -18,7 +18,11 @@ from numpyro.infer import MCMC, NUTS
 
 import fhl_ppl
 from fhl_ppl import Until
+from fhl_ppl.core.metrics import reported
 from fhl_ppl.numpyro import FHL
+from fhl_ppl.numpyro.blocks import NumpyroSampling
+from fhl_ppl.runs.former import Former
+from fhl_ppl.runs.store import Store
 
 CHEAP = {"jumps": False, "integrator": "leapfrog", "pulling_strength": 0.0}
 DATA = {"y": jnp.array([1.0, 2.0, 3.0, 2.0])}
@@ -129,6 +133,11 @@ def test_a_run_goes_on_from_its_store(plain, tmp_path):
     for group in ("posterior", "sample_stats"):
         for name, value in straight[group].variables.items():
             np.testing.assert_array_equal(data[group][name], value)
+
+    warm = NumpyroSampling(make(), (KEY, DATA), {}, Former.of(Store(tmp_path)))
+    np.testing.assert_array_equal(warm.state.z["mean"], fields(plain)["mean"][:, -1])
+    ours, theirs = (reported(x.learnt["metric"]) for x in (warm.state, plain.last_state))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
 
     with pytest.raises(ValueError, match=r"data was '.*' and is"):
         fhl_ppl.run(make(), KEY, {"y": DATA["y"] + 1}, **store)

@@ -225,6 +225,25 @@ class TestStore:
         with pytest.raises(ValueError, match="keep_draws=False needs a store"):
             run(make(), keep_draws=False)
 
+    def test_a_warm_start(self, tmp_path):
+        """Other data far away, and more chains: from the former places with the former metric."""
+        former = make()
+        run(former, store=tmp_path)
+        mcmc, seen = make(num_chains=10, num_samples=5, warmup_steps=0), []
+        given = mcmc._initial_params, mcmc.kernel._inverse_mass_matrix
+        mcmc._hook = lambda kernel, samples, stage, i: seen.append(mcmc._chains.engine)
+        run(mcmc, DATA + 0.1, warm_start=tmp_path)
+        expected = former.diagnostics()["inverse_mass_matrix"]
+        np.testing.assert_array_equal(seen[0].inverse_mass_matrix(), expected)
+        start = mcmc._chains.problem.transforms["scale"].inv(
+            mcmc._chains.problem.layout.unflatten(mcmc._chains.problem.position)["scale"]
+        )
+        last = draws(former)["scale"][:, -1]
+        np.testing.assert_array_equal(start, np.concatenate([last, last[:2]]))
+        assert (mcmc._initial_params, mcmc.kernel._inverse_mass_matrix) == given
+        with pytest.raises(ValueError, match=r"warm_start='.*' has no run in it"):
+            run(make(), warm_start=tmp_path / "nothing")
+
     def test_without_draws_in_memory(self, tmp_path):
         mcmc = make()
         run(mcmc, store=tmp_path, keep_draws=False)
