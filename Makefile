@@ -83,6 +83,9 @@ format: $(TEST_STAMP)
 $(filter-out doctest-%,$(TESTS)): test-%: $(TEST_STAMP)
 	$(PYTEST) -n $(JOBS) tests/$*
 
+# Tests compile more than they run: what takes long to compile is not made faster.
+$(TESTS): export JAX_DISABLE_MOST_OPTIMIZATIONS ?= 1
+
 doctest-core: $(TEST_STAMP)
 	$(PYTEST) --doctest-modules fhl_ppl --ignore=fhl_ppl/numpyro --ignore=fhl_ppl/pyro
 

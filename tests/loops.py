@@ -1,6 +1,6 @@
 """What core wants from outside, in NumPy and plain Python."""
 
-from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.moves import UNIFORMS
 from fhl_ppl.core.state import Draws
 
 
@@ -11,11 +11,5 @@ def draw(rng, num_particles, dim):
         role=rng.random(num_particles),
         accept=rng.random(num_particles),
         strength=rng.random(num_particles),
-        extra=_for_moves(rng, num_particles),
+        extra=rng.random((num_particles, UNIFORMS)),
     )
-
-
-def _for_moves(rng, num_particles):
-    """Uniform numbers that moves ask for, if any does."""
-    count = max(move.uniforms for move in JUMPS.values())
-    return rng.random((num_particles, count)) if count else None

@@ -64,10 +64,11 @@ def turning_point(homes: Homes, home: Array, centre: Array) -> Array:
     return xp.where(homes.others > 0, xp.take(homes.mixture.centre, home, axis=0), centre)
 
 
-def as_one_mode(homes: Homes | None, state: State, control: Control) -> State:
+def as_one_mode(homes: Homes | None, home: Array, state: State, control: Control) -> State:
     """Lay all components on top of the heaviest: what is left is what differs within a mode.
 
-    Gradients are shifted with the positions, so that a linear relation between them stays as it is.
+    `home`, shape [particle], tells which component each is in. Gradients are shifted with the
+    positions, so that a linear relation between them stays as it is.
     """
     if homes is None:
         return state
@@ -75,7 +76,7 @@ def as_one_mode(homes: Homes | None, state: State, control: Control) -> State:
     def shifted(value):
         xp = array_namespace(value.position)
         away = homes.means - xp.take(homes.means, homes.heaviest[None], axis=1)
-        away = xp.take(away, home_of(homes, value.position, control), axis=1)
+        away = xp.take(away, xp.astype(home, xp.int32), axis=1)
         return value._replace(
             position=value.position - away[0, :, :], gradient=value.gradient - away[1, :, :]
         )

@@ -78,15 +78,6 @@ class Tuning(NamedTuple):
     homes: Homes | None = None
 
 
-class _Setting(NamedTuple):
-    """How an iteration begins: who leads, with which momenta, and where jumps lead, if any."""
-
-    roles: Roles
-    momentum: Array
-    jump: Jump | None
-    home: Array | None
-
-
 class _Test(NamedTuple):
     """What the Metropolis test is of, and what only one kind of iteration has, [particle]."""
 
@@ -143,9 +134,17 @@ def iterate(
             return of_trajectories(state)
         return control.cond(jumps > 0, of_jumps, of_trajectories, state)
 
-    roles, momentum, jump, home = either(
-        lambda state: _before_jumps(names, state, draws, tuning, groups, control),
-        lambda state: _before_trajectories(names, state, draws, tuning, groups, coupling, control),
+    home = _home(state, tuning, control)
+    if choice is None or coupling.has_scouts:
+        roles = coupling.roles(groups, state, draws)
+    else:
+        roles = either(
+            lambda state: roles_in_jumps(groups, state, draws),
+            lambda state: coupling.roles(groups, state, draws),
+        )
+    momentum, jump = either(
+        lambda state: _before_jumps(names, state, draws, tuning, groups, roles, control),
+        lambda state: _before_trajectories(names, state, draws, tuning),
     )
     reference = tuning.reference
     if reference is not None and tuning.homes is not None:
@@ -173,6 +172,7 @@ def iterate(
     energy = target.energy(reached.position, reached.potential_energy)
     end = State(reached.position, energy, reached.gradient)
     momenta = momentum, reached.momentum
+    end_home = _home(end, tuning, control)
 
     test = either(
         lambda state: _test_jumps(state, end, jump, roles, tuning, draws),
@@ -187,8 +187,7 @@ def iterate(
             coupling,
             groups,
             draws,
-            home,
-            control,
+            end_home == home,
         ),
     )
     moved, verdict = keep(
@@ -209,17 +208,16 @@ def iterate(
         principal_jump=verdict.principal_jump,
         num_steps=test.num_steps,
         move=test.move,
-        mode=_mode(moved, tuning, control),
+        mode=xp.astype(xp.where(verdict.accepted, end_home, home), xp.int8),
     )
     return moved, info
 
 
-def _mode(state: State, tuning: Tuning, control: Control) -> Array:
-    """Number of the component that each particle is in, in 8 bits; 0 if nobody keeps them."""
+def _home(state: State, tuning: Tuning, control: Control) -> Array:
+    """Number of the component that each particle is in; 0 if nobody keeps them."""
     if tuning.homes is None:
         return zeroth_move(state.potential_energy)
-    xp = array_namespace(state.position)
-    return xp.astype(home_of(tuning.homes, state.position, control), xp.int8)
+    return home_of(tuning.homes, state.position, control)
 
 
 def _before_jumps(
@@ -228,29 +226,21 @@ def _before_jumps(
     draws: Draws,
     tuning: Tuning,
     groups: Groups,
+    roles: Roles,
     control: Control,
-) -> _Setting:
-    roles = roles_in_jumps(groups, state, draws)
+) -> tuple[Array, Jump]:
+    """Momenta, which are 0, and where the jumps lead."""
     assert tuning.jump is not None
     jump = offer_jumps(names, state, draws, tuning.jump, groups, roles, control)
-    xp = array_namespace(draws.noise)
-    nowhere = None if tuning.homes is None else xp.argmax(0 * state.position[:, :1], axis=1)
-    return _Setting(roles, xp.zeros_like(draws.noise), jump, nowhere)
+    return array_namespace(draws.noise).zeros_like(draws.noise), jump
 
 
 def _before_trajectories(
-    names: tuple[str, ...],
-    state: State,
-    draws: Draws,
-    tuning: Tuning,
-    groups: Groups,
-    coupling: Any,
-    control: Control,
-) -> _Setting:
-    momentum = draw_momentum(tuning.metric, draws.noise)
+    names: tuple[str, ...], state: State, draws: Draws, tuning: Tuning
+) -> tuple[Array, Jump | None]:
+    """Momenta, and in the place of jumps, if there are any, that all stay."""
     jump = None if tuning.jump is None else no_jump(names, state)
-    home = None if tuning.homes is None else home_of(tuning.homes, state.position, control)
-    return _Setting(coupling.roles(groups, state, draws), momentum, jump, home)
+    return draw_momentum(tuning.metric, draws.noise), jump
 
 
 def _test_jumps(
@@ -288,18 +278,15 @@ def _test_trajectories(
     coupling: Any,
     groups: Groups,
     draws: Draws,
-    home: Array | None,
-    control: Control,
+    stays: Array,
 ) -> _Test:
     xp = array_namespace(state.position)
     old = state.potential_energy + kinetic_energy(tuning.metric, momenta[0])
     new = end.potential_energy + kinetic_energy(tuning.metric, momenta[1])
     # A finite kinetic energy needs a finite momentum, and that a finite gradient.
     change = xp.where(is_finite(end.position, new), new - old, xp.inf)
-    if tuning.homes is not None:
-        # The way back would turn about another centre.
-        stays = home_of(tuning.homes, end.position, control) == home
-        change = xp.where(stays, change, xp.inf)
+    # Where a trajectory ends in another mode, the way back would turn about another centre.
+    change = xp.where(stays, change, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     return _Test(
         log_ratio=log_ratio,

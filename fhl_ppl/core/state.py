@@ -40,8 +40,8 @@ class Draws(NamedTuple):
         Uniform on [0, 1), shape [particle]; a group's first picks lambda from the mixture, each
         its own jump.
     extra
-        Uniform on [0, 1), shape [particle, uniforms], for moves that ask for numbers of their own;
-        None takes what the choice of the jump leaves of `strength`, one for each particle.
+        Uniform on [0, 1), shape [particle, `moves.UNIFORMS`], for jumps that ask for numbers of
+        their own. None if there are none.
     """
 
     noise: Array

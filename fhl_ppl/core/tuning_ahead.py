@@ -20,7 +20,6 @@ from fhl_ppl.core.moves.choice import (
     choose,
     choose_far,
     jumps_at,
-    left_over,
     log_tilt,
     turn_at,
 )
@@ -133,7 +132,6 @@ def _choices(
     near = xp.reshape(choose(jumps, flat), (*uniform.shape, -1))
     far = xp.reshape(choose_far(names, jumps, flat), (*uniform.shape, -1))
     tilt = log_tilt(names, jumps)
-    left = [xp.reshape(part, uniform.shape) for part in left_over(jumps, flat)]
     turn = turn_at(on_host["move_shares"].jumps, iterations).tolist()
     return [
         Choice(
@@ -143,8 +141,6 @@ def _choices(
             tilt,
             turn[k],
             learnt["fitted_gaussian"],
-            left[0][k, :],
-            left[1][k, :],
             homes_of(learnt),
         )
         if happens[k]

@@ -10,7 +10,7 @@ from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.learners.chart import recharted
 from fhl_ppl.core.learners.learner import Given, Learner, Learnt, Seen
 from fhl_ppl.core.learners.metric import first_metric
-from fhl_ppl.core.learners.strays import is_stray, without_strays
+from fhl_ppl.core.learners.strays import is_stray, of_the_best, without_strays
 from fhl_ppl.core.state import Draws, Info, State
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def start(sampler: "Sampler", state: State, step_size: Array, inverse_mass_matri
 
 
 def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:
-    """Learn from an iteration, renew at the end of a window, and settle at the end of warm-up.
+    """Learn from an iteration, renew at the end of a window, settle there and at the end.
 
     The state comes back too: a new chart has other coordinates.
     """
@@ -41,7 +41,10 @@ def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State
         (learnt, seen.state),
     )
     is_over = done == sampler.num_warmup
-    return cond(is_over, lambda known: settle(learners, known), _same, learnt), state
+    learnt = cond(
+        window_ended | is_over, lambda known: settle(learners, known, is_over), _same, learnt
+    )
+    return learnt, state
 
 
 def see(
@@ -54,8 +57,8 @@ def see(
     control: Control,
 ) -> Seen:
     """Show an iteration, of which `state` and `info` came, to those who learn from it."""
-    gathered = without_strays(state)
-    within = as_one_mode(tuning.homes, gathered, control)
+    gathered, mode = without_strays(state), of_the_best(info.mode, state)
+    within = as_one_mode(tuning.homes, mode, gathered, control)
     stray = is_stray(state)
     return Seen(iteration, state, info, stray, gathered, within, draws, tuning, groups, control)
 
@@ -91,9 +94,9 @@ def renew(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> tuple[
     return renewed, seen.state
 
 
-def settle(learners: Mapping[str, Learner], learnt: Learnt) -> Learnt:
-    """Freeze everything."""
-    return {name: one.settle(learnt[name]) for name, one in learners.items()}
+def settle(learners: Mapping[str, Learner], learnt: Learnt, is_over: Array) -> Learnt:
+    """Draw conclusions from what was learnt; where the warm-up `is_over`, for good."""
+    return {name: one.settle(learnt[name], learnt, is_over) for name, one in learners.items()}
 
 
 def _same(value: Any) -> Any:

@@ -20,7 +20,7 @@ from fhl_ppl.numpyro.adapt_state import MetricBlocks, metric_blocks
 from fhl_ppl.numpyro.companions import FIELD, Companions
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.model import potential
-from fhl_ppl.numpyro.randomness import draw, force_keys, iteration_key
+from fhl_ppl.numpyro.randomness import draw, force_keys, iteration_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options
 
@@ -90,7 +90,7 @@ class Engine(NamedTuple):
         """Run one iteration; the target may have noise, from keys [particle]."""
         num_particles, dim = state.particles.position.shape
         iteration = jnp.ravel(state.i)[0]
-        rng_key, key = iteration_key(state.rng_key)
+        rng_key, key, force_key = iteration_keys(state.rng_key)
         particles, learnt, info, tuning = step(
             self.sampler,
             self._groups(num_particles),
@@ -98,7 +98,7 @@ class Engine(NamedTuple):
             state.learnt,
             iteration,
             draw(key, num_particles, dim, state.particles.position.dtype),
-            target(force_keys(key, num_particles)),
+            target(force_keys(force_key, num_particles)),
             JAX,
         )
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jax import random
+from jax import lax, random
 
+from fhl_ppl.core.moves import UNIFORMS
 from fhl_ppl.core.state import Draws
 
 Array = Any
@@ -23,29 +25,34 @@ def particle_keys(rng_key: Array, num_particles: int) -> tuple[Array, Array]:
     return rng_key, random.split(key, num_particles)
 
 
-def iteration_key(rng_key: Array) -> tuple[Array, Array]:
-    """Advance `rng_key` and give an iteration of all particles a key: (next `rng_key`, key).
+def iteration_keys(rng_key: Array) -> tuple[Array, Array, Array]:
+    """Advance `rng_key`: (next `rng_key`, key of an iteration of all particles, of its force).
 
     Of a batch the first key decides: a stream of its own for each particle takes twice as long to
     compile, and the particles of a group depend on each other anyway.
     """
     if is_batch(rng_key):
-        keys = random.split(rng_key[0], rng_key.shape[0] + 1)
-        return keys[1:], keys[0]
-    rng_key, key = random.split(rng_key)
-    return rng_key, key
+        keys = random.split(rng_key[0], rng_key.shape[0] + 2)
+        return keys[2:], keys[0], keys[1]
+    rng_key, key, force_key = random.split(rng_key, 3)
+    return rng_key, key, force_key
 
 
 def draw(key: Array, num_particles: int, dim: int, dtype: Any) -> Draws:
-    """Draw all that one iteration needs."""
-    normal_key, uniform_key = random.split(key)
-    noise = random.normal(normal_key, (num_particles, dim), dtype)
-    return Draws(noise, *random.uniform(uniform_key, (3, num_particles), dtype))
+    """Draw all that one iteration needs: one call, since each takes as long to compile as all."""
+    size, rows = num_particles * dim, 3 + UNIFORMS
+    uniform = random.uniform(key, (size + rows * num_particles,), dtype)
+    # As `random.normal`: of [0, 1) makes (-1, 1), of that the normal quantile.
+    least = np.nextafter(np.asarray(-1, dtype), np.asarray(0, dtype))
+    noise = np.sqrt(2).astype(dtype) * lax.erf_inv(jnp.maximum(2 * uniform[:size] - 1, least))
+    others = uniform[size:].reshape(rows, num_particles)
+    role, accept, strength = others[:3]
+    return Draws(noise.reshape(num_particles, dim), role, accept, strength, others[3:].T)
 
 
-def force_keys(key: Array, num_particles: int) -> Array:
-    """Keys [particle] for a random force, apart from those that `draw` makes of `key`."""
-    return random.split(random.split(key, 3)[2], num_particles)
+def force_keys(force_key: Array, num_particles: int) -> Array:
+    """Keys [particle] for a random force."""
+    return random.split(force_key, num_particles)
 
 
 def is_batch(rng_key: Array) -> bool:

@@ -49,7 +49,7 @@ def only(name, num_particles, turn, fitted, homes=None):
     return Choice(1, chosen, chosen, np.zeros(len(NAMES)), turn, fitted, homes=homes)
 
 
-def mixed(fitted, iteration, draws, homes=None):
+def mixed(fitted, iteration, draws, homes):
     """All jumps, in equal shares, and trajectories, as after warm-up."""
     jumps = np.full(len(NAMES), (1 - TRAJECTORY_SHARE) / len(NAMES))
     kinds = np.array([TRAJECTORY_SHARE])

@@ -23,7 +23,7 @@ from tests.invariance.exact_draws import (
     follow,
     z_threshold,
 )
-from tests.invariance.jumping import make_fitted, make_reference, mixed, with_jumps
+from tests.invariance.jumping import make_fitted, make_modes, make_reference, mixed, with_jumps
 from tests.targets import TARGETS
 
 NOISE = 6.0
@@ -79,10 +79,11 @@ def run(case, seed, num_steps=2, step_size=0.25, **settings):
     splitting = TWO_STAGE if case.integrator == "split, two stages" else LEAPFROG
     tuning = Tuning(step_size, num_steps, 1.0, metric, reference, splitting=splitting)
     fitted = make_fitted(target, "dense")
+    homes = make_modes(target.mean, target.covariance)
 
     def make_tuning(iteration, draws, groups):
         if case.integrator == "split and jumps":
-            return with_jumps(tuning, mixed(fitted, iteration, draws))
+            return with_jumps(tuning, mixed(fitted, iteration, draws, homes))
         return tuning
 
     return follow(

@@ -13,6 +13,7 @@ from fhl_ppl.core.statistics import ARVIZ_NAMES
 from fhl_ppl.diagnostics.arviz_lines import datasets
 from fhl_ppl.numpyro import FHL
 from tests.conftest import importorskip
+from tests.numpyro.models import CHEAP
 
 arviz = importorskip("arviz")
 
@@ -84,7 +85,7 @@ def test_vectorized_chains_share_groups(data):
 
 
 def test_chains_with_private_companions_are_groups_of_their_own():
-    found = datasets(to_arviz(run(FHL(model), Y, num_chains=2, chain_method="sequential")))
+    found = datasets(to_arviz(run(FHL(model, **CHEAP), Y, num_chains=2, chain_method="sequential")))
     np.testing.assert_array_equal(found["posterior"]["group"], np.repeat([0, 1], 4))
     assert len(found["posterior"].attrs["tuned_step_size"]) == 2
     attributes = found["posterior"].attrs
@@ -92,12 +93,12 @@ def test_chains_with_private_companions_are_groups_of_their_own():
 
 
 def test_a_single_chain_is_a_group():
-    found = datasets(to_arviz(run(FHL(model), Y, num_chains=1)))
+    found = datasets(to_arviz(run(FHL(model, **CHEAP), Y, num_chains=1)))
     np.testing.assert_array_equal(found["posterior"]["group"], [0, 0, 0, 0])
 
 
 def test_a_plate_called_group():
-    mcmc = run(FHL(model), Y, "group")
+    mcmc = run(FHL(model, **CHEAP), Y, "group")
     for converter in (to_arviz, arviz.from_numpyro):
         assert datasets(converter(mcmc))["posterior"]["theta"].dims == ("chain", "draw", "group")
     posterior = datasets(to_arviz(mcmc))["posterior"]
@@ -172,7 +173,7 @@ def test_coords_and_dims(mcmc):
 
 
 def test_warmup_taken_before_the_run_is_kept():
-    mcmc = run(FHL(model), Y, warmup=True)
+    mcmc = run(FHL(model, **CHEAP), Y, warmup=True)
     steps = np.asarray(mcmc.get_extra_fields(group_by_chain=True)["step_size"])
     warmup = to_arviz(mcmc)
     mcmc.run(mcmc.post_warmup_state.rng_key, Y)
@@ -196,7 +197,7 @@ def test_other_kernels_get_the_standard_conversion():
 
 def test_potential_fn_without_a_model():
     mcmc = MCMC(
-        FHL(potential_fn=lambda x: (x**2).sum() / 2),
+        FHL(potential_fn=lambda x: (x**2).sum() / 2, **CHEAP),
         num_warmup=40,
         num_samples=30,
         num_chains=8,
@@ -222,7 +223,7 @@ def mixture(y):
 
 def test_refuses_what_a_summed_out_site_decides():
     importorskip("funsor")
-    mcmc = run(FHL(mixture), jnp.array([-1.0, 1.0, 0.5]), num_chains=4)
+    mcmc = run(FHL(mixture, **CHEAP), jnp.array([-1.0, 1.0, 0.5]), num_chains=4)
     for wanted in ("log_likelihood", "posterior_predictive"):
         with pytest.raises(ValueError, match="draws of 'component', which the posterior lacks"):
             to_arviz(mcmc, **{wanted: True})
@@ -231,7 +232,7 @@ def test_refuses_what_a_summed_out_site_decides():
 
 def test_refuses_a_run_that_has_not_been():
     with pytest.raises(ValueError, match=r"call mcmc.run"):
-        to_arviz(MCMC(FHL(model), num_warmup=1, num_samples=1, progress_bar=False))
+        to_arviz(MCMC(FHL(model, **CHEAP), num_warmup=1, num_samples=1, progress_bar=False))
 
 
 def test_factors_are_no_observations():
@@ -240,7 +241,7 @@ def test_factors_are_no_observations():
         numpyro.factor("penalty", -(x**2))
         numpyro.sample("y", dist.Normal(x), obs=y)
 
-    data = to_arviz(run(FHL(with_factor), 1.0, num_chains=4), posterior_predictive=True)
+    data = to_arviz(run(FHL(with_factor, **CHEAP), 1.0, num_chains=4), posterior_predictive=True)
     assert set(datasets(data)["posterior_predictive"].data_vars) == {"y"}
 
 
@@ -294,7 +295,7 @@ def without_plates(y):
 
 
 def test_predictive_draws_have_the_shape_of_the_data_without_a_plate_too():
-    mcmc = run(FHL(without_plates), jnp.array([1.0, 2.0, 3.0]), num_chains=4)
+    mcmc = run(FHL(without_plates, **CHEAP), jnp.array([1.0, 2.0, 3.0]), num_chains=4)
     options = {"posterior_predictive": True, "log_likelihood": True}
     found = datasets(to_arviz(mcmc, **options, dims={"y": ["pupil"], "mu": ["part"]}))
     drawn = found["posterior_predictive"]["y"]

@@ -22,10 +22,9 @@ from fhl_ppl import moves, summary, to_arviz
 from fhl_ppl.diagnostics.arviz_lines import datasets
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.numpyro.companions import say_what_they_cost, with_companions
+from tests.numpyro.models import CHEAP
 
 Y = jnp.array([0.5, 1.0, 2.5])
-CHEAP = {"jumps": False, "integrator": "leapfrog", "pulling_strength": 0.0}
-"""Settings under which little has to be compiled."""
 
 
 def model(y):

@@ -15,7 +15,7 @@ from numpyro.infer import MCMC, NUTS, Predictive
 from scipy.stats import truncnorm
 
 from fhl_ppl.numpyro import FHL
-from tests.numpyro.models import EFFECT, MODELS, eight_schools
+from tests.numpyro.models import CHEAP, EFFECT, MODELS, eight_schools
 
 Z_LIMIT = 5.0
 """Two-sided false-alarm rate 6e-7 a comparison; some 60 comparisons are made here."""
@@ -67,13 +67,13 @@ def test_the_comparison_notices_a_wrong_posterior():
 
 def test_model_without_latents_runs():
     model, args = MODELS["without_latents"]
-    mcmc = run(FHL(model), args, 10)
+    mcmc = run(FHL(model, **CHEAP), args, 10)
     assert mcmc.get_samples(group_by_chain=True)["constant"].shape == (4, 10, 3)
     np.testing.assert_allclose(mcmc.get_extra_fields()["accept_prob"], 1.0)
 
 
 def test_predictive_takes_the_draws():
-    mcmc = run(FHL(eight_schools), (EFFECT,), 50)
+    mcmc = run(FHL(eight_schools, **CHEAP), (EFFECT,), 50)
     predicted = Predictive(eight_schools, mcmc.get_samples())(random.PRNGKey(0), None)
     assert predicted["obs"].shape == (200, 8)
 

@@ -16,8 +16,7 @@ from numpyro.infer import MCMC
 from fhl_ppl import to_arviz
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.numpyro.fingerprint import fingerprint
-
-CHEAP = {"jumps": False, "integrator": "leapfrog", "pulling_strength": 0.0}
+from tests.numpyro.models import CHEAP
 
 
 def model(y):

@@ -30,6 +30,8 @@ def choose_scouts(groups: Groups, role: Array) -> Array:
 class Alternate:
     """Followers are pulled towards the best resting scout; every particle is tested alone."""
 
+    has_scouts = True
+
     def roles(self, groups: Groups, state: State, draws: Draws) -> Roles:
         """Choose scouts; the leader is the one among them with the lowest energy, frozen."""
         is_scout = choose_scouts(groups, draws.role)

@@ -17,6 +17,8 @@ Array = Any
 class Joint:
     """Everybody is pulled towards the moving leader; the group is accepted or rejected as one."""
 
+    has_scouts = False
+
     def roles(self, groups: Groups, state: State, draws: Draws) -> Roles:
         """Everybody may lead and everybody is pulled (the leader by 0, its own distance)."""
         anyone = draws.role >= 0

@@ -247,14 +247,17 @@ def renew(archive: Archive, control: Control) -> Archive:
         components = control.fori_loop(
             0, slots, lambda _, found: _begin(found, roots, news), components
         )
-        looked = _choose(first, apart, seen)
+        looked = control.cond(first, lambda both: both[0], lambda both: both[1], (apart, seen))
         components = _refit(components, before, roots, looked, first, control)
         components = control.fori_loop(
             0, slots - 1, lambda _, found: _simplify(found, seen.bound / 2), components
         )
         root = components.fitted.root[0, :, :]
         within = xp.where(first, root @ xp.matrix_transpose(root), within)
-        return _choose(first, before, components), within
+        found = control.cond(
+            first, lambda both: both[0], lambda both: both[1], (before, components)
+        )
+        return found, within
 
     found, within = control.fori_loop(-is_new, ROUNDS, group, (before, archive.within))
     log_mass = found.fitted.log_weight
@@ -284,14 +287,6 @@ class _Seen(NamedTuple):
     energy: Array
     taken: Array
     bound: Array
-
-
-def _choose(first: Array, one: Any, other: Any) -> Any:
-    """The one if `first`, else the other: named tuples of a kind."""
-    xp = array_namespace(first)
-    if not isinstance(one, tuple):
-        return xp.where(first, one, other)
-    return type(one)(*(_choose(first, a, b) for a, b in zip(one, other, strict=True)))
 
 
 def _roots(covariance: Array) -> tuple[Array, Array, Array]:

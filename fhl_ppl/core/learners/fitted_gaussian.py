@@ -78,4 +78,5 @@ class FittedGaussianLearner(Steady):
                 count = moments.independent_draws(seen.state.position.shape[0])
             found = dense_fit.from_positions(widened, moments.gradients, draws=count)
             direction, variance = dense_fit.widest_direction(metric, positions)
-        return if_finite(FittedGaussian(positions.mean, found, direction, variance), own)
+        fitted = FittedGaussian(positions.mean, found, direction, variance)
+        return if_finite(fitted, own, seen.control)

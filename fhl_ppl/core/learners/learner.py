@@ -1,5 +1,6 @@
 """What learns in warm-up: one thing a file, its settings its fields (section 7)."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from fhl_ppl.core.arrays import array_namespace
@@ -97,8 +98,11 @@ class Learner(Protocol):
         """
         ...
 
-    def settle(self, own: Own) -> Own:
-        """End the warm-up: what is returned is frozen."""
+    def settle(self, own: Own, learnt: Learnt, is_over: Array) -> Own:
+        """Draw conclusions, after the end of a window and, where `is_over`, of the warm-up.
+
+        Then what is returned is frozen. `learnt` is what all know.
+        """
         ...
 
 
@@ -115,8 +119,8 @@ class Steady:
         """Go on as before."""
         return own
 
-    def settle(self, own: Own) -> Own:
-        """Freeze what there is."""
+    def settle(self, own: Own, learnt: Learnt, is_over: Array) -> Own:
+        """Go on as before."""
         return own
 
 
@@ -125,23 +129,17 @@ def homes_of(learnt: Learnt) -> Homes | None:
     return getattr(learnt["archive"], "homes", None)
 
 
-def if_finite(estimate: Any, fallback: Any) -> Any:
+def if_finite(estimate: Any, fallback: Any, control: Control) -> Any:
     """The one if all of its parts are finite, else the other: (nested) named tuples of a kind."""
-    finite = _is_finite(estimate)
-
-    def chosen(new: Any, old: Any) -> Any:
-        if isinstance(old, tuple):
-            return type(old)(*map(chosen, new, old))
-        return array_namespace(old).where(finite, new, old)
-
-    return chosen(estimate, fallback)
+    parts = list(_leaves(estimate))
+    xp = array_namespace(parts[0])
+    finite = xp.all(xp.isfinite(xp.concat([xp.reshape(part, (-1,)) for part in parts])))
+    return control.cond(finite, lambda both: both[0], lambda both: both[1], (estimate, fallback))
 
 
-def _is_finite(value: Any) -> Any:
+def _leaves(value: Any) -> Iterator[Array]:
     if isinstance(value, tuple):
-        finite = _is_finite(value[0])
-        for part in value[1:]:
-            finite = finite & _is_finite(part)
-        return finite
-    xp = array_namespace(value)
-    return xp.all(xp.isfinite(value))
+        for part in value:
+            yield from _leaves(part)
+    else:
+        yield value

@@ -43,7 +43,8 @@ class MetricLearner(Steady):
             return own
         moments = before["moments"]
         count = moments.independent_draws(seen.state.position.shape[0])
-        return if_finite(self.estimate(moments.positions, moments.gradients, draws=count), own)
+        found = self.estimate(moments.positions, moments.gradients, draws=count)
+        return if_finite(found, own, seen.control)
 
 
 def first_metric(inverse_mass_matrix: Array, is_low_rank: bool) -> AnyMetric:

@@ -119,17 +119,14 @@ class MoveShares(Steady):
             tuning.kind,
         )
 
-    def renew(self, own: Shares, seen: Seen, before: Learnt, renewed: Learnt) -> Shares:
-        """Weigh what was recorded; every move stays on trial."""
-        homes = homes_of(renewed)
-        several = None if homes is None else homes.others > 0
-        return self._reweigh(own, several, on_trial=True)
-
-    def settle(self, own: Shares) -> Shares:
-        """Settle on what paid, and on the floors."""
-        between = self._between(own)
-        several = array_namespace(own.jumps).any(between & (own.jumps > 0))
-        return self._reweigh(own, several, on_trial=False)
+    def settle(self, own: Shares, learnt: Learnt, is_over: Array) -> Shares:
+        """Weigh what was recorded; until the end every move stays on trial."""
+        if not self._chooses:
+            return own
+        homes = homes_of(learnt)
+        between = None if homes is None else (self._between(own), homes.others > 0)
+        floors = self.trajectory_floor, self.jump_floor
+        return reweigh(own, 1 - is_over * 1, *floors, between=between)
 
     @property
     def _chooses(self) -> bool:
@@ -140,13 +137,6 @@ class MoveShares(Steady):
         xp = array_namespace(own.kinds)
         flags = [JUMPS[name].between_modes for name in self.names]
         return xp.asarray(flags, dtype=xp.bool, device=device(own.kinds))
-
-    def _reweigh(self, own: Shares, several: Array | None, on_trial: bool) -> Shares:
-        if not self._chooses:
-            return own
-        floor = self.trajectory_floor, self.jump_floor
-        between = None if several is None else (self._between(own), several)
-        return reweigh(own, on_trial, *floor, between=between)
 
 
 def start(like: Array, kinds: int, jumps: int) -> Shares:
@@ -197,13 +187,14 @@ def record(
 
 def reweigh(
     shares: Shares,
-    on_trial: bool,
+    on_trial: Array,
     trajectory_floor: float,
     jump_floor: float = JUMP_FLOOR,
     between: tuple[Array, Array] | None = None,
 ) -> Shares:
     """Turn the record into weights; without one the jumps, if on trial, begin with their share.
 
+    `on_trial` is a scalar.
     `between` tells which jumps are made only if several modes are known, boolean [jump], and
     whether they are, a scalar.
     """
@@ -216,36 +207,36 @@ def reweigh(
     need = (xp.min(together) / together) ** NEED
     worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
     is_jump = xp.cumulative_sum(xp.ones_like(worth)) > kinds
-    among_kinds = _kinds_alone(worth, is_jump, kinds, on_trial)
+    trial = xp.zeros_like(worth) + on_trial > 0
+    among_kinds = _kinds_alone(worth, is_jump, kinds, trial)
     worth = xp.where(is_jump, HANDICAP * worth, worth)
     best = xp.max(worth)
     score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
     by_trajectories = xp.sum(xp.where(is_jump, xp.zeros_like(score), score))
     score = xp.where(is_jump, score, by_trajectories * among_kinds)
     known = xp.any(tried & is_jump)
-    lowest = max(TRIAL_SHARE, jump_floor) if on_trial else jump_floor
-    least = lowest * xp.ones_like(worth)
+
+    def full(value, later):
+        return xp.where(trial, xp.full_like(worth, value), xp.full_like(worth, later))
+
+    least = full(max(TRIAL_SHARE, jump_floor), jump_floor)
     if between is not None:
         which = xp.concat([xp.zeros_like(shares.kinds) > 0, between[0]])
         idle = which & ~between[1]
-        often = BETWEEN_TRIAL if on_trial else BETWEEN_FLOOR
-        least = xp.where(which, xp.full_like(worth, often), least)
+        least = xp.where(which, full(BETWEEN_TRIAL, BETWEEN_FLOOR), least)
         least = xp.where(idle, xp.zeros_like(worth), least)
         score = xp.where(idle, xp.zeros_like(score), score)
     weight = xp.where(known & (best > 0), score, among_kinds)
     weight = weight / xp.sum(weight)
     going = max(trajectory_floor, TRAJECTORY_TRIAL) if kinds > 1 else trajectory_floor
-    if on_trial:
-        floor = xp.where(is_jump, least, going * among_kinds)
-    else:
-        # What was never on trial has nothing to stand on.
-        floor = xp.where(is_jump, least, trajectory_floor * among_kinds)
-        floor = xp.where(known, floor, xp.zeros_like(floor))
+    floor = xp.where(is_jump, least, full(going, trajectory_floor) * among_kinds)
+    # What was never on trial has nothing to stand on.
+    floor = xp.where(known | trial, floor, xp.zeros_like(floor))
     weight = floor + (1 - xp.sum(floor)) * weight
     return Shares(weight[:kinds], weight[kinds:], MEMORY * shares.rate, MEMORY * shares.cost)
 
 
-def _kinds_alone(worth: Array, is_jump: Array, kinds: int, on_trial: bool) -> Array:
+def _kinds_alone(worth: Array, is_jump: Array, kinds: int, trial: Array) -> Array:
     """Weights of the kinds of trajectories among themselves, 0 for jumps, shape [option]."""
     xp = array_namespace(worth)
     none = xp.zeros_like(worth)
@@ -256,6 +247,5 @@ def _kinds_alone(worth: Array, is_jump: Array, kinds: int, on_trial: bool) -> Ar
     score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
     score = xp.where(is_jump, none, xp.where(best > 0, score, xp.ones_like(score)))
     weight = score / xp.sum(score)
-    if not on_trial:
-        return weight
-    return xp.where(is_jump, none, KIND_TRIAL + (1 - kinds * KIND_TRIAL) * weight)
+    tried = xp.where(is_jump, none, KIND_TRIAL + (1 - kinds * KIND_TRIAL) * weight)
+    return xp.where(trial, tried, weight)

@@ -74,15 +74,9 @@ class Pull(Steady):
         info = seen.info
         return record(own, seen.tuning.pull, info.squared_jump, info.is_pulled, self.cost.of(info))
 
-    def renew(
-        self, own: "PullMixture", seen: Seen, before: Learnt, renewed: Learnt
-    ) -> "PullMixture":
-        """Weigh what was recorded; every pull stays on trial."""
-        return reweigh(own, True, self.handicap)
-
-    def settle(self, own: "PullMixture") -> "PullMixture":
-        """Settle on what paid."""
-        return reweigh(own, False, self.handicap)
+    def settle(self, own: "PullMixture", learnt: Learnt, is_over: Array) -> "PullMixture":
+        """Weigh what was recorded; until the end every pull stays on trial."""
+        return reweigh(own, 1 - is_over * 1, self.handicap)
 
     def chosen(self, own: "PullMixture", groups: Groups, draws: Draws) -> Array:
         """Which pull each particle's group has drawn, one-hot, shape [particle, option]."""
@@ -146,8 +140,8 @@ def record(
     )
 
 
-def reweigh(mixture: PullMixture, on_trial: bool, handicap: float = HANDICAP) -> PullMixture:
-    """Turn the record into weights; while `on_trial` every pull keeps its share."""
+def reweigh(mixture: PullMixture, on_trial: Array, handicap: float = HANDICAP) -> PullMixture:
+    """Turn the record into weights; while `on_trial`, a scalar, every pull keeps its share."""
     xp = array_namespace(mixture.weight)
     worth = mixture.jump / xp.maximum(mixture.gradients, xp.ones_like(mixture.gradients))
     worth = xp.where(mixture.kappa > 0, handicap * worth, worth)
@@ -159,7 +153,7 @@ def reweigh(mixture: PullMixture, on_trial: bool, handicap: float = HANDICAP) ->
     weight = weight / xp.sum(weight)
     return PullMixture(
         mixture.kappa,
-        _with_trials(weight) if on_trial else weight,
+        xp.where(xp.zeros_like(weight) + on_trial > 0, _with_trials(weight), weight),
         MEMORY * mixture.jump,
         MEMORY * mixture.gradients,
     )

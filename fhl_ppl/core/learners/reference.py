@@ -74,7 +74,9 @@ class ReferenceLearner(Steady):
             heaviness = tails.tail_weight(
                 own.distances, before["metric"], reference.centre, moments.positions
             )
-            reference = if_finite(Reference(centre, tails.frequency(heaviness)), reference)
+            reference = if_finite(
+                Reference(centre, tails.frequency(heaviness)), reference, seen.control
+            )
         return CheckedReference(reference, _no_distances(seen.state))
 
 

@@ -30,8 +30,6 @@ AMBITION = 2.0
 FRESH_STEP = 0.3
 """Least step to begin with in a metric that has been renewed: right for most, where it is the right
 metric. Too long a one costs a few iterations of few steps, too short a one many of many."""
-SEARCHING_TARGET = 0.75
-"""Acceptance to aim at, at most, until the last window ends: so steps are long and few."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class StepSize(Steady):
             seen.groups,
             seen.info.accept_prob,
             self._witnesses(seen, learnt["lost_proposals"]),
-            self.target(own.log_step_size, seen.iteration),
+            self.target(own.log_step_size),
             self._longest(own, learnt),
             True if seen.tuning.kind is None else seen.tuning.kind,
         )
@@ -108,9 +106,11 @@ class StepSize(Steady):
         done = array_namespace(own.log_average).zeros_like(own.log_average) + seen.iteration + 1
         return restart(own, done >= self.search_ends)
 
-    def settle(self, own: "DualAveraging") -> "DualAveraging":
-        """Settle on the averaged step size."""
-        return own._replace(log_step_size=own.log_average)
+    def settle(self, own: "DualAveraging", learnt: Learnt, is_over: Array) -> "DualAveraging":
+        """Settle, in the end, on the averaged step size."""
+        xp = array_namespace(own.log_average)
+        is_over = xp.zeros_like(own.log_average) + is_over > 0
+        return own._replace(log_step_size=xp.where(is_over, own.log_average, own.log_step_size))
 
     def step_size(self, own: "DualAveraging") -> Array:
         """eta, before it is shortened to make up T with a whole number of steps."""
@@ -120,14 +120,11 @@ class StepSize(Steady):
             step_size = xp.clip(step_size, self.smallest, self.largest)
         return step_size
 
-    def target(self, like: Array, iteration: Array) -> Array:
-        """Acceptance to aim at in an iteration, shaped as `like`, one for each kind."""
-        xp = array_namespace(like)
+    def target(self, like: Array) -> Array:
+        """Acceptance to aim at, shaped as `like`, one for each kind."""
         if self.trajectory.kinds:
             return of_kinds(self.trajectory.kinds, "target_accept_prob", like)
-        final = xp.full_like(like, self.target_accept_prob)
-        searching = iteration < xp.full_like(like, self.search_ends)
-        return xp.where(searching, xp.minimum(final, 0 * final + SEARCHING_TARGET), final)
+        return array_namespace(like).full_like(like, self.target_accept_prob)
 
     def _witnesses(self, seen: Seen, losses: Array) -> Array:
         """Whose acceptance tunes the step size, shape [particle].

@@ -30,12 +30,13 @@ def without_strays(state: State) -> State:
     >>> without_strays(State(position, np.array([3.0, 0.0, 1e160]), position)).position[:, 0]
     array([1., 2., 2.])
     """
-    xp = array_namespace(state.position)
-    stray = is_stray(state)
+    return State(*(of_the_best(part, state) for part in state))
+
+
+def of_the_best(values: Array, state: State) -> Array:
+    """Give strays what the particle of the lowest energy has of `values`, shape [particle, ...]."""
+    xp = array_namespace(values)
     best = xp.argmin(state.potential_energy)[None]
-
-    def gathered(values: Array) -> Array:
-        there = stray if values.ndim == 1 else stray[:, None]
-        return xp.where(there, xp.take(values, best, axis=0), values)
-
-    return State(*(gathered(part) for part in state))
+    stray = is_stray(state)
+    there = stray if values.ndim == 1 else stray[:, None]
+    return xp.where(there, xp.take(values, best, axis=0), values)

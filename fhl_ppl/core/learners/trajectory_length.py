@@ -6,7 +6,7 @@ from typing import Any
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.homes import as_one_mode
+from fhl_ppl.core.homes import as_one_mode, home_of
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
 from fhl_ppl.core.moments import principal_scale, widest_in_halves
@@ -101,7 +101,10 @@ class TrajectoryLength(Steady):
         self, own: PrincipalScale | CheckedScale, seen: Seen, before: Learnt, renewed: Learnt
     ) -> PrincipalScale | CheckedScale:
         """Start anew in the whitened space of the new metric."""
-        state = as_one_mode(homes_of(renewed), seen.gathered, seen.control)
+        homes, state = homes_of(renewed), seen.gathered
+        if homes is not None:
+            home = home_of(homes, state.position, seen.control)
+            state = as_one_mode(homes, home, state, seen.control)
         return self._scales.restart(state.position, renewed["metric"])
 
     def length(self, own: PrincipalScale | CheckedScale) -> Array:

@@ -25,5 +25,8 @@ JUMPS: dict[str, Move] = {
     "transport": Transport(),
 }
 
+UNIFORMS = max(move.uniforms for move in JUMPS.values())
+"""Uniform numbers of its own that a move asks for at most, for each particle."""
+
 MOVES = ("trajectory", *JUMPS)
 """All moves; the codes in `core.state.Info` count them from 0."""

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.homes import Homes
-from fhl_ppl.core.mixture import pick
 from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.sequences import van_der_corput
 
@@ -45,9 +44,6 @@ class Choice(NamedTuple):
         In [0, 1): how far to rotate, a scalar.
     fitted
         What to turn about.
-    left, left_far
-        What `chosen` and `chosen_far` leave of the numbers that they were made by, uniform whatever
-        they are, shape [particle].
     homes
         The modes that are known; None if nobody keeps them.
     """
@@ -58,8 +54,6 @@ class Choice(NamedTuple):
     log_tilt: Array
     turn: Array
     fitted: FittedGaussian
-    left: Array | None = None
-    left_far: Array | None = None
     homes: Homes | None = None
 
 
@@ -96,7 +90,6 @@ def choose_jumps(
         log_tilt(names, jumps),
         turn_at(jumps, iteration),
         fitted,
-        *left_over(jumps, uniform),
         homes,
     )
 
@@ -145,16 +138,6 @@ def choose_far(names: tuple[str, ...], jumps: Array, uniform: Array) -> Array:
     xp = array_namespace(uniform)
     rest = choose(jumps, uniform / (1 - TILT))
     return xp.where(uniform[:, None] < 1 - TILT, rest, is_named("approach", names, jumps))
-
-
-def left_over(jumps: Array, uniform: Array) -> tuple[Array, Array]:
-    """What `choose` and `choose_far` leave of the numbers [particle] that they choose by."""
-    xp = array_namespace(uniform)
-    total = xp.sum(jumps)
-    share = jumps / xp.where(total > 0, total, xp.ones_like(total))
-    share = share + xp.zeros_like(uniform[:, None])
-    rest = xp.clip(uniform / (1 - TILT), 0.0, 1.0)
-    return pick(share, uniform)[1], pick(share, rest)[1]
 
 
 def log_tilt(names: tuple[str, ...], jumps: Array) -> Array:

@@ -70,9 +70,6 @@ def offer_jumps(
     xp = array_namespace(state.position)
     metric = choice.fitted.metric
     began_far = far_above(roles, state.potential_energy, state.position.shape[1])
-    extra = draws.extra
-    if extra is None and choice.left is not None:
-        extra = xp.where(began_far, choice.left_far, choice.left)[:, None]
     scene = Scene(
         groups,
         state.position,
@@ -81,7 +78,7 @@ def offer_jumps(
         roles.leader,
         draws.role,
         draws.noise,
-        extra,
+        draws.extra,
         choice.turn,
         choice.fitted,
         velocity(metric, draw_momentum(metric, draws.noise)),

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fhl_ppl.core.moves import UNIFORMS
 from fhl_ppl.core.state import Draws
 from fhl_ppl.pyro.run.arrays import TensorArrays
 
@@ -66,15 +67,16 @@ class Randomness:
     def _refill(self) -> None:
         self._before_block = self.generator.get_state()
         self.block = self._new_block()
-        given = [tensor for tensor in self.block if tensor is not None]
-        arrays = (self._arrays.array(tensor) for tensor in given)
+        arrays = (self._arrays.array(tensor) for tensor in self.block if tensor is not None)
         self._rows = [Draws(*row) for row in zip(*arrays, strict=True)]
         self.used = 0
 
     def _new_block(self) -> Draws:
         like = self._like
         options = {"dtype": like.dtype, "device": like.device, "generator": self.generator}
-        length = min(_LONGEST_BLOCK, max(1, _MOST_NUMBERS // (like.numel() + 3 * len(like))))
+        rows = 3 + UNIFORMS
+        length = min(_LONGEST_BLOCK, max(1, _MOST_NUMBERS // (like.numel() + rows * len(like))))
         noise = torch.randn((length, *like.shape), **options)
-        role, accept, strength = torch.rand((3, length, len(like)), **options).unbind()
-        return Draws(noise, role, accept, strength)
+        uniform = torch.rand((rows, length, len(like)), **options)
+        role, accept, strength = uniform[:3].unbind()
+        return Draws(noise, role, accept, strength, uniform[3:].permute(1, 2, 0))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.homes import as_one_mode
+from fhl_ppl.core.homes import as_one_mode, home_of
 from fhl_ppl.core.learners import archive
 from fhl_ppl.core.mixture import in_use, log_parts, log_sum
 from fhl_ppl.core.state import State
@@ -132,7 +132,8 @@ def test_a_place_on_the_way_is_no_mode():
 def test_states_are_laid_upon_the_heaviest_mode(rng):
     (own,) = seen(TWO, [np.array([0, 1, 0, 1])])
     state = TWO.state(rng, np.arange(1000) % 2)
-    together = as_one_mode(own.homes, state, PYTHON)
+    home = home_of(own.homes, state.position, PYTHON)
+    together = as_one_mode(own.homes, home, state, PYTHON)
     np.testing.assert_allclose(together.position.mean(axis=0), 0, atol=0.3)
     np.testing.assert_array_equal(together.position[::2], state.position[::2])
 

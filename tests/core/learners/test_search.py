@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from fhl_ppl.core.learners import step_size, trajectory_length
-from fhl_ppl.core.learners.step_size import SEARCHING_TARGET, StepSize
 from fhl_ppl.core.learners.trajectory_length import SEARCHING_LENGTH, TrajectoryLength
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Kind
@@ -71,13 +70,6 @@ def test_kinds_and_given_lengths_are_as_long_as_ever():
     eta, count = kinds.steps(own, np.ones(2), np.array([False, True]), np.asarray(0))
     full = trajectory_length.jittered(kinds.length(own), np.asarray(0))
     np.testing.assert_allclose(eta * count, full)
-
-
-@pytest.mark.parametrize(("asked", "searching"), [(0.9, SEARCHING_TARGET), (0.6, 0.6)])
-def test_acceptance_aimed_at(asked, searching):
-    learner = StepSize.of(PLAN._replace(target_accept_prob=asked))
-    aims = [float(learner.target(np.asarray(0.0), np.asarray(k))) for k in (0, 254, 255, 299)]
-    np.testing.assert_allclose(aims, [searching, searching, asked, asked])
 
 
 def test_a_new_metric_begins_with_a_long_step_but_the_last():
