@@ -3,8 +3,9 @@
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from fhl_ppl._backend import backend_of
 from fhl_ppl._extras import require
-from fhl_ppl.results import backend_of, to_arviz
+from fhl_ppl.results import to_arviz
 
 if TYPE_CHECKING:
     from fhl_ppl.diagnostics.against_evidence import Evidence

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fhl_ppl._backend import backend_of
 from fhl_ppl._docs import filled
 from fhl_ppl._extras import require
 from fhl_ppl._version import __version__
@@ -407,24 +408,3 @@ def _extract(mcmc: Any, **options: Any) -> "Run":
     from fhl_ppl.pyro.extract import extract as from_pyro
 
     return from_pyro(mcmc, **options)
-
-
-def backend_of(mcmc: Any) -> str:
-    """Tell which half of the package `mcmc` comes from, "numpyro" or "pyro".
-
-    Raises
-    ------
-    TypeError
-        If it comes from neither.
-    """
-    origins = {
-        cls.__module__.removeprefix("fhl_ppl.").partition(".")[0] for cls in type(mcmc).__mro__
-    }
-    if "numpyro" in origins and hasattr(mcmc, "get_extra_fields"):
-        return "numpyro"
-    if "pyro" in origins and hasattr(mcmc, "diagnostics"):
-        return "pyro"
-    raise TypeError(
-        "mcmc must be a numpyro.infer.MCMC, a pyro.infer.MCMC or a fhl_ppl.pyro.MCMC, "
-        f"got {type(mcmc).__name__}."
-    )

@@ -60,6 +60,14 @@ def from_arrays(
     return from_datasets(named, data.attrs)
 
 
+def from_zarr(path: Any) -> Any:
+    """Open a Zarr group with groups in it; what is in them is read when it is needed."""
+    import xarray
+
+    tree = xarray.open_datatree(path, engine="zarr")
+    return tree if _has_trees() else _container().from_datatree(tree)
+
+
 def interval_options(hdi_prob: float | None) -> dict[str, Any]:
     """Arguments of `arviz.summary` for a highest-density interval; None is ArviZ's own default."""
     if hdi_prob is None:

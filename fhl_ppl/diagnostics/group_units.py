@@ -15,8 +15,6 @@ a single z, whatever the size of the group.
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 Array = np.ndarray
 
@@ -38,6 +36,10 @@ def group_series(draws: Array, group: Array) -> tuple[Array, Array]:
     >>> y.shape, bool(np.allclose(y, 0.0))
     ((1, 2), True)
     """
+    # Not at the top: the package itself, which can look at draws, does not need SciPy.
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
     total = draws.shape[0] * draws.shape[1]
     ranks = rankdata(draws.reshape(total, -1), axis=0)
     z = ndtri((ranks - 3 / 8) / (total + 1 / 4)).reshape(draws.shape)

@@ -308,6 +308,10 @@ class FHL(MCMCKernel):
         assert self._sample_fn is not None, "`init` must be called before `sample`."
         return self._sample_fn(state, model_args, {} if model_kwargs is None else model_kwargs)
 
+    def energies(self, z: Any, model_args: Args, model_kwargs: Kwargs) -> Array:
+        """Potential energies [place] at unconstrained sites, a pytree with leaves [place, ...]."""
+        return self._problem.energies(z, model_args, model_kwargs)
+
     def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs | None) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
         return self._problem.postprocess_fn(

@@ -1,0 +1,104 @@
+"""Runs with a store that are killed: `python -m tests.pyro.stored_run KERNEL FOLDER MOMENT...`.
+
+Every run is a process of its own: one that is let be; one for each moment, given as a share of the
+time that the first took, when it is killed, all with one store; and one that ends what these began.
+Writes what came out of the first and the last.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+# Before anything forks, so that no process has to import them again.
+import arviz  # noqa: F401
+import pyro
+import pyro.distributions as dist
+import torch
+import zarr  # noqa: F401
+
+import fhl_ppl
+from fhl_ppl.pyro import FHL, MCMC
+
+
+def model(y):
+    mu = pyro.sample("mu", dist.Normal(torch.tensor(0.0), 10.0))
+    scale = pyro.sample("scale", dist.HalfNormal(torch.ones(2)).to_event(1))
+    with pyro.plate("data", len(y)):
+        pyro.sample("y", dist.Normal(mu, scale.sum()), obs=y)
+
+
+def gaussian(sites):
+    return ((sites["x"] - 3.0) ** 2).sum() / 2
+
+
+def noisy(sites):
+    return {"x": sites["x"] - 3.0 + torch.randn(2)}
+
+
+def kernel_of(name):
+    if name == "noisy":
+        return FHL(potential_fn=gaussian, gradient_fn=noisy, noisy_gradient=True)
+    settings = {"low rank": {"dense_mass": "low_rank"}, "charts": {"charts": True}}
+    return FHL(model, **settings.get(name, {}))
+
+
+def one_run(kernel, store):
+    seen = []
+
+    def hook(kernel, samples, stage, i):
+        seen.append(stage)
+        # As of a model that takes some time.
+        time.sleep(0.003)
+
+    start = {"x": torch.linspace(-1.0, 1.0, 16).reshape(8, 2)} if kernel == "noisy" else None
+    mcmc = MCMC(
+        kernel_of(kernel),
+        *(150, 60),
+        initial_params=start,
+        num_chains=8,
+        hook_fn=hook,
+        disable_progbar=True,
+    )
+    pyro.set_rng_seed(0)
+    args = () if kernel == "noisy" else (torch.tensor([1.0, 2.0, 3.0, 2.0]),)
+    fhl_ppl.run(mcmc, *args, store=store, block=15)
+    found = mcmc.diagnostics()
+    values = {**mcmc.get_samples(group_by_chain=True), "energy": found["energy"]}
+    mark = hashlib.sha256(repr(found["acceptance rate"]).encode())
+    for name in sorted(values):
+        mark.update(torch.as_tensor(values[name]).numpy().tobytes())
+    return {"draws": mark.hexdigest(), "iterations": len(seen)}
+
+
+def in_a_process(kernel, store, kill_after=None):
+    """Run in a process of its own; return what came out, and nothing of one that was killed."""
+    result = Path(f"{store}.json")
+    began = time.monotonic()
+    process = os.fork()
+    if not process:
+        try:
+            result.write_text(json.dumps(one_run(kernel, store)))
+        finally:
+            os._exit(0)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    if kill_after is None:
+        return {**json.loads(result.read_text()), "seconds": time.monotonic() - began}
+    return None
+
+
+def main(kernel, folder, *moments):
+    undisturbed = in_a_process(kernel, f"{folder}/undisturbed")
+    for moment in moments:
+        in_a_process(kernel, f"{folder}/killed", float(moment) * undisturbed["seconds"])
+    print(json.dumps([undisturbed, in_a_process(kernel, f"{folder}/killed")]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
