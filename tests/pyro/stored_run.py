@@ -20,6 +20,7 @@ import arviz  # noqa: F401
 import pyro
 import pyro.distributions as dist
 import torch
+import torch.fx.experimental.proxy_tensor
 import zarr  # noqa: F401
 
 import fhl_ppl
@@ -63,7 +64,7 @@ def one_run(kernel, store, begun):
     start = {"x": torch.linspace(-1.0, 1.0, 16).reshape(8, 2)} if kernel == "noisy" else None
     mcmc = MCMC(
         kernel_of(kernel),
-        *(150, 60),
+        *(75, 45),
         initial_params=start,
         num_chains=8,
         hook_fn=hook,
@@ -80,9 +81,8 @@ def one_run(kernel, store, begun):
     return {"draws": mark.hexdigest(), "iterations": len(seen)}
 
 
-def in_a_process(kernel, store, kill_after=None):
+def in_a_process(kernel, result, store, kill_after=None):
     """Run in a process of its own; return what came out, and nothing of one that was killed."""
-    result = Path(f"{store}.json")
     reads, begun = os.pipe()
     process = os.fork()
     if not process:
@@ -90,6 +90,7 @@ def in_a_process(kernel, store, kill_after=None):
             result.write_text(json.dumps(one_run(kernel, store, begun)))
         finally:
             os._exit(0)
+    os.close(begun)
     if kill_after is not None:
         share, count = math.modf(kill_after)
         for _ in range(int(count)):
@@ -98,15 +99,15 @@ def in_a_process(kernel, store, kill_after=None):
         os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
     os.close(reads)
-    os.close(begun)
     return json.loads(result.read_text()) if kill_after is None else None
 
 
 def main(kernel, folder, *moments):
-    undisturbed = in_a_process(kernel, f"{folder}/undisturbed")
+    result, store = Path(folder, "result.json"), Path(folder, "store")
+    undisturbed = in_a_process(kernel, result, None)
     for moment in moments:
-        in_a_process(kernel, f"{folder}/killed", float(moment))
-    print(json.dumps([undisturbed, in_a_process(kernel, f"{folder}/killed")]))
+        in_a_process(kernel, result, store, float(moment))
+    print(json.dumps([undisturbed, in_a_process(kernel, result, store)]))
 
 
 if __name__ == "__main__":
