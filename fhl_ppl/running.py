@@ -83,9 +83,10 @@ def run(
     Notes
     -----
     Draws are, bit for bit, those of `mcmc.run` with the same seed in Pyro. NumPyro runs warm-up and
-    draws in one compiled loop, here in several that are compiled from the same code: the bits were
-    the same in all that was tried, but a compiler is free to round another loop in another way. The
-    same goes for a run that goes on from a store with blocks of another length.
+    draws in one compiled loop, here in several that are compiled from the same code. The bits were
+    the same in all that was tried but with a `chain_method` that is a callable, such as `jax.vmap`;
+    a compiler is free to round any loop in another way. The same goes for a run that goes on from
+    a store with blocks of another length.
 
     NumPyro's `mcmc.num_samples` is then the number that was drawn, which ArviZ reads. Of draws that
     are thinned, `until` counts those that are kept. Private companions are kept in memory alone,

@@ -92,9 +92,10 @@ def plain():
     return mcmc
 
 
-def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block(plain):
+def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block(plain, tmp_path):
     """The model takes a dict, by which NumPyro does not find again what it has compiled."""
     importorskip("arviz")
+    importorskip("zarr")
     mcmc, counts = make(), []
     with compilations() as names:
         status = fhl_ppl.run(
@@ -102,6 +103,7 @@ def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block(
             *(KEY, DATA),
             until=Until(ess=1e9, draws=120, sites=["sum"]),
             callback=lambda status: counts.append(len(names)),
+            store=tmp_path,
             **FIELDS,
         )
     assert (status.draws, status.stopped, len(counts)) == (120, "draws", 3)
@@ -118,7 +120,16 @@ def test_draws_of_an_undisturbed_run_and_nothing_compiled_after_the_first_block(
     data = fhl_ppl.to_arviz(mcmc, log_likelihood=True)
     assert data["posterior"].sizes["draw"] == data["log_likelihood"].sizes["draw"] == 120
 
+    again = make()
+    assert fhl_ppl.run(again, KEY, DATA, store=tmp_path, **FIELDS).draws == 120
+    assert_same(plain, again)
+    stored, straight = fhl_ppl.open_store(tmp_path), fhl_ppl.to_arviz(plain)
+    for group in ("posterior", "sample_stats"):
+        for name, value in straight[group].variables.items():
+            np.testing.assert_array_equal(stored[group][name], value)
 
+
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_store(plain, tmp_path):
     importorskip("arviz")
     importorskip("zarr")
@@ -129,10 +140,6 @@ def test_a_run_goes_on_from_its_store(plain, tmp_path):
     # Another key has no say: the store has the one to go on with.
     fhl_ppl.run(again, random.key(1), DATA, **store)
     assert_same(plain, again)
-    data, straight = fhl_ppl.open_store(tmp_path), fhl_ppl.to_arviz(plain)
-    for group in ("posterior", "sample_stats"):
-        for name, value in straight[group].variables.items():
-            np.testing.assert_array_equal(data[group][name], value)
 
     warm = NumpyroSampling(make(), (KEY, DATA), {}, Former.of(Store(tmp_path)))
     np.testing.assert_array_equal(warm.state.z["mean"], fields(plain)["mean"][:, -1])
@@ -160,7 +167,6 @@ def test_a_run_goes_on_from_its_store(plain, tmp_path):
         pytest.param({"num_chains": 1, "num_samples": 80}, marks=pytest.mark.slow),
         pytest.param({"num_chains": 2, "chain_method": "sequential"}, marks=pytest.mark.slow),
         pytest.param({"num_chains": 2, "chain_method": "parallel"}, marks=pytest.mark.slow),
-        pytest.param({"num_chains": 4, "chain_method": jax.vmap}, marks=pytest.mark.slow),
         pytest.param({"thinning": 3, "num_warmup": 60}, marks=pytest.mark.slow),
         pytest.param({"jit_model_args": True}, marks=pytest.mark.slow),
     ],
@@ -170,6 +176,16 @@ def test_other_ways_of_running_chains(settings):
     alone.run(KEY, DATA)
     fhl_ppl.run(in_blocks, KEY, DATA)
     assert_same(alone, in_blocks)
+
+
+@pytest.mark.slow
+def test_a_callable_for_the_chains():
+    """There the loops are batched in two ways, which round differently."""
+    settings = {"num_chains": 4, "chain_method": jax.vmap}
+    alone, in_blocks = make(**settings), make(**settings)
+    alone.run(KEY, DATA)
+    fhl_ppl.run(in_blocks, KEY, DATA)
+    np.testing.assert_allclose(fields(alone)["mean"], fields(in_blocks)["mean"], atol=0.01)
 
 
 def test_bad_arguments():

@@ -1,12 +1,14 @@
 """Runs with a store that are killed: `python -m tests.pyro.stored_run KERNEL FOLDER MOMENT...`.
 
-Every run is a process of its own: one that is let be; one for each moment, given as a share of the
-time that the first took, when it is killed, all with one store; and one that ends what these began.
-Writes what came out of the first and the last.
+Every run is a process of its own: one that is let be; one for each moment, when it is killed, all
+with one store; and one that ends what these began. A moment is a number of iterations, and what
+follows its point the share of a tenth of a second that passes after them. Writes what came out of
+the first and the last.
 """
 
 import hashlib
 import json
+import math
 import os
 import signal
 import sys
@@ -18,10 +20,12 @@ import arviz  # noqa: F401
 import pyro
 import pyro.distributions as dist
 import torch
+import torch.fx.experimental.proxy_tensor
 import zarr  # noqa: F401
 
 import fhl_ppl
 from fhl_ppl.pyro import FHL, MCMC
+from fhl_ppl.runs import kept
 
 
 def model(y):
@@ -46,18 +50,21 @@ def kernel_of(name):
     return FHL(model, **settings.get(name, {}))
 
 
-def one_run(kernel, store):
+def one_run(kernel, store, begun):
+    # Every block is written, so that many of the moments fall into writing.
+    kept.PATIENCE = 0
     seen = []
 
     def hook(kernel, samples, stage, i):
         seen.append(stage)
+        os.write(begun, b"!")
         # As of a model that takes some time.
         time.sleep(0.003)
 
     start = {"x": torch.linspace(-1.0, 1.0, 16).reshape(8, 2)} if kernel == "noisy" else None
     mcmc = MCMC(
         kernel_of(kernel),
-        *(150, 60),
+        *(75, 45),
         initial_params=start,
         num_chains=8,
         hook_fn=hook,
@@ -74,30 +81,33 @@ def one_run(kernel, store):
     return {"draws": mark.hexdigest(), "iterations": len(seen)}
 
 
-def in_a_process(kernel, store, kill_after=None):
+def in_a_process(kernel, result, store, kill_after=None):
     """Run in a process of its own; return what came out, and nothing of one that was killed."""
-    result = Path(f"{store}.json")
-    began = time.monotonic()
+    reads, begun = os.pipe()
     process = os.fork()
     if not process:
         try:
-            result.write_text(json.dumps(one_run(kernel, store)))
+            result.write_text(json.dumps(one_run(kernel, store, begun)))
         finally:
             os._exit(0)
+    os.close(begun)
     if kill_after is not None:
-        time.sleep(kill_after)
+        share, count = math.modf(kill_after)
+        for _ in range(int(count)):
+            os.read(reads, 1)
+        time.sleep(share / 10)
         os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
-    if kill_after is None:
-        return {**json.loads(result.read_text()), "seconds": time.monotonic() - began}
-    return None
+    os.close(reads)
+    return json.loads(result.read_text()) if kill_after is None else None
 
 
 def main(kernel, folder, *moments):
-    undisturbed = in_a_process(kernel, f"{folder}/undisturbed")
+    result, store = Path(folder, "result.json"), Path(folder, "store")
+    undisturbed = in_a_process(kernel, result, None)
     for moment in moments:
-        in_a_process(kernel, f"{folder}/killed", float(moment) * undisturbed["seconds"])
-    print(json.dumps([undisturbed, in_a_process(kernel, f"{folder}/killed")]))
+        in_a_process(kernel, result, store, float(moment))
+    print(json.dumps([undisturbed, in_a_process(kernel, result, store)]))
 
 
 if __name__ == "__main__":
