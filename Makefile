@@ -47,7 +47,7 @@ export OMP_NUM_THREADS ?= 1
 export FHL_BACKENDS := $(BACKENDS)
 
 PYTEST := $(BIN)/python -m pytest $(if $(SLOW),,-m "not slow")$(addprefix $(space),$(PYTEST_ARGS))
-TESTS := test-package test-core test-invariance test-diagnostics test-benchmarks \
+TESTS := test-package test-core test-invariance test-diagnostics test-running test-benchmarks \
 	$(addprefix test-,$(BACKENDS)) doctest-core $(addprefix doctest-,$(BACKENDS))
 
 .PHONY: help demo examples docs test lint ruff mypy layers format clean $(TESTS)

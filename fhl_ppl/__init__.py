@@ -1,7 +1,10 @@
 """Follow Hamiltonian Leader: gradient- and energy-guided MCMC kernels for NumPyro and Pyro."""
 
 from fhl_ppl._version import __version__
+from fhl_ppl.evidence import log_evidence
 from fhl_ppl.results import mode_changes, modes, moves, summary, to_arviz
+from fhl_ppl.running import open_store, run
+from fhl_ppl.runs.until import Until
 
 _OF_A_BACKEND = ("FHL", "MCMC")
 
@@ -17,4 +20,15 @@ def __getattr__(name: str) -> None:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["__version__", "mode_changes", "modes", "moves", "summary", "to_arviz"]
+__all__ = [
+    "Until",
+    "__version__",
+    "log_evidence",
+    "mode_changes",
+    "modes",
+    "moves",
+    "open_store",
+    "run",
+    "summary",
+    "to_arviz",
+]

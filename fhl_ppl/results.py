@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fhl_ppl._backend import backend_of
 from fhl_ppl._docs import filled
 from fhl_ppl._extras import require
 from fhl_ppl._version import __version__
@@ -142,9 +143,9 @@ def summary(
 
         ess_group = ESS(group means) * var(particle) / var(group means),
 
-    on rank-normalised draws; `fhl_ppl.diagnostics.group_units` derives it. `r_hat_group` is the
-    split R-hat of the group means. Both rest on fewer series than the usual columns and scatter
-    more.
+    on rank-normalised draws, and at most the ESS with particles as the unit;
+    `fhl_ppl.diagnostics.group_units` derives it. `r_hat_group` is the split R-hat of the group
+    means. Both rest on fewer series than the usual columns and scatter more.
 
     Parameters
     ----------
@@ -173,8 +174,9 @@ def summary(
         100 effective draws a chain, if draws diverged, if a chain accepted less than 10 % of its
         trajectories or 1 % of all its moves, if `max_num_steps` cut more than 10 % of the
         trajectories short, if the strongest pull on offer won, if warm-up saw a mode that no draw
-        is in, if hardly any chain crossed between the modes, if the draws are unadjusted, or if
-        the groups got lost on the way.
+        is in, if hardly any chain crossed between the modes, or too few to say which of its
+        weights, by the draws or by its density, a mode has, if the draws are unadjusted, or if the
+        groups got lost on the way.
 
     Raises
     ------
@@ -301,9 +303,9 @@ def modes(data: Any) -> DataFrame:
         A row for each, by its number in the statistic `mode`. The columns:
 
         weight, mcse
-            Share of the draws in it, and its Monte Carlo error.
-        crossings
-            How often a chain entered it from another.
+            Share of the draws in it, and its Monte Carlo error, with groups as the unit.
+        crossings, per_chain
+            How often chains entered it from another, all together and each on average.
         chains
             How many chains were in it.
         warmup_mass
@@ -399,18 +401,10 @@ def _groups_of(data: Any) -> dict[str, Any]:
 
 def _extract(mcmc: Any, **options: Any) -> "Run":
     """Hand over to the half of the package that `mcmc` comes from, and load no other."""
-    origins = {
-        cls.__module__.removeprefix("fhl_ppl.").partition(".")[0] for cls in type(mcmc).__mro__
-    }
-    if "numpyro" in origins and hasattr(mcmc, "get_extra_fields"):
+    if backend_of(mcmc) == "numpyro":
         from fhl_ppl.numpyro.extract import extract as from_numpyro
 
         return from_numpyro(mcmc, **options)
-    if "pyro" in origins and hasattr(mcmc, "diagnostics"):
-        from fhl_ppl.pyro.extract import extract as from_pyro
+    from fhl_ppl.pyro.extract import extract as from_pyro
 
-        return from_pyro(mcmc, **options)
-    raise TypeError(
-        "mcmc must be a numpyro.infer.MCMC, a pyro.infer.MCMC or a fhl_ppl.pyro.MCMC, "
-        f"got {type(mcmc).__name__}."
-    )
+    return from_pyro(mcmc, **options)

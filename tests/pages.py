@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 GUIDE = sorted([*(ROOT / "docs").glob("quickstart-*.md"), *(ROOT / "docs/how-to").glob("*.md")])
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-ITERATIONS = re.compile(r"\b(num_warmup|warmup_steps|num_samples)=[\d_]+")
+ITERATIONS = re.compile(r"\b(num_warmup|warmup_steps|num_samples|draws)=[\d_]+")
 NAMED = {"numpyro": r"\b(numpyro|jax|jnp)\b", "pyro": r"\b(pyro|torch)\b"}
 
 

@@ -32,5 +32,6 @@ section 8: which move when          `moves.choice`, `learners.move_shares`
 section 8: what jumps draw from     `learners.fitted_gaussian`
 section 9: what warm-up settled on  `report.report`, `statistics.STATISTICS`
 section 11: charts                  `learners.chart`, `charts`, `target.charted.Charted`
+section 12: evidence                `evidence.bridge`
 ==================================  ================================================
 """

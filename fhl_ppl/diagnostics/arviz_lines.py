@@ -1,6 +1,7 @@
 """What differs between ArviZ 0.x, with its InferenceData, and ArviZ 1.x, with xarray's DataTree."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 Array = Any
@@ -59,6 +60,14 @@ def from_arrays(
     return from_datasets(named, data.attrs)
 
 
+def from_zarr(path: Any) -> Any:
+    """Open a Zarr group with groups in it; what is in them is read when it is needed."""
+    import xarray
+
+    tree = xarray.open_datatree(path, engine="zarr")
+    return tree if _has_trees() else _container().from_datatree(tree)
+
+
 def interval_options(hdi_prob: float | None) -> dict[str, Any]:
     """Arguments of `arviz.summary` for a highest-density interval; None is ArviZ's own default."""
     if hdi_prob is None:
@@ -66,6 +75,30 @@ def interval_options(hdi_prob: float | None) -> dict[str, Any]:
     if _has_trees():
         return {"ci_prob": hdi_prob, "ci_kind": "hdi"}
     return {"hdi_prob": hdi_prob}
+
+
+def rank_r_hat(draws: Array) -> float:
+    """Rank-normalised split R-hat of [chain, draw]."""
+    import arviz
+    import xarray
+
+    found = arviz.rhat(xarray.Dataset({"x": (("chain", "draw"), draws)}))
+    return float(found["x"])
+
+
+def pareto_k(log_weights: Array) -> float:
+    """Pareto's k of importance weights, from their logarithms.
+
+    >>> import numpy as np
+    >>> pareto_k(np.random.default_rng(0).exponential(size=4000)) > 0.7
+    True
+    """
+    import arviz
+
+    if _has_trees():
+        base = import_module("arviz_stats.base")
+        return float(base.array_stats.psislw(log_weights)[1])
+    return float(arviz.psislw(log_weights)[1])
 
 
 def _has_trees() -> bool:

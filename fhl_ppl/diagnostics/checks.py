@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fhl_ppl.diagnostics.group_units import variance_inflation
-from fhl_ppl.diagnostics.known_modes import lost_modes, no_crossings
+from fhl_ppl.diagnostics.known_modes import disagreement, lost_modes, no_crossings
 from fhl_ppl.diagnostics.table import chains_first
 
 Dataset = Any
@@ -80,7 +80,7 @@ def findings(
         found += [
             _unadjusted(sample_stats),
             lost_modes(sample_stats),
-            no_crossings(sample_stats),
+            no_crossings(sample_stats) or disagreement(sample_stats),
             _divergences(sample_stats),
             _acceptance(sample_stats, still),
             _capped(sample_stats.attrs),

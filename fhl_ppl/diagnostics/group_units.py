@@ -15,8 +15,6 @@ a single z, whatever the size of the group.
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 Array = np.ndarray
 
@@ -38,6 +36,10 @@ def group_series(draws: Array, group: Array) -> tuple[Array, Array]:
     >>> y.shape, bool(np.allclose(y, 0.0))
     ((1, 2), True)
     """
+    # Not at the top: the package itself, which can look at draws, does not need SciPy.
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
     total = draws.shape[0] * draws.shape[1]
     ranks = rankdata(draws.reshape(total, -1), axis=0)
     z = ndtri((ranks - 3 / 8) / (total + 1 / 4)).reshape(draws.shape)
@@ -76,6 +78,10 @@ def ess_group(draws: Array, group: Array) -> Array:
     Independent particles have var(y) = var(z) and S = n ESS(y); particles that always agree have
     var(y) = n var(z) and S = ESS(y), that of one of them.
 
+    What particles differ by in the long run, such as the labelling that each is in, stays the same
+    in the sum over a group: no series shows it, and var(y) lacks it. So S is at most the ESS with
+    particles as the unit, which counts it.
+
     Parameters
     ----------
     draws
@@ -99,9 +105,11 @@ def ess_group(draws: Array, group: Array) -> Array:
     """
     z, y = group_series(draws, group)
     particles_per_group = len(group) / len(y)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         variance_ratio = z.var(axis=(0, 1)) / y.var(axis=(0, 1))
-    return _by_arviz("ess", y, method="mean") * particles_per_group * variance_ratio
+        of_groups = _by_arviz("ess", y, method="mean") * particles_per_group * variance_ratio
+    of_particles = _by_arviz("ess", z, method="mean")
+    return np.where(z.var(axis=(0, 1)) > 0, np.fmin(of_groups, of_particles), np.nan)
 
 
 def r_hat_group(draws: Array, group: Array) -> Array:

@@ -5,11 +5,21 @@ from typing import Any
 
 import numpy as np
 
+from fhl_ppl.diagnostics.annotate import group_of_chains
+from fhl_ppl.diagnostics.group_units import ess_group
+
 Dataset = Any
 DataFrame = Any
 
 WORTH_TELLING = 0.01
 """Mass, as a share, from which a mode without any draws is a reason to warn."""
+
+DISAGREE = 3.0
+"""Factor between the weights of a mode by its density and by the draws from which it is told. Where
+a mode is no Gaussian the former is off by as much."""
+
+SETTLED = 100.0
+"""Effective draws of being in a mode from which the draws know better than the density."""
 
 FEWEST_CROSSINGS = 10
 """Crossings of all chains together below which weights rest on where the chains began."""
@@ -17,7 +27,6 @@ FEWEST_CROSSINGS = 10
 
 def known_modes_table(sample_stats: Dataset | None) -> DataFrame:
     """Tabulate them; see `fhl_ppl.modes`."""
-    import arviz
     import pandas as pd
 
     if sample_stats is None or "mode" not in sample_stats:
@@ -25,25 +34,33 @@ def known_modes_table(sample_stats: Dataset | None) -> DataFrame:
             "data has no statistic 'mode', so there is no telling its modes; it needs a run with "
             "the kernel FHL that collected its default fields."
         )
+    rows = _weights(sample_stats)
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index.name = "mode"
+    return table
+
+
+def _weights(sample_stats: Dataset) -> dict[int, dict[str, Any]]:
+    """The rows of the table, by mode."""
     label = sample_stats["mode"].transpose("chain", "draw").values
+    group = group_of_chains(sample_stats)
+    group = np.arange(len(label)) if group is None else group
     masses = masses_of(sample_stats.attrs)
     known = sorted({*np.unique(label).tolist(), *np.flatnonzero(masses > 0).tolist()})
     changes = label[:, 1:] != label[:, :-1]
     rows = {}
     for mode in known:
         inside = label == mode
-        entered = changes & inside[:, 1:]
-        ess = float(arviz.ess(inside.astype(float), method="mean")) if _varies(inside) else np.nan
+        entered = (changes & inside[:, 1:]).sum(axis=1)
         rows[mode] = {
             "weight": inside.mean(),
-            "mcse": inside.std() / np.sqrt(ess),
+            "mcse": inside.std() / np.sqrt(_ess(inside, group)),
             "crossings": int(entered.sum()),
+            "per_chain": entered.mean(),
             "chains": int(inside.any(axis=1).sum()),
             "warmup_mass": masses[mode] if mode < len(masses) else np.nan,
         }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index.name = "mode"
-    return table
+    return rows
 
 
 def masses_of(settings: Mapping[str, Any]) -> np.ndarray:
@@ -86,5 +103,32 @@ def no_crossings(sample_stats: Dataset) -> str:
     )
 
 
-def _varies(inside: np.ndarray) -> bool:
-    return bool(inside.any() and not inside.all())
+def disagreement(sample_stats: Dataset) -> str:
+    """Warn of a mode that has another weight by its density than by draws that hardly know it."""
+    if "mode" not in sample_stats:
+        return ""
+    told = []
+    for row in _weights(sample_stats).values():
+        weight, mass = row["weight"], row["warmup_mass"]
+        # A mode without draws has a warning of its own.
+        if not (weight > 0 and mass > 0 and max(weight, mass) >= WORTH_TELLING):
+            continue
+        factor = max(weight / mass, mass / weight)
+        effective = weight * (1 - weight) / row["mcse"] ** 2 if weight < 1 else np.inf
+        if factor > DISAGREE and effective < SETTLED:
+            told.append((factor, weight, mass))
+    if not told:
+        return ""
+    _, weight, mass = max(told)
+    return (
+        f"A mode has {weight:.2g} of the draws, and by its density as warm-up saw it a weight of "
+        f"{mass:.2g}; the chains cross too seldom to settle it. See fhl_ppl.modes; run longer or "
+        "with more chains."
+    )
+
+
+def _ess(inside: np.ndarray, group: np.ndarray) -> float:
+    """Effective draws of being in a mode or not, [chain, draw]; nan if that is always the same."""
+    if inside.all() or not inside.any():
+        return np.nan
+    return float(ess_group(inside.astype(float), group))

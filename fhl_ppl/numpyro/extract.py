@@ -67,7 +67,7 @@ def extract(
     )
     if not isinstance(mcmc.sampler, FHL):
         return Run(data, None, {})
-    return Run(data, _group(mcmc, everyone), _settings(mcmc, mcmc.sampler))
+    return Run(data, _group(mcmc, everyone), settings_of_run(mcmc, mcmc.sampler))
 
 
 def predict(mcmc: MCMC) -> dict[str, Array]:
@@ -191,7 +191,8 @@ def _learnt(mcmc: MCMC) -> list[Learnt]:
     ]
 
 
-def _settings(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
+def settings_of_run(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
+    """Name the sampler, list its settings, and what warm-up made of them."""
     dim = mcmc.last_state.particles.position.shape[-1]
     options = kernel.options
     plan = options.plan(mcmc.num_warmup, dim)

@@ -202,6 +202,11 @@ class FHL(MCMCKernel):
         return self._options
 
     @property
+    def problem(self) -> Problem:
+        """What it samples."""
+        return self._problem
+
+    @property
     def sample_field(self) -> str:
         """Field of the state that holds the draws."""
         return "z"
@@ -302,6 +307,10 @@ class FHL(MCMCKernel):
         """Run one iteration."""
         assert self._sample_fn is not None, "`init` must be called before `sample`."
         return self._sample_fn(state, model_args, {} if model_kwargs is None else model_kwargs)
+
+    def energies(self, z: Any, model_args: Args, model_kwargs: Kwargs) -> Array:
+        """Potential energies [place] at unconstrained sites, a pytree with leaves [place, ...]."""
+        return self._problem.energies(z, model_args, model_kwargs)
 
     def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs | None) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""

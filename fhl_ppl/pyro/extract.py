@@ -68,7 +68,7 @@ def extract(
     options = getattr(mcmc.kernel, "options", None)
     if not isinstance(options, Options):
         return Run(data, None, {})
-    settings = _settings(mcmc, options, diagnostics)
+    settings = settings_of_run(mcmc, options, diagnostics)
     return Run(data, _group(diagnostics, shape[0]), settings)
 
 
@@ -105,7 +105,8 @@ def _group(diagnostics: Mapping[str, Any], num_chains: int) -> np.ndarray:
     return np.asarray(diagnostics["group"])[:, 0]
 
 
-def _settings(mcmc: Any, options: Options, diagnostics: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of_run(mcmc: Any, options: Options, diagnostics: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the sampler, list its settings, and what warm-up made of them."""
     tuned = diagnostics["tuned"]
     return describe(
         "fhl_ppl.pyro.FHL",

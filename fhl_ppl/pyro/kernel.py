@@ -236,6 +236,11 @@ class FHL(NutsNames):
         return self._options
 
     @property
+    def draws_minibatches(self) -> bool:
+        """Whether its force is that of some rows of the data."""
+        return self._subsampling_model is not None
+
+    @property
     def initial_params(self) -> Mapping[str, Tensor] | None:
         """The first particle's unconstrained sites, or those that were set for the next run."""
         if self._problem is None:

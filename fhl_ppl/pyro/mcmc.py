@@ -154,13 +154,8 @@ class MCMC(AbstractMCMC):
         *args, **kwargs
             The model's arguments.
         """
-        # Of an earlier run nothing is to be found beside what belongs to this one.
-        self._chains, self._samples = None, {}
-        self._args, self._kwargs = args, kwargs
-        detached = tuple(arg.detach() if torch.is_tensor(arg) else arg for arg in args)
-        validation = pyro.validation_enabled(not self._disable_validation)
-        with optional(validation, self._disable_validation is not None):
-            self._chains = chains = self._start(detached, kwargs)
+        with self._validation():
+            chains = self._begin(args, kwargs)
             bar = Progress(chains, self.num_samples, self._disable_progbar)
             start = chains.position
             draws = start.new_empty((len(start), self.num_samples, *start.shape[1:]))
@@ -168,17 +163,31 @@ class MCMC(AbstractMCMC):
             try:
                 for i in range(chains.engine.iteration, self.warmup_steps):
                     chains.advance()
-                    self._after(bar, "Warmup", i)
+                    bar.advance("Warmup")
+                    self._call_hook("Warmup", i)
                 for i in range(self.num_samples):
                     chains.advance()
                     draws[:, i] = chains.position
                     count = i + 1
-                    self._after(bar, "Sample", i)
+                    bar.advance("Sample")
+                    self._call_hook("Sample", i)
             finally:
                 # What was drawn before an interruption can be had too.
                 bar.close()
                 if count or not self.num_samples:
-                    self._collect(chains, draws[:, :count])
+                    self._samples = self._constrained(chains, draws[:, :count])
+
+    def _validation(self) -> Any:
+        validation = pyro.validation_enabled(not self._disable_validation)
+        return optional(validation, self._disable_validation is not None)
+
+    def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Chains:
+        """Have particles that are ready to move, and forget an earlier run."""
+        self._chains, self._samples = None, {}
+        self._args, self._kwargs = args, kwargs
+        detached = tuple(arg.detach() if torch.is_tensor(arg) else arg for arg in args)
+        self._chains = self._start(detached, kwargs)
+        return self._chains
 
     def _start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Chains:
         # A single particle would have nobody to follow.
@@ -200,9 +209,8 @@ class MCMC(AbstractMCMC):
             self._resumed = None
         return chains
 
-    def _after(self, bar: Progress, stage: str, i: int) -> None:
+    def _call_hook(self, stage: str, i: int) -> None:
         assert self._chains is not None
-        bar.advance(stage)
         if self._hook is not None:
             # A copy, as with all that users get: what they write into it moves no particle.
             position = self._chains.position.clone()
@@ -210,12 +218,13 @@ class MCMC(AbstractMCMC):
             sites = self._chains.problem.layout.unflatten(one)
             self._hook(self.kernel, sites, stage, i)
 
-    def _collect(self, chains: Chains, draws: Tensor) -> None:
+    def _constrained(self, chains: Chains, draws: Tensor) -> dict[str, Tensor]:
+        """The sites to keep in the model's own space, of positions [chain, draw, D]."""
         if self._given_transforms is None:
             self.transforms = chains.problem.transforms
         sites = chains.problem.layout.unflatten(draws)
         names = sorted(sites) if self._save_params is None else self._save_params
-        self._samples = constrained({name: sites[name] for name in names}, self.transforms)
+        return constrained({name: sites[name] for name in names}, self.transforms)
 
     def get_samples(
         self, num_samples: int | None = None, group_by_chain: bool = False
@@ -329,8 +338,9 @@ class MCMC(AbstractMCMC):
         chains = self._ran(wanted)
         if not self._samples:
             raise RuntimeError(
-                f"{wanted} needs draws, and the run was interrupted before the first; state_dict() "
-                "has its particles, and load_state_dict lets a run go on from there"
+                f"{wanted} needs draws, and the run was interrupted before the first (state_dict() "
+                "has its particles, and load_state_dict lets a run go on from there), or its draws "
+                "are in a store alone (fhl_ppl.open_store)"
             )
         return chains
 

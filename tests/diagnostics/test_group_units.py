@@ -70,7 +70,7 @@ def test_independent_particles_have_the_usual_ess(rng):
 
 
 def test_is_the_formula_of_the_docstring_for_equal_groups(rng):
-    draws = rng.normal(size=(8, 100))
+    draws = correlated(rng, GROUP, num_draws=100, slow=0.0, shared=0.5)
     z, _ = group_units.group_series(draws, GROUP)
     means = z.reshape(2, 4, 100).mean(axis=1)
     expected = arviz.ess(means, method="mean") * z.var() / means.var()
@@ -128,12 +128,19 @@ def test_r_hat_of_a_single_group_compares_its_halves(rng):
     assert group_units.r_hat_group(draws, group) > 1.1
 
 
+def test_a_single_group_of_particles_in_labellings_of_their_own_has_no_ess(rng):
+    draws = 10.0 * np.arange(4)[:, None] + rng.normal(size=(4, 1000))
+    assert arviz.rhat(draws) > 1.5
+    assert group_units.ess_group(draws, np.zeros(4, int)) < 10
+
+
 def test_particles_frozen_in_two_modes(rng):
     """Interleaved they look converged; as chains, or as groups that hold unlike shares, not."""
     modes = np.array([0, 0, 1, 1, 0, 0, 1, 1])
     draws = 10.0 * modes[:, None] + rng.normal(size=(8, 1000))
     np.testing.assert_allclose(arviz.rhat(interleaved(draws, 4)), 1.0, atol=0.002)
     assert arviz.rhat(draws) > 1.5
+    assert group_units.ess_group(draws, GROUP) < 30
 
     unlike = draws.copy()
     unlike[5] += 10.0

@@ -18,6 +18,16 @@ def names():
     return pages.quickstart("numpyro")
 
 
-@pytest.mark.parametrize("page", pages.with_code("numpyro"), ids=lambda page: page.stem)
+SLOW = {"inside-gibbs"}
+"""Pages whose models take long to compile, by code that other tests cover."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW))
+        for page in pages.with_code("numpyro")
+    ],
+)
 def test_code_of_a_page_runs(page, names):
     pages.run(page, "numpyro", names)

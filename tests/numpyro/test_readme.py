@@ -1,19 +1,20 @@
-"""The example in the README runs as it stands."""
+"""The example in the README runs as it stands, but for the numbers of iterations."""
 
 import re
-from pathlib import Path
 
 from tests.conftest import importorskip
 
 importorskip("numpyro")
 importorskip("arviz")
 
-README = Path(__file__).parents[2] / "README.md"
+from tests import pages
+
+README = pages.ROOT / "README.md"
 
 
 def test_readme_example_runs(capsys):
-    (code,) = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
-    exec(compile(code, README, "exec"), {"__name__": "readme"})
+    names = pages.run(README, "numpyro", {"__name__": "readme"})
+    assert names["mcmc"].num_samples == 20
     printed = capsys.readouterr().out
     assert "ess_bulk" in printed
     assert re.search(r"^tau +\d", printed, re.MULTILINE)

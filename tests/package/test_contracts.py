@@ -45,6 +45,8 @@ def test_contracts_hold(tree):
         ("diagnostics/intruder.py", "jax"),
         ("diagnostics/intruder.py", "torch"),
         ("diagnostics/intruder.py", "fhl_ppl.pyro"),
+        ("runs/intruder.py", "jax"),
+        ("runs/intruder.py", "fhl_ppl.numpyro"),
         ("numpyro/intruder.py", "torch"),
         ("numpyro/intruder.py", "fhl_ppl.pyro"),
         ("pyro/intruder.py", "jax"),

@@ -24,6 +24,9 @@ def import_without(missing: str, statement: str) -> subprocess.CompletedProcess[
         ("pyro", "pyro", "import fhl_ppl.pyro"),
         ("arviz", "arviz", "import fhl_ppl; fhl_ppl.to_arviz(None)"),
         ("arviz", "arviz", "import fhl_ppl; fhl_ppl.summary(None)"),
+        ("zarr", "store", "import fhl_ppl; fhl_ppl.open_store('path')"),
+        ("zarr", "store", "import fhl_ppl; fhl_ppl.run(None, store='path')"),
+        ("arviz", "arviz", "import fhl_ppl; fhl_ppl.run(None, until=fhl_ppl.Until(ess=400))"),
     ],
 )
 def test_names_the_extra(missing, extra, statement):
@@ -40,7 +43,8 @@ def test_names_the_extra(missing, extra, statement):
 
 
 def test_base_package_needs_no_extra():
-    statement = "sys.modules.update(dict.fromkeys(['jax', 'torch', 'pyro', 'arviz'])); "
+    absent = ["jax", "torch", "pyro", "arviz", "scipy", "zarr"]
+    statement = f"sys.modules.update(dict.fromkeys({absent})); "
     run = import_without("numpyro", statement + "import fhl_ppl, fhl_ppl.core")
     assert run.returncode == 0, run.stderr
 

@@ -47,6 +47,16 @@ def potential_and_gradient(
     return Plain(_each(one, evaluation))
 
 
+def energies(
+    potential_fn: Callable[[Any], Array], unravel: Callable[[Array], Any], evaluation: str
+) -> Callable[[Array], Array]:
+    """Energy alone of all particles at once, [particle]; arguments as above."""
+    each: Callable[[Array], Array] = _each(
+        lambda position: jnp.reshape(potential_fn(unravel(position)), ()), evaluation
+    )
+    return each
+
+
 def noisy_force(
     potential_fn: Callable[[Any], Array],
     gradient_fn: Callable[[Any, Array], Any],

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from fhl_ppl.pyro.model.problem import Problem
+from fhl_ppl.pyro.run.arrays import on_host
 from fhl_ppl.pyro.run.engine import Engine, Iteration
 from fhl_ppl.pyro.run.record import Record, Rows
 
@@ -20,6 +21,11 @@ class Chains:
 
     The first `num_reported` are chains; the others are private companions, whose draws are kept too
     with `keep_companions`. There is `room` for so many draws at the start.
+
+    Attributes
+    ----------
+    record
+        The statistics of the chains' draws.
     """
 
     def __init__(
@@ -33,7 +39,7 @@ class Chains:
         self.problem = problem
         self.engine = engine
         self.num_reported = num_reported
-        self._record = Record(engine.groups.group, num_reported, room)
+        self.record = Record(engine.groups.group, num_reported, room)
         self._companions = Rows(room) if keep_companions else None
         self._last: Iteration | None = None
         self._accept_sum = 0.0 * engine.state.potential_energy
@@ -49,8 +55,13 @@ class Chains:
         """Unconstrained positions of the chains, [chain, D]."""
         return self.engine.arrays.tensor(self.engine.users_state.position)[: self.num_reported]
 
-    def advance(self) -> None:
-        """Run one iteration; record it if the warm-up is over."""
+    @property
+    def group(self) -> Any:
+        """Group of each chain, [chain]."""
+        return on_host(self.engine.groups.group)[: self.num_reported]
+
+    def advance(self) -> int:
+        """Run one iteration, record it after warm-up, and return its gradients of a particle."""
         engine = self.engine
         is_sample = not self.is_warming_up
         if engine.iteration == engine.sampler.num_warmup:
@@ -60,9 +71,10 @@ class Chains:
         self._accept_sum = self._accept_sum + self._last.info.accept_prob
         self._accept_count += 1
         if is_sample:
-            self._record.add(self._last)
+            self.record.add(self._last)
             if self._companions is not None:
                 self._companions.add(self._last.state.position[self.num_reported :])
+        return int(self._last.info.num_steps)
 
     def logging(self) -> "OrderedDict[str, str]":
         """Return what a progress bar shows: eta, mean acceptance of the phase, mean lambda."""
@@ -79,16 +91,20 @@ class Chains:
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Return the statistics of every draw, each [chain, draw]; see `Record.statistics`."""
-        return self._record.statistics()
+        return self.record.statistics()
 
     def acceptance_rate(self) -> np.ndarray:
         """Return the share of accepted proposals of each chain."""
-        return self._record.acceptance_rate()
+        return self.record.acceptance_rate()
 
     def evaluation(self) -> dict[str, str]:
         """Return the rung that particles are evaluated on, and why it is none higher."""
         potential = self.engine.potential
         return {"rung": potential.rung or "", "reason": potential.reason}
+
+    def forget_companions(self) -> None:
+        """Keep no draws of companions any more."""
+        self._companions = None
 
     def companions(self) -> dict[str, np.ndarray] | None:
         """Return the companions' draws in the model's own space, [draw, companion, ...]."""
@@ -105,7 +121,7 @@ class Chains:
         """Return all that the rest of the run depends on."""
         return {
             "version": STATE_VERSION,
-            "settings": self._settings(),
+            "settings": self.settings(),
             **self.engine.state_dict(),
         }
 
@@ -124,7 +140,7 @@ class Chains:
             raise ValueError(
                 f"the state lacks {sorted(missing)}; load what MCMC.state_dict() returned, whole"
             )
-        settings = self._settings()
+        settings = self.settings()
         for name, value in settings.items():
             got = state_dict["settings"].get(name)
             if got != value:
@@ -134,7 +150,8 @@ class Chains:
                 )
         self.engine.load_state_dict(state_dict)
 
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """Return what a run has to have in common with one whose state it goes on from."""
         layout = self.problem.layout
         return {
             "num_particles": len(self.problem.position),

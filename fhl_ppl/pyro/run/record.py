@@ -66,6 +66,8 @@ class Record:
         self._num_reported = num_reported
         self._rows = {each.name: Rows(room) for each in STATISTICS}
         self._accepted: Array = 0
+        self._drawn = 0
+        self._earlier: dict[str, np.ndarray] = {}
         self._count = 0
 
     def add(self, iteration: Iteration) -> None:
@@ -80,10 +82,37 @@ class Record:
                 value = np.asarray(on_host(value), dtype=each.dtype or float)
             self._rows[each.name].add(value)
         self._accepted = self._accepted + iteration.info.accepted[: self._num_reported]
+        self._drawn += 1
         self._count += 1
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Return the statistics of the reported particles by name, each [particle, draw]."""
+        parts = [part for part in (self._earlier, self._present()) if part]
+        if len(parts) < 2:
+            return parts[0] if parts else {}
+        return {name: np.concatenate([x[name] for x in parts], axis=1) for name in parts[0]}
+
+    def take(self) -> dict[str, np.ndarray]:
+        """Return the statistics since this was last called, and keep them no longer."""
+        taken = self._present()
+        self._rows = {name: Rows(self._count) for name in self._rows}
+        self._count = 0
+        return taken
+
+    def put_back(self, statistics: dict[str, np.ndarray]) -> None:
+        """Have `statistics` return these, which were taken, before those since then."""
+        self._earlier = statistics
+
+    @property
+    def tally(self) -> tuple[np.ndarray, int]:
+        """How many proposals each particle accepted, of how many."""
+        return np.broadcast_to(on_host(self._accepted), (self._num_reported,)), self._drawn
+
+    @tally.setter
+    def tally(self, value: tuple[Array, int]) -> None:
+        self._accepted, self._drawn = value
+
+    def _present(self) -> dict[str, np.ndarray]:
         if not self._count:
             return {}
         # Of an iteration that was interrupted there may be a part.
@@ -96,6 +125,6 @@ class Record:
 
     def acceptance_rate(self) -> np.ndarray:
         """Return the share of accepted proposals, for each reported particle."""
-        if not self._count:
+        if not self._drawn:
             return np.full(self._num_reported, np.nan)
-        return on_host(self._accepted) / self._count
+        return on_host(self._accepted) / self._drawn

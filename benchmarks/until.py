@@ -1,0 +1,90 @@
+"""What stopping when it is good saves: gradients until an ESS, beside a fixed number of draws.
+
+    python -m benchmarks.until [--posteriors eight arK ...] [--ess 400] [--chains 8] [--seed 0]
+
+For each posterior one run of `fhl_ppl.run`: a warm-up of 1000 and at least 1000 draws, and more if
+the target takes more, at most 10000. The draws of a run that is stopped are those of one that is
+not, so what `until=Until(ess=400)` would have taken is read off at the look that first finds the
+target. Gradients are of all particles, warm-up included. For the draws at either place: the lowest
+bulk ESS of any x and x^2, and the largest |z| of a mean of x and x^2 against the reference.
+"""
+
+import argparse
+
+import jax
+from numpyro.infer import MCMC
+
+import fhl_ppl
+from benchmarks.measures import judge
+from benchmarks.posteriors import gather, load, select
+from benchmarks.posteriors.models import MODELS
+from fhl_ppl import Until
+from fhl_ppl.numpyro import FHL
+
+FIXED = 1000
+MOST = 10_000
+
+HEADINGS = (
+    *("posterior", "draws", "gradients", "ESS", "max abs z"),
+    *("fixed: gradients", "ESS", "max abs z", "until / fixed"),
+)
+
+
+def course(name, ess, chains, seed):
+    """The first status that is good, and the first with the fixed draws, and all draws."""
+    data, reference = load(name)
+    mcmc = MCMC(
+        FHL(MODELS[name](data)),
+        num_warmup=FIXED,
+        num_samples=FIXED,
+        num_chains=chains,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    seen = {}
+
+    def callback(status):
+        if status.quality is not None and status.quality.ess >= ess:
+            seen.setdefault("good", status)
+        if status.draws >= FIXED:
+            seen.setdefault("fixed", status)
+        return len(seen) == 2
+
+    # Of latent sites that the reference has: predictions are deterministic sites of some models.
+    sites = sorted({scalar.partition("[")[0] for scalar in reference.names})
+    until = Until(ess=1e12, draws=MOST, sites=sites)
+    fhl_ppl.run(mcmc, jax.random.key(seed), until=until, callback=callback)
+    draws = gather(mcmc.get_samples(group_by_chain=True), reference.names)
+    return seen, draws, reference
+
+
+def row(name, ess, chains, seed):
+    seen, draws, reference = course(name, ess, chains, seed)
+    fixed = judge(draws[:, :FIXED], reference)
+    of_fixed = f"{seen['fixed'].gradients:,.0f} | {fixed['ess']:.0f} | {fixed['z']:.1f}"
+    if "good" not in seen:
+        return f"| {name} | above {MOST:,} | | | | {of_fixed} | |"
+    good = seen["good"]
+    found = judge(draws[:, : good.draws], reference)
+    ratio = good.gradients / seen["fixed"].gradients
+    return (
+        f"| {name} | {good.draws} | {good.gradients:,.0f} | {found['ess']:.0f} | {found['z']:.1f} "
+        f"| {of_fixed} | {ratio:.2f} |"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--posteriors", nargs="*", default=(), help="parts of their names")
+    parser.add_argument("--ess", type=float, default=400)
+    parser.add_argument("--chains", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    print("| " + " | ".join(HEADINGS) + " |")
+    print("|---" * len(HEADINGS) + "|")
+    for name in select(options.posteriors):
+        print(row(name, options.ess, options.chains, options.seed), flush=True)
+
+
+if __name__ == "__main__":
+    main()

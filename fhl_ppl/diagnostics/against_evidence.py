@@ -1,0 +1,146 @@
+"""What speaks against an evidence, in sentences with remedies."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+OVERLAP = 0.05
+"""What posterior and G have in common, below which the error is not to be trusted."""
+
+K_HAT = 0.7
+"""Pareto's k of the importance weights above which their tail is unknown (Vehtari et al. 2024)."""
+
+MUCH_OVERLAP = 0.5
+"""Overlap from which the bridge does not go by that tail. Of 15 targets in 1 to 50 dimensions,
+Cauchy and banana among them, 24 runs each, the overlap was .84 or more, k up to 1.8 and above .7 in
+an eighth of the runs, and the mean error .001 to .011."""
+
+R_HAT = 1.1
+"""Twice as far from 1 as for groups in `checks`: it is the largest of four, each of half of the
+draws, and 1.04 where 250 draws of one chain are fine."""
+
+UNEXPLAINED = 16.0
+"""By how much the log density may exceed what G explains, as in `core.learners.archive`; and what
+speaks against a larger bound is a spike of sd .1 amid a slab of sd 1, which lacks 26."""
+
+MISSING = 0.01
+"""Mass of these, relative to that of the draws, from which they are told."""
+
+APART = 4.0
+"""Standard errors by which the halves, or two weights of a mode, may differ."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What `fhl_ppl.log_evidence` knows.
+
+    Attributes
+    ----------
+    value
+        log of the integral of exp(-U).
+    error
+        Its standard error.
+    warnings
+        What speaks against it, sentences with remedies; empty if nothing does.
+    overlap
+        What the posterior and the Gaussians fitted to it have in common, between 0 and 1.
+    k_hat
+        Pareto's k of the weights exp(-U) / G of draws from G.
+    r_hat
+        The largest R-hat, over chains and over groups, of log(exp(-U) / G) within modes.
+    ess
+        Effective draws, with groups as the unit.
+    """
+
+    value: float
+    error: float
+    warnings: tuple[str, ...]
+    overlap: float
+    k_hat: float
+    r_hat: float
+    ess: float
+
+
+class Half(NamedTuple):
+    """What one half of the draws says, with G from the other.
+
+    Attributes
+    ----------
+    value, overlap, k_hat, r_hat, ess
+        As of `Evidence`.
+    errors
+        What the draws, and those from G, contribute to the error.
+    unexplained
+        The most by which the log density exceeds what G explains, near its centres.
+    missing
+        Mass, relative to Z, of such places away from the draws.
+    weights
+        Where these are farthest apart.
+    """
+
+    value: float
+    errors: tuple[float, float]
+    overlap: float
+    k_hat: float
+    r_hat: float
+    ess: float
+    unexplained: float
+    missing: float
+    weights: "Weights"
+
+
+class Weights(NamedTuple):
+    """The part whose weight by G is farthest from its share of the draws, in standard errors."""
+
+    apart: float
+    by_g: float
+    by_draws: float
+
+
+def against(found: Evidence, first: Half, second: Half) -> tuple[str, ...]:
+    """Sentences on what speaks against it."""
+    longer = "Run longer (num_warmup, num_samples) or with more chains"
+    told = []
+    missing = max(first.missing, second.missing)
+    if missing > MISSING:
+        told.append(
+            f"Away from the draws there are places with about {missing:.2g} times the mass that "
+            "the draws are of: modes that no chain is in. Run with more chains, from starts that "
+            "are farther apart (init_strategy, init_params)."
+        )
+    unexplained = max(first.unexplained, second.unexplained)
+    if unexplained > UNEXPLAINED:
+        told.append(
+            f"There is a place whose density is exp({unexplained:.0f}) times what the draws make "
+            "it: a narrow mode that no chain is in, whose mass the evidence may lack. Start chains "
+            "near it (init_params), at the lowest energies."
+        )
+    if found.overlap < OVERLAP:
+        told.append(
+            f"The posterior and the Gaussians fitted to it overlap by {found.overlap:.2g} only: "
+            f"value and error are not to be trusted. {longer}, or reparametrise the model."
+        )
+    if found.k_hat > K_HAT and found.overlap < MUCH_OVERLAP:
+        told.append(
+            f"Pareto's k of the importance weights is {found.k_hat:.2f}: the posterior has tails "
+            f"that the Gaussians fitted to it lack, and the error may be too small. {longer}, or "
+            "reparametrise the model."
+        )
+    if found.r_hat > R_HAT:
+        told.append(
+            f"R-hat of the density is {found.r_hat:.2f}: the chains do not agree yet. {longer}."
+        )
+    apart = abs(first.value - second.value)
+    if apart > APART * np.linalg.norm([first.errors, second.errors]):
+        told.append(
+            f"The halves of the run differ by {apart:.2g}, far more than their errors. {longer}."
+        )
+    worst = max(first.weights, second.weights)
+    if worst.apart > APART:
+        told.append(
+            f"A mode has {worst.by_draws:.2g} of the draws and by its density a weight of "
+            f"{worst.by_g:.2g}: the evidence goes by the latter, but the chains cross too seldom "
+            f"for the draws to be of the posterior. {longer}."
+        )
+    return tuple(told)

@@ -1,0 +1,166 @@
+"""`run`: draw in blocks until it is enough."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fhl_ppl._backend import backend_of
+from fhl_ppl._extras import require
+from fhl_ppl.runs.blocks import Status, block_length, run_in_blocks
+from fhl_ppl.runs.former import Former
+from fhl_ppl.runs.kept import Kept
+from fhl_ppl.runs.progress import Line
+from fhl_ppl.runs.sampling import Sampling
+from fhl_ppl.runs.store import Store
+from fhl_ppl.runs.until import Until
+
+
+def run(
+    mcmc: Any,
+    *args: Any,
+    until: Until | None = None,
+    callback: Callable[[Status], Any] | None = None,
+    block: int | None = None,
+    store: str | os.PathLike[str] | None = None,
+    warm_start: str | os.PathLike[str] | None = None,
+    keep_draws: bool = True,
+    progress: bool | None = None,
+    **kwargs: Any,
+) -> Status:
+    """Run `mcmc` in blocks, until the draws are good or have cost enough.
+
+    Afterwards `mcmc` holds all draws as after its own `run`, and everything that reads a finished
+    run works on it. Warm-up has the length that `mcmc` was made with; how much is drawn after it is
+    up to `until`. NumPyro compiles one loop for all blocks if their length divides warm-up and
+    draws, which is chosen so where it can be.
+
+    Parameters
+    ----------
+    mcmc
+        NumPyro's `MCMC` of a `fhl_ppl.numpyro.FHL`, or a `fhl_ppl.pyro.MCMC`.
+    *args, **kwargs
+        Of `mcmc.run`: NumPyro's key, the model's arguments.
+    until : Until, optional
+        When to stop. Default: after the draws that `mcmc` was made for.
+    callback : callable, optional
+        Called as ``callback(status)`` after every block, with `mcmc` holding all draws so far. What
+        is true of what it returns stops the run.
+    block : int, optional
+        Iterations of a block. Default: 100 or so, more where very many draws are asked for.
+    store : path, optional
+        A directory to write draws, statistics and the state to, after every block. It is a Zarr
+        group that `fhl_ppl.open_store`, or xarray's `open_datatree`, opens at any moment. If it is
+        there already, the run goes on from where it ended, however that was, as if it had never
+        been interrupted; if it was good enough, nothing more is drawn. Needs the extra "store".
+    warm_start : path, optional
+        The store of a former run of the same sites, maybe of other data or settings: chains start
+        where its chains were, taken in turn if they are of another number, and warm-up with its
+        metric. A run that goes on from a store of its own takes nothing from it.
+    keep_draws : bool, default True
+        Whether the draws are kept in memory, too. Without, which a store is needed for, `mcmc`
+        holds none, and memory does not grow.
+    progress : bool, optional
+        Whether to write a line on how the run stands, what is missing and for which scalar.
+        Default: where there is a terminal.
+
+    Returns
+    -------
+    Status
+        Draws, gradients, seconds, the worst scalars, and in `stopped` what ended the run.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be; if the store is of another model, of other data,
+        settings or number of chains, or of another version, naming what differs.
+    OSError
+        If the store cannot be written, as on a full disk: what was written before is whole.
+    KeyboardInterrupt
+        If it comes in warm-up. After it, the first Ctrl-C ends the run when the block is done (in
+        Pyro: the iteration), and keeps all draws; a second one at once, and keeps the blocks
+        before.
+
+    Notes
+    -----
+    Draws are, bit for bit, those of `mcmc.run` with the same seed in Pyro. NumPyro runs warm-up and
+    draws in one compiled loop, here in several that are compiled from the same code. The bits were
+    the same in all that was tried but with a `chain_method` that is a callable, such as `jax.vmap`;
+    a compiler is free to round any loop in another way. The same goes for a run that goes on from
+    a store with blocks of another length.
+
+    NumPyro's `mcmc.num_samples` is then the number that was drawn, which ArviZ reads. Of draws that
+    are thinned, `until` counts those that are kept. Private companions are kept in memory alone,
+    and not where there is a store. No two processes may write to a store at a time.
+
+    Examples
+    --------
+    With ``mcmc = MCMC(FHL(model), ...)`` of either library::
+
+        status = fhl_ppl.run(mcmc, key, data, until=fhl_ppl.Until(ess=400, r_hat=1.01))
+        status.draws, status.stopped          # such as (350, 'target')
+        fhl_ppl.summary(mcmc)
+    """
+    if not (callback is None or callable(callback)):
+        raise TypeError(f"callback must be a function of the status, or None, got {callback!r}")
+    if block is not None and (isinstance(block, bool) or not isinstance(block, int) or block < 1):
+        raise ValueError(f"block must be a whole number of iterations from 1, got {block!r}")
+    if not (until is None or isinstance(until, Until)):
+        raise TypeError(f"until must be a fhl_ppl.Until or None, got {until!r}")
+    if until is not None and until.looks_at_draws:
+        require("arviz", "arviz")
+    if store is None and not keep_draws:
+        raise ValueError("keep_draws=False needs a store, or there would be no draws; give store=")
+    if store is not None or warm_start is not None:
+        require("store", "zarr", "xarray")
+        require("arviz", "arviz")
+    opened = None if store is None else Store(store)
+    former = None if warm_start is None else Former.of(Store(warm_start))
+    sampling = _sampling(mcmc, args, kwargs, former)
+    if opened is not None:
+        sampling.without_companions()
+    until = Until(draws=sampling.num_draws) if until is None else until
+    length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
+    kept = Kept(sampling, opened, length, keep_draws)
+    return run_in_blocks(sampling, until, callback, length, kept, Line(progress))
+
+
+def open_store(path: str | os.PathLike[str]) -> Any:
+    """Open what `run` has written, also while it goes on writing: ArviZ's data, read when needed.
+
+    The draws that were safe when it was opened are there; for those since then, open it again.
+
+    Parameters
+    ----------
+    path
+        The `store` of `run`.
+
+    Returns
+    -------
+    InferenceData (ArviZ 0.x) or DataTree (ArviZ 1.x)
+        With the groups `posterior` and `sample_stats`, for `fhl_ppl.summary` and all of ArviZ.
+
+    Raises
+    ------
+    ValueError
+        If it is no store, or one of no draws yet.
+    """
+    require("store", "zarr", "xarray")
+    require("arviz", "arviz")
+    from fhl_ppl.diagnostics.arviz_lines import from_zarr
+
+    if not Store(path).draws:
+        raise ValueError(f"the store {str(path)!r} has no draws yet")
+    return from_zarr(path)
+
+
+def _sampling(
+    mcmc: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], former: Former | None
+) -> Sampling:
+    """Hand over to the half of the package that `mcmc` comes from, and load no other."""
+    if backend_of(mcmc) == "numpyro":
+        from fhl_ppl.numpyro.blocks import NumpyroSampling
+
+        return NumpyroSampling(mcmc, args, kwargs, former)
+    from fhl_ppl.pyro.blocks import PyroSampling
+
+    return PyroSampling(mcmc, args, kwargs, former)

@@ -1,0 +1,1 @@
+"""Runs in blocks: stopped when they are good, watched, kept on disk. Knows no backend."""

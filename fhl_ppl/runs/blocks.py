@@ -1,0 +1,141 @@
+"""Draw in blocks until it is enough, looking at the draws now and then. Knows no backend."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from math import gcd
+from typing import Any, NamedTuple
+
+from fhl_ppl.runs.interrupts import Interrupts
+from fhl_ppl.runs.kept import Kept
+from fhl_ppl.runs.progress import Line
+from fhl_ppl.runs.quality import Quality, quality, stride
+from fhl_ppl.runs.sampling import Sampling
+from fhl_ppl.runs.until import Looks, Until
+
+LONGEST_BLOCK = 100
+"""Iterations of a block; where more draws are asked for than 50 times so many, a fiftieth of them.
+Between two blocks a run is at a standstill for some milliseconds."""
+
+BLOCKS = 50
+
+
+class Status(NamedTuple):
+    """How a run stands after a block.
+
+    Attributes
+    ----------
+    draws
+        Of each chain.
+    gradients
+        Of all particles together, warm-up included.
+    seconds
+        Of this call.
+    quality
+        The worst scalars at the last look; None before it, or if nothing is asked of them.
+    missing
+        What was missing then, in words.
+    stopped
+        "" while it goes on, then why it ended: "target", "draws", "seconds", "gradients",
+        "callback" or "interrupt".
+    """
+
+    draws: int
+    gradients: float
+    seconds: float
+    quality: Quality | None
+    missing: str
+    stopped: str
+
+
+def run_in_blocks(
+    sampling: Sampling,
+    until: Until,
+    callback: Callable[[Status], Any] | None,
+    length: int,
+    kept: Kept,
+    line: Line,
+) -> Status:
+    """Draw until it is enough, in blocks of `length`; for `fhl_ppl.run`, whose arguments these are.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it comes in warm-up, where there is nothing to keep.
+    """
+    began = time.monotonic()
+    looks = Looks()
+    status = Status(kept.draws, sampling.gradients, 0.0, None, "", "")
+    with closing(line), Interrupts() as interrupts:
+        while sampling.warmup_left:
+            sampling.warm_up(min(length, sampling.warmup_left))
+            kept.add(None)
+            left = sampling.warmup_left
+            line.show(f"warm-up {sampling.warmup_steps - left} of {sampling.warmup_steps}")
+            interrupts.check()
+        try:
+            # Of a run that goes on, the draws that there are may be enough.
+            status = _look_at(status, kept, sampling, until, looks)
+            while not status.stopped:
+                ahead = length if until.draws is None else min(length, until.draws - kept.draws)
+                kept.add(sampling.draw(ahead, interrupts.asked))
+                seconds = time.monotonic() - began
+                status = status._replace(gradients=sampling.gradients, seconds=seconds)
+                status = _look_at(status._replace(draws=kept.draws), kept, sampling, until, looks)
+                line.show(_described(status, until))
+                if callback is not None:
+                    sampling.publish(kept.blocks)
+                    status = _stop(status, "callback" if callback(status) else "")
+                status = _stop(status, "interrupt" if interrupts.asked() else "")
+        except KeyboardInterrupt:
+            status = status._replace(stopped="interrupt")
+        finally:
+            sampling.publish(kept.blocks)
+            kept.write()
+    return status
+
+
+def block_length(num_warmup: int, num_draws: int) -> int:
+    """How many iterations to run at a time.
+
+    One length that divides warm-up and draws, if there is one of a fair size: of every length that
+    occurs NumPyro compiles a loop of its own.
+
+    >>> block_length(1000, 1000), block_length(500, 800), block_length(1000, 997)
+    (100, 100, 100)
+    >>> block_length(200, 60), block_length(1000, 10**6)
+    (100, 1000)
+    """
+    longest = max(LONGEST_BLOCK, num_draws // BLOCKS)
+    common = gcd(num_warmup, num_draws)
+    fair = [size for size in range(LONGEST_BLOCK // 4, longest + 1) if common % size == 0]
+    return max(fair, default=longest)
+
+
+def _look_at(status: Status, kept: Kept, sampling: Sampling, until: Until, looks: Looks) -> Status:
+    draws = kept.draws
+    if until.looks_at_draws and looks.due(draws):
+        sites = until.sites or kept.sites
+        unknown = sorted(set(sites) - set(kept.sites))
+        if unknown:
+            raise ValueError(
+                f"sites has {unknown[0]!r}, which is not drawn; there are {list(kept.sites)}."
+            )
+        every = stride(draws, until.ess)
+        found = quality(sites, lambda site: kept.read(site, every), sampling.group)
+        status = status._replace(quality=found, missing=until.missing(found))
+        status = _stop(status, "" if status.missing else "target")
+    return _stop(status, until.spent(draws, status.seconds, status.gradients))
+
+
+def _stop(status: Status, reason: str) -> Status:
+    """Stop for this reason, if it is one and there was none before."""
+    return status._replace(stopped=status.stopped or reason)
+
+
+def _described(status: Status, until: Until) -> str:
+    of = "" if until.draws is None else f" of {until.draws}"
+    parts = [f"draws {status.draws}{of}", f"{status.gradients:.3g} gradients"]
+    if status.missing:
+        parts.append(status.missing)
+    return " · ".join([*parts, f"{status.seconds:.0f} s"])

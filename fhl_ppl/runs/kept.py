@@ -1,0 +1,131 @@
+"""The draws of a run so far: in memory, in a store, or in both."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fhl_ppl.runs.sampling import Block, Sampling
+from fhl_ppl.runs.store import FORMAT, Store, from_arviz_names, to_arviz_names
+
+Array = np.ndarray
+
+PATIENCE = 20
+"""A block is written as soon as so many times what writing took has passed since: of a run of very
+short blocks several are written together, and all that writing costs is a twentieth."""
+
+MOST_BYTES = 2**24
+"""Of blocks that wait to be written."""
+
+
+class Kept:
+    """Collects blocks.
+
+    Parameters
+    ----------
+    sampling
+        The run, which goes on from what the store has, if it has anything.
+    store
+        Where to write; None is nowhere.
+    chunk
+        Draws of each file of a new store.
+    in_memory
+        Whether all blocks stay in memory.
+
+    Attributes
+    ----------
+    blocks
+        Those in memory.
+    draws
+        Of each chain, so far.
+
+    Raises
+    ------
+    ValueError
+        If the store is of another run, or damaged.
+    """
+
+    def __init__(
+        self, sampling: Sampling, store: Store | None, chunk: int, in_memory: bool
+    ) -> None:
+        self._sampling, self._store = sampling, store
+        self._in_memory = in_memory or store is None
+        self._waiting: list[Block] = []
+        self._state: Mapping[str, Array] = {}
+        self._about: dict[str, Any] = {}
+        self._written_at, self._took = -np.inf, 0.0
+        self.blocks: list[Block] = []
+        self.draws = 0
+        if store is not None:
+            store.chunk = chunk
+        if store is not None and store.found is not None:
+            store.check(sampling.identity())
+            sampling.load(store.state())
+            sampling.gradients = store.found["gradients"]
+            self.draws = store.draws
+            if self.draws and in_memory:
+                statistics = from_arviz_names(store.read("sample_stats"), sampling.group)
+                self.blocks.append(sampling.restored(store.read("posterior"), statistics))
+
+    def add(self, block: Block | None) -> None:
+        """Keep a block, and where the run stands after it; None is one of warm-up."""
+        if block is not None and not block.length:
+            block = None
+        if self._store is not None:
+            self._state = self._sampling.save()
+        if block is not None:
+            self.draws += block.length
+            if self._in_memory:
+                self.blocks.append(block)
+        if self._store is None:
+            return
+        if block is not None:
+            self._waiting.append(block._replace(whole=None))
+        self._about = {
+            "format": FORMAT,
+            "identity": self._sampling.identity(),
+            "gradients": self._sampling.gradients,
+        }
+        waited = time.monotonic() - self._written_at
+        size = sum(x.nbytes for each in self._waiting for x in each.arrays())
+        if waited > PATIENCE * self._took or size > MOST_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Write what waits."""
+        if self._store is None or not self._state:
+            return
+        began = time.monotonic()
+        blocks: dict[str, dict[str, Array]] = {}
+        if self._waiting:
+            statistics = to_arviz_names(_joined([each.sample_stats for each in self._waiting]))
+            posterior = _joined([each.posterior for each in self._waiting])
+            blocks = {"posterior": posterior, "sample_stats": statistics}
+        settings = {} if self._store.draws or not blocks else self._sampling.settings()
+        self._store.write(blocks, self._state, self._about, self._sampling.group, settings)
+        self._waiting, self._state = [], {}
+        self._written_at = time.monotonic()
+        self._took = self._written_at - began
+
+    @property
+    def sites(self) -> list[str]:
+        """Names of what is drawn."""
+        if self.blocks:
+            return list(self.blocks[0].posterior)
+        assert self._store is not None
+        self.write()
+        return self._store.names("posterior")
+
+    def read(self, site: str, every: int) -> Array:
+        """Every so many-th draw of a site, [chain, draw, ...]."""
+        if not self._in_memory:
+            assert self._store is not None
+            self.write()
+            return self._store.read_one("posterior", site, every)
+        draws = [block.posterior[site] for block in self.blocks]
+        return np.concatenate(draws, axis=1)[:, ::every]
+
+
+def _joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}

@@ -1,0 +1,67 @@
+"""What a summary says of the modes that warm-up has found."""
+
+import numpy as np
+import pytest
+
+from fhl_ppl import modes
+from fhl_ppl.diagnostics.arviz_lines import datasets
+from fhl_ppl.diagnostics.known_modes import disagreement, lost_modes, no_crossings
+from tests.conftest import importorskip
+from tests.diagnostics.particles import inference_data
+
+importorskip("arviz")
+
+GROUP = np.repeat([0, 1], 4)
+
+
+def run(label, masses):
+    """A run with these labels [chain, draw] and masses of the modes."""
+    statistics = {"mode": label}
+    return inference_data({"x": 1.0 * label}, GROUP, statistics, mode_masses=masses)
+
+
+def told(label, masses):
+    statistics = datasets(run(label, masses))["sample_stats"]
+    checks = (lost_modes, no_crossings, disagreement)
+    return [check.__name__ for check in checks if check(statistics)]
+
+
+def visits(rng, weight, stay):
+    """Chains that stay in their mode with the probability `stay`, [chain, draw]."""
+    label = np.empty((8, 1000), int)
+    label[:, 0] = rng.random(8) < weight
+    for t in range(1, 1000):
+        fresh = rng.random(8) < weight
+        label[:, t] = np.where(rng.random(8) < stay, label[:, t - 1], fresh)
+    return label
+
+
+def test_the_table_has_weights_with_errors_and_crossings(rng):
+    table = modes(run(visits(rng, 0.3, 0.9), [0.7, 0.3]))
+    assert abs(table["weight"][1] - 0.3) < 4 * table["mcse"][1] < 0.1
+    np.testing.assert_allclose(table["per_chain"], table["crossings"] / 8)
+    assert 15 < table["per_chain"][1] < 27
+
+
+def test_the_error_of_a_weight_takes_groups_as_the_unit(rng):
+    # Four particles that always agree know as much as one.
+    together = np.repeat(visits(rng, 0.3, 0.9)[::4], 4, axis=0)
+    apart = modes(run(visits(rng, 0.3, 0.9), [0.7, 0.3]))["mcse"][1]
+    assert modes(run(together, [0.7, 0.3]))["mcse"][1] > 1.5 * apart
+
+
+@pytest.mark.parametrize(
+    ("weight", "stay", "masses", "expected"),
+    [
+        (0.0, 0.0, [1.0], []),
+        # A single mode that the archive has divided, not in the right proportion.
+        (0.4, 0.5, [0.95, 0.05], []),
+        (0.3, 0.99, [0.7, 0.3], []),
+        (0.3, 0.995, [0.97, 0.03], ["disagreement"]),
+        (0.0, 0.0, [0.7, 0.3], ["lost_modes"]),
+        (0.5, 1.0, [0.5, 0.5], ["no_crossings"]),
+    ],
+)
+def test_each_finding_has_its_warning(rng, weight, stay, masses, expected):
+    found = told(visits(rng, weight, stay), masses)
+    assert found == expected

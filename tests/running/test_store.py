@@ -1,0 +1,288 @@
+"""A store is whole at any moment, and a run goes on from it as if it had never been interrupted."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fhl_ppl import Until, open_store, summary
+from fhl_ppl.runs import store as stores
+from fhl_ppl.runs.blocks import run_in_blocks
+from fhl_ppl.runs.kept import Kept
+from fhl_ppl.runs.progress import Line
+from fhl_ppl.runs.store import Store
+from tests.conftest import importorskip
+from tests.running.fake import FakeSampling
+
+importorskip("arviz")
+importorskip("zarr")
+xarray = importorskip("xarray")
+
+DRAWS = 300
+
+
+def ran(path, *, draws=DRAWS, callback=None, keep=True, sampling=None, block=50, until=None):
+    """Run in blocks with a store and return the fake that did."""
+    sampling = FakeSampling(memory=0.5) if sampling is None else sampling
+    kept = Kept(sampling, path and Store(path), block, keep)
+    until = Until(draws=draws) if until is None else until
+    sampling.status = run_in_blocks(sampling, until, callback, block, kept, Line(False))
+    return sampling
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return ran(None).published[-1]
+
+
+@pytest.fixture(autouse=True)
+def _write_every_block(monkeypatch):
+    monkeypatch.setattr("fhl_ppl.runs.kept.PATIENCE", 0)
+
+
+def in_store(path):
+    tree = xarray.open_datatree(path, engine="zarr")
+    return tree["posterior"]["x"].values, tree["sample_stats"]["lp"].values
+
+
+def test_what_is_written_is_what_was_drawn(tmp_path, undisturbed):
+    sampling = ran(tmp_path / "run")
+    x, lp = in_store(tmp_path / "run")
+    np.testing.assert_array_equal(sampling.published[-1], undisturbed)
+    np.testing.assert_array_equal(x, undisturbed)
+    np.testing.assert_array_equal(lp, -(undisturbed**2) / 2)
+    data = open_store(tmp_path / "run")
+    np.testing.assert_array_equal(data["posterior"]["group"], sampling.group)
+    np.testing.assert_array_equal(data["posterior"]["draw"], np.arange(DRAWS))
+    assert data["posterior"].attrs["sampler"] == "fake"
+    assert "ess_group" in summary(data, show=False)
+    assert (np.load(next(tmp_path.glob("run/state-*.npz")), allow_pickle=False)["x"]).shape == (8,)
+
+
+def test_it_opens_at_any_moment_with_the_draws_so_far(tmp_path):
+    seen = []
+
+    def callback(status):
+        x, lp = in_store(tmp_path)
+        alone = xarray.open_zarr(tmp_path, group="posterior").sizes["draw"]
+        seen.append((status.draws, x.shape[1], lp.shape[1], alone))
+
+    ran(tmp_path, callback=callback)
+    assert seen == [(n, n, n, n) for n in range(50, DRAWS + 1, 50)]
+
+
+def test_a_run_that_is_there_is_not_drawn_again(tmp_path, undisturbed):
+    ran(tmp_path)
+    again = ran(tmp_path)
+    assert (again.lengths, again.warmups) == ([], [])
+    np.testing.assert_array_equal(again.published[-1], undisturbed)
+    longer = ran(tmp_path, draws=DRAWS + 40)
+    assert longer.lengths == [40]
+    np.testing.assert_array_equal(longer.published[-1], ran(None, draws=340).published[-1])
+
+
+def test_the_target_counts_what_is_there(tmp_path):
+    first = ran(tmp_path, until=Until(ess=300))
+    again = ran(tmp_path, until=Until(ess=300))
+    assert first.status.stopped == again.status.stopped == "target"
+    assert again.lengths == []
+    assert again.status.draws == first.status.draws
+
+
+class Crash(Exception):
+    pass
+
+
+def steps(monkeypatch, crash_at):
+    """Count all that is done to the disk, and crash at step number `crash_at`."""
+    count = [0]
+
+    def counted(function):
+        def step(*args, **kwargs):
+            count[0] += 1
+            # As of a process that was killed, nothing comes after it.
+            if count[0] >= crash_at:
+                raise Crash
+            return function(*args, **kwargs)
+
+        return step
+
+    import zarr
+    from zarr.storage import LocalStore
+
+    monkeypatch.setattr(LocalStore, "set", counted(LocalStore.set))
+    monkeypatch.setattr(zarr.Array, "append", counted(zarr.Array.append))
+    monkeypatch.setattr(stores.os, "replace", counted(os.replace))
+    monkeypatch.setattr(stores.np, "savez", counted(np.savez))
+    return count
+
+
+def check_crashes(tmp_path, monkeypatch, undisturbed, every):
+    """Crash at one step after another; each time all that was committed is whole."""
+    at, crashes = 1, 0
+    while True:
+        path = tmp_path / str(at)
+        with monkeypatch.context() as patch:
+            steps(patch, at)
+            try:
+                ran(path)
+            except Crash:
+                crashes += 1
+            else:
+                return crashes
+        safe = Store(path).draws
+        if safe:
+            x, lp = in_store(path)
+            np.testing.assert_array_equal(x, undisturbed[:, :safe])
+            assert lp.shape == x.shape
+        again = ran(path)
+        assert sum(again.lengths) == DRAWS - safe
+        np.testing.assert_array_equal(again.published[-1], undisturbed)
+        np.testing.assert_array_equal(in_store(path)[0], undisturbed)
+        at += every
+
+
+def test_a_crash_at_any_step_leaves_it_whole(tmp_path, monkeypatch, undisturbed):
+    assert check_crashes(tmp_path, monkeypatch, undisturbed, every=29) > 5
+
+
+@pytest.mark.slow
+def test_a_crash_at_every_step_leaves_it_whole(tmp_path, monkeypatch, undisturbed):
+    assert check_crashes(tmp_path, monkeypatch, undisturbed, every=1) > 100
+
+
+def test_a_commit_in_two_parts_would_be_seen(tmp_path, monkeypatch, undisturbed):
+    """Broken on purpose: the state is replaced before the draws are written."""
+
+    def write(self, blocks, state, *rest, real=Store.write):
+        if self.found is not None:
+            np.savez(self.path / self.found["state"], **dict(state))
+        real(self, blocks, state, *rest)
+
+    monkeypatch.setattr(Store, "write", write)
+    with pytest.raises(AssertionError):
+        check_crashes(tmp_path, monkeypatch, undisturbed, every=29)
+
+
+def test_a_full_disk_is_an_error_with_the_last_block_intact(tmp_path, monkeypatch, undisturbed):
+    import zarr
+
+    def full(self, *args, real=zarr.Array.append, **kwargs):
+        if self.shape[-1] >= 150:
+            raise OSError(28, "No space left on device")
+        return real(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zarr.Array, "append", full)
+        sampling = FakeSampling(memory=0.5)
+        with pytest.raises(OSError, match=r"\(No space.*its 150 draws of each"):
+            ran(tmp_path, sampling=sampling)
+    # In memory there is the block, too.
+    np.testing.assert_array_equal(sampling.published[-1], undisturbed[:, :200])
+    np.testing.assert_array_equal(in_store(tmp_path)[0], undisturbed[:, :150])
+    np.testing.assert_array_equal(ran(tmp_path).published[-1], undisturbed)
+
+
+def test_without_draws_in_memory(tmp_path, undisturbed):
+    sampling = ran(tmp_path, keep=False)
+    assert sampling.published[-1] is None
+    np.testing.assert_array_equal(in_store(tmp_path)[0], undisturbed)
+    target = ran(tmp_path, keep=False, until=Until(ess=1500, draws=3000))
+    assert target.status.stopped == "target"
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow(tmp_path):
+    """A process of its own, since what a test process has used before hides what is used now."""
+    code = f"""
+import resource, sys
+from fhl_ppl.runs import kept
+from tests.running.test_store import ran
+kept.MOST_BYTES = 2**21
+def rss():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+seen = []
+ran({str(tmp_path)!r}, draws=200_000, block=2000, keep=False, callback=lambda s: seen.append(rss()))
+print(seen[-1] / seen[len(seen) // 4])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 1.05
+
+
+def test_several_short_blocks_are_written_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("fhl_ppl.runs.kept.PATIENCE", 1e9)
+    writes = []
+    monkeypatch.setattr(
+        Store, "write", lambda *args, real=Store.write: writes.append(1) or real(*args)
+    )
+    ran(tmp_path)
+    assert len(writes) == 2
+    assert in_store(tmp_path)[0].shape[1] == DRAWS
+    monkeypatch.setattr("fhl_ppl.runs.kept.MOST_BYTES", 10_000)
+    ran(tmp_path, draws=2 * DRAWS)
+    assert len(writes) > 5
+
+
+def test_all_that_differs_is_named(tmp_path):
+    ran(tmp_path)
+    other = FakeSampling(num_chains=4, memory=0.9)
+    with pytest.raises(ValueError, match=r"num_chains was 8 and is 4; memory was 0.5 and is 0.9\."):
+        ran(tmp_path, sampling=other)
+
+
+def test_other_formats_and_other_things_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("fhl_ppl.runs.kept.FORMAT", 2)
+    ran(tmp_path / "future")
+    with pytest.raises(ValueError, match="has format 2, and only 1 can be read"):
+        Store(tmp_path / "future")
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    for name in ("file", "folder"):
+        with pytest.raises(ValueError, match=r"is there and was not made by fhl_ppl.run"):
+            Store(tmp_path / name)
+    with pytest.raises(ValueError, match="no draws yet"):
+        open_store(tmp_path / "nothing")
+
+
+def test_a_state_that_is_pickled_is_not_read(tmp_path):
+    ran(tmp_path)
+    (file,) = tmp_path.glob("state-*.npz")
+    np.savez(file, x=np.array([{"any": "thing"}], dtype=object), rng=np.array("{}"))
+    with pytest.raises(ValueError, match=r"is damaged: its state-.*allow_pickle=False"):
+        ran(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damage_is_told(tmp_path, seed):
+    """Bytes that are flipped, cut off or taken away end in an error that names the store."""
+    ran(tmp_path)
+    rng = np.random.default_rng(seed)
+    (state,) = tmp_path.glob("state-*.npz")
+    file = (tmp_path / "zarr.json", state)[seed % 2]
+    content = bytearray(file.read_bytes())
+    if seed < 2:
+        file.unlink()
+    elif seed < 4:
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        where = rng.integers(len(content), size=len(content) // 4)
+        for k in where:
+            content[k] = rng.integers(256)
+        file.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        ran(tmp_path)
+
+
+def test_the_directory_has_nothing_but_arrays_and_text(tmp_path):
+    ran(tmp_path)
+    names = {path.relative_to(tmp_path).parts[0] for path in Path(tmp_path).rglob("*")}
+    assert {name.partition("-")[0] for name in names} == {
+        *("posterior", "sample_stats", "zarr.json", "state")
+    }
+    entry = json.loads((tmp_path / "zarr.json").read_text())["attributes"]["fhl_ppl_run"]
+    assert json.loads(entry)["draws"] == DRAWS
