@@ -1,8 +1,9 @@
 """The Python code of the guide, to be run as it is printed.
 
 A fence that says ``python`` is run; no other may hold Python. Code belongs to the backend that it
-names, and if it names none, to that of the code before it on the page, NumPyro at first. What follows is run with few
-iterations in place of those that are printed, and where the quickstart of the backend has left off.
+names, and if it names none, to that of the code before it on the page, NumPyro at first. It is run
+with few iterations in place of those that are printed, and a page of the how-to guides where the
+quickstart of the backend has left off.
 """
 
 import re

@@ -51,7 +51,8 @@ def test_no_argument_of_nuts_is_missing(backend, section):
 def test_the_reference_has_every_public_name(package):
     importorskip(package.replace("fhl_ppl.", "").replace("fhl_ppl", "numpy"))
     text = (pages.ROOT / "docs/api.md").read_text()
-    listed = re.findall(rf"auto(?:class|function):: {re.escape(package)}\.(\w+)$", text, re.MULTILINE)
+    entry = rf"auto(?:class|function):: {re.escape(package)}\.(\w+)$"
+    listed = re.findall(entry, text, re.MULTILINE)
     module = importorskip(package)
     public = [name for name in module.__all__ if not name.startswith("__")]
     assert sorted(listed) == sorted(public)
