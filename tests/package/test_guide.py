@@ -57,3 +57,21 @@ def test_the_reference_has_every_public_name(package):
     public = [name for name in module.__all__ if not name.startswith("__")]
     assert sorted(listed) == sorted(public)
     assert all(inspect.getdoc(getattr(module, name)) for name in public)
+
+
+def said_of(page):
+    """What the first column of its tables quotes, in parts between what varies."""
+    cells = re.findall(r"^\|([^|]*)\|", page.read_text(), re.MULTILINE)
+    quoted = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
+    parts = [re.split(r"\.\.\.|^r_hat\w*|[\d.]+$", text) for text in quoted]
+    return [part.strip() for each in parts for part in each if part.strip()]
+
+
+def test_the_warnings_that_are_explained_are_given():
+    source = "\n".join(path.read_text() for path in (pages.ROOT / "fhl_ppl").rglob("*.py"))
+    # Sentences are put together from lines.
+    source = re.sub(r"[\"']\s*\n\s*f?[\"']", "", source)
+    said = said_of(pages.ROOT / "docs/how-to/warnings.md")
+    assert len(said) > 20
+    assert [part for part in said if part not in source] == []
+    assert "never moved an inch" not in source
