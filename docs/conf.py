@@ -1,6 +1,9 @@
 """How Sphinx makes the site: `make docs`."""
 
 import os
+from typing import Any
+
+from sphinx.addnodes import pending_xref
 
 from fhl_ppl import __version__
 
@@ -23,7 +26,7 @@ html_title = f"fhl_ppl {__version__}"
 # The anchors of headings are those of GitHub, where the same pages are read.
 myst_heading_anchors = 3
 
-# `name` in a docstring leads to its entry where it has one.
+# `fhl_ppl.name` in a docstring leads to its entry where it has one.
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -41,3 +44,15 @@ intersphinx_mapping = (
     if os.environ.get("FHL_DOCS_ONLINE") == "1"
     else {}
 )
+
+
+def leave_short_names(app: Any, doctree: Any) -> None:
+    """Take links from names without a module: `run` may be that of any class."""
+    for node in list(doctree.findall(pending_xref)):
+        if node["reftype"] == "obj" and not node["reftarget"].startswith("fhl_ppl."):
+            node.replace_self(node.children)
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("doctree-read", leave_short_names)
