@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fhl_ppl import Until, open_store, summary
+from fhl_ppl.runs import kept
 from fhl_ppl.runs import store as stores
 from fhl_ppl.runs.blocks import run_in_blocks
 from fhl_ppl.runs.kept import Kept
@@ -28,9 +29,9 @@ DRAWS = 300
 def ran(path, *, draws=DRAWS, callback=None, keep=True, sampling=None, block=50, until=None):
     """Run in blocks with a store and return the fake that did."""
     sampling = FakeSampling(memory=0.5) if sampling is None else sampling
-    kept = Kept(sampling, path and Store(path), block, keep)
+    drawn = Kept(sampling, path and Store(path), block, keep)
     until = Until(draws=draws) if until is None else until
-    sampling.status = run_in_blocks(sampling, until, callback, block, kept, Line(False))
+    sampling.status = run_in_blocks(sampling, until, callback, block, drawn, Line(False))
     return sampling
 
 
@@ -41,7 +42,7 @@ def undisturbed():
 
 @pytest.fixture(autouse=True)
 def _write_every_block(monkeypatch):
-    monkeypatch.setattr("fhl_ppl.runs.kept.PATIENCE", 0)
+    monkeypatch.setattr(kept, "PATIENCE", 0)
 
 
 def in_store(path):
@@ -215,7 +216,7 @@ print(seen[-1] / seen[len(seen) // 4])
 
 
 def test_several_short_blocks_are_written_together(tmp_path, monkeypatch):
-    monkeypatch.setattr("fhl_ppl.runs.kept.PATIENCE", 1e9)
+    monkeypatch.setattr(kept, "PATIENCE", 1e9)
     writes = []
     monkeypatch.setattr(
         Store, "write", lambda *args, real=Store.write: writes.append(1) or real(*args)
@@ -223,7 +224,7 @@ def test_several_short_blocks_are_written_together(tmp_path, monkeypatch):
     ran(tmp_path)
     assert len(writes) == 2
     assert in_store(tmp_path)[0].shape[1] == DRAWS
-    monkeypatch.setattr("fhl_ppl.runs.kept.MOST_BYTES", 10_000)
+    monkeypatch.setattr(kept, "MOST_BYTES", 10_000)
     ran(tmp_path, draws=2 * DRAWS)
     assert len(writes) > 5
 
@@ -236,7 +237,7 @@ def test_all_that_differs_is_named(tmp_path):
 
 
 def test_other_formats_and_other_things_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("fhl_ppl.runs.kept.FORMAT", 2)
+    monkeypatch.setattr(kept, "FORMAT", 2)
     ran(tmp_path / "future")
     with pytest.raises(ValueError, match="has format 2, and only 1 can be read"):
         Store(tmp_path / "future")
