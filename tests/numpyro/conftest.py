@@ -9,16 +9,6 @@ os.environ["XLA_FLAGS"] = (
 )
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _compile_once(tmp_path_factory):
-    """What one test has compiled, the next need not, nor a test of another process."""
-    import jax
-
-    jax.config.update(
-        "jax_compilation_cache_dir", str(tmp_path_factory.getbasetemp().parent / "compiled")
-    )
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _forget_compiled_code():
     """Every compiled function keeps memory maps, of which a process may have so many."""
