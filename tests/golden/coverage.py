@@ -7,8 +7,8 @@ import sys
 
 import fhl_ppl.core
 
-ON_THE_HOST = {"fhl_ppl.core.tuning_ahead"}
-"""Not for arrays of any library: it has a test of its own."""
+ON_THE_HOST = {"fhl_ppl.core.evidence", "fhl_ppl.core.tuning_ahead"}
+"""Not for compiled loops: they have tests of their own."""
 
 EXPERIMENTAL = (
     "fhl_ppl.core.charts",
