@@ -20,7 +20,7 @@ from fhl_ppl.core.metrics.low_rank_fit import RANK
 from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.options import DENSE_LIMIT
-from tests.numpyro.models import EFFECT, eight_schools
+from tests.numpyro.models import CHEAP, EFFECT, eight_schools
 
 FIELDS = set(MEANINGS)
 """Arrays [chain, draw]; what is kept of private companions comes on top."""
@@ -28,7 +28,7 @@ FIELDS = set(MEANINGS)
 
 def make(num_warmup=60, num_samples=40, kernel=None, **settings):
     settings = {"num_chains": 4, "chain_method": "vectorized", "progress_bar": False} | settings
-    kernel = FHL(eight_schools) if kernel is None else kernel
+    kernel = FHL(eight_schools, **CHEAP) if kernel is None else kernel
     return MCMC(kernel, num_warmup=num_warmup, num_samples=num_samples, **settings)
 
 
@@ -47,7 +47,7 @@ def assert_same(one, other):
 def test_every_chain_method_collects_all_fields_by_chain(method):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Some donated buffers")
-        mcmc = make(num_chains=2, chain_method=method)
+        mcmc = make(kernel=FHL(eight_schools), num_chains=2, chain_method=method)
         samples = draws(mcmc)
     assert samples["theta"].shape == (2, 40, 8)
     fields = mcmc.get_extra_fields(group_by_chain=True)
@@ -94,8 +94,8 @@ def test_same_seed_same_draws(new_key):
 
 @pytest.mark.parametrize("num_chains", [1, 4])
 def test_resumed_run_equals_one_run(num_chains):
-    whole = draws(make(num_samples=80, num_chains=num_chains))
-    mcmc = make(num_chains=num_chains)
+    whole = draws(make(kernel=FHL(eight_schools), num_samples=80, num_chains=num_chains))
+    mcmc = make(kernel=FHL(eight_schools), num_chains=num_chains)
     parts = [draws(mcmc)]
     mcmc.post_warmup_state = mcmc.last_state
     parts.append(draws(mcmc, mcmc.post_warmup_state.rng_key))
@@ -111,7 +111,7 @@ def test_warmup_apart_equals_warmup_within():
 
 
 def test_nothing_adapts_after_warmup():
-    mcmc = make()
+    mcmc = make(kernel=FHL(eight_schools))
     mcmc.warmup(random.PRNGKey(0), EFFECT)
     before = mcmc.post_warmup_state.learnt
     draws(mcmc, mcmc.post_warmup_state.rng_key)
