@@ -22,7 +22,7 @@ from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.mixture import Mixture
 from fhl_ppl.core.moments import welford
-from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.moves import JUMPS, UNIFORMS
 from fhl_ppl.core.moves.choice import choose_jumps
 from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.plan import Kind, Plan
@@ -297,11 +297,14 @@ def _metric(inputs, form):
 
 
 def _draws(inputs, iteration):
+    # For what a jump asks for besides, any uniform numbers are as good.
+    extra = array_namespace(inputs["role"]).stack([inputs["role"][iteration - 1, :]] * UNIFORMS)
     return Draws(
         inputs["noise"][iteration, :, :],
         inputs["role"][iteration, :],
         inputs["accept"][iteration, :],
         inputs["choice"][iteration, :],
+        array_namespace(extra).matrix_transpose(extra),
     )
 
 
