@@ -143,7 +143,7 @@ def test_exact_draws_stay_exact_where_most_followers_are_far(target):
 
 
 @pytest.mark.usefixtures("_far")
-@pytest.mark.parametrize("factor", [pytest.param(0, marks=pytest.mark.slow), -1])
+@pytest.mark.parametrize("factor", [0, -1])
 def test_choosing_by_energy_with_a_wrong_correction_is_caught(factor, monkeypatch):
     log_tilt = choice_module.log_tilt
     monkeypatch.setattr(choice_module, "log_tilt", lambda *args: factor * log_tilt(*args))

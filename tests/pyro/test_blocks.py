@@ -169,8 +169,6 @@ class TestStore:
         importorskip("arviz")
         importorskip("zarr")
 
-    # How much has been written when a kill comes depends on how fast the machine is.
-    @pytest.mark.slow
     def test_a_run_that_was_killed_goes_on(self, tmp_path):
         check_kills(tmp_path, [40.1, 33.9], "")
 
