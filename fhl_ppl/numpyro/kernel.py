@@ -310,7 +310,8 @@ class FHL(MCMCKernel):
 
     def energies(self, z: Any, model_args: Args, model_kwargs: Kwargs) -> Array:
         """Potential energies [place] at unconstrained sites, a pytree with leaves [place, ...]."""
-        return self._problem.energies(z, model_args, model_kwargs)
+        position = jax.vmap(lambda one: ravel_pytree(one)[0])(z)
+        return jax.jit(self._problem.energy(model_args, model_kwargs))(position)
 
     def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs | None) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""

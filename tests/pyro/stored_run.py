@@ -18,7 +18,6 @@ from pathlib import Path
 # Before anything forks, so that no process has to import them again.
 import arviz  # noqa: F401
 import pyro
-import pyro.distributions as dist
 import torch
 import torch.fx.experimental.proxy_tensor
 import zarr  # noqa: F401
@@ -26,21 +25,7 @@ import zarr  # noqa: F401
 import fhl_ppl
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.runs import kept
-
-
-def model(y):
-    mu = pyro.sample("mu", dist.Normal(torch.tensor(0.0), 10.0))
-    scale = pyro.sample("scale", dist.HalfNormal(torch.ones(2)).to_event(1))
-    with pyro.plate("data", len(y)):
-        pyro.sample("y", dist.Normal(mu, scale.sum()), obs=y)
-
-
-def gaussian(sites):
-    return ((sites["x"] - 3.0) ** 2).sum() / 2
-
-
-def noisy(sites):
-    return {"x": sites["x"] - 3.0 + torch.randn(2)}
+from tests.pyro.small import gaussian, model, noisy
 
 
 def kernel_of(name):

@@ -16,15 +16,9 @@ import fhl_ppl
 from fhl_ppl import Until
 from fhl_ppl.pyro import FHL, MCMC
 from tests.conftest import importorskip
+from tests.pyro.small import model
 
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
-
-
-def model(y):
-    mu = pyro.sample("mu", dist.Normal(torch.tensor(0.0), 10.0))
-    scale = pyro.sample("scale", dist.HalfNormal(torch.ones(2)).to_event(1))
-    with pyro.plate("data", len(y)):
-        pyro.sample("y", dist.Normal(mu, scale.sum()), obs=y)
 
 
 def make(num_samples=60, num_chains=8, kernel=(), **options):

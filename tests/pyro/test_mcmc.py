@@ -17,25 +17,11 @@ from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.options import DENSE_LIMIT
 from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.run.engine import Engine
+from tests.pyro.small import gaussian, model, noisy
 
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
 CHAINS = 6
 STATISTICS = set(MEANINGS)
-
-
-def model(y):
-    mu = pyro.sample("mu", dist.Normal(torch.tensor(0.0), 10.0))
-    scale = pyro.sample("scale", dist.HalfNormal(torch.ones(2)).to_event(1))
-    with pyro.plate("data", len(y)):
-        pyro.sample("y", dist.Normal(mu, scale.sum()), obs=y)
-
-
-def gaussian(sites):
-    return ((sites["x"] - 3.0) ** 2).sum() / 2
-
-
-def noisy(sites):
-    return {"x": sites["x"] - 3.0 + torch.randn(2)}
 
 
 def made(kernel=None, num_samples=12, warmup_steps=15, num_chains=CHAINS, **options):

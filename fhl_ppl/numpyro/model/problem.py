@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import jax
-from jax import lax, random
+from jax import random
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
 from numpyro.infer.util import constrain_fn
@@ -189,10 +189,6 @@ class Problem:
         return potential.energies(
             self._potential(model_args, model_kwargs), self.unravel, self._evaluation
         )
-
-    def energies(self, z: Any, model_args: Args, model_kwargs: Kwargs) -> Array:
-        """Potential energies [place] at a pytree with leaves [place, ...], one after the other."""
-        return jax.jit(partial(lax.map, self._potential(model_args, model_kwargs)))(z)
 
     def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
