@@ -85,11 +85,10 @@ def pick(share: Array, uniform: Array) -> tuple[Array, Array]:
     """
     xp = array_namespace(share)
     upper = xp.cumulative_sum(share, axis=-1)
+    lower = xp.concat([xp.zeros_like(upper[..., :1]), upper[..., :-1]], axis=-1)
     # Rounding may leave the last sum below 1.
     uniform = uniform[..., None] * upper[..., -1:]
-    lower = upper - share
     chosen = (lower <= uniform) & (uniform < upper)
-    chosen = chosen & (xp.cumulative_sum(xp.astype(chosen, share.dtype), axis=-1) == 1)
     width = xp.where(chosen, share, xp.ones_like(share))
     left = xp.sum(xp.where(chosen, (uniform - lower) / width, xp.zeros_like(share)), axis=-1)
     return chosen, xp.clip(left, 0.0, 1.0)

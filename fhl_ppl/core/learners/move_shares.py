@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.learners.cost import Cost
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
 from fhl_ppl.core.moves import JUMPS
@@ -206,7 +206,7 @@ def reweigh(
     together = xp.where(together > 0, together, xp.ones_like(together))
     need = (xp.min(together) / together) ** NEED
     worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
-    is_jump = xp.cumulative_sum(xp.ones_like(worth)) > kinds
+    is_jump = numbered(worth) >= kinds
     trial = xp.zeros_like(worth) + on_trial > 0
     among_kinds = _kinds_alone(worth, is_jump, kinds, trial)
     worth = xp.where(is_jump, HANDICAP * worth, worth)

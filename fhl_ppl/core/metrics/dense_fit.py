@@ -15,7 +15,7 @@ from typing import Any
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, diagonal
 from fhl_ppl.core.metrics import AnyMetric, velocity
 from fhl_ppl.core.metrics.dense import Metric, eigen, make_metric, power
 from fhl_ppl.core.moments.welford import Welford, covariance
@@ -161,7 +161,7 @@ def _identity(xp: Any, like: Array) -> Array:
 
 
 def _diagonal(xp: Any, matrix: Array) -> Array:
-    return matrix if matrix.ndim == 1 else xp.linalg.diagonal(matrix)
+    return matrix if matrix.ndim == 1 else diagonal(matrix)
 
 
 def _restrict(xp: Any, matrix: Array, structure: Array | None) -> Array:
