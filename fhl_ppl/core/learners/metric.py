@@ -41,15 +41,9 @@ class MetricLearner(Steady):
         """Fit anew; an estimate that is not finite is left out."""
         if self.estimate is None:
             return own
-        estimate, moments = self.estimate, before["moments"]
+        moments = before["moments"]
         count = moments.independent_draws(seen.state.position.shape[0])
-        # A branch of its own, as in `archive`, so that compilers meet the same program twice.
-        found = seen.control.cond(
-            count > 0,
-            lambda given: estimate(given[0], given[1], draws=given[2]),
-            lambda given: own,
-            (moments.positions, moments.gradients, count),
-        )
+        found = self.estimate(moments.positions, moments.gradients, draws=count)
         return if_finite(found, own, seen.control)
 
 
