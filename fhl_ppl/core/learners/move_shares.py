@@ -202,7 +202,7 @@ def reweigh(
     xp = array_namespace(shares.kinds)
     tried = shares.cost > 0
     rate = shares.rate / xp.where(tried, shares.cost, xp.ones_like(shares.cost))[:, None]
-    together = xp.sum(shares.cost[:, None] * rate, axis=0)
+    together = xp.sum(shares.rate, axis=0)
     together = xp.where(together > 0, together, xp.ones_like(together))
     need = (xp.min(together) / together) ** NEED
     worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
@@ -212,8 +212,9 @@ def reweigh(
     worth = xp.where(is_jump, HANDICAP * worth, worth)
     best = xp.max(worth)
     score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
-    by_trajectories = xp.sum(xp.where(is_jump, xp.zeros_like(score), score))
-    score = xp.where(is_jump, score, by_trajectories * among_kinds)
+    if kinds > 1:
+        by_trajectories = xp.sum(xp.where(is_jump, xp.zeros_like(score), score))
+        score = xp.where(is_jump, score, by_trajectories * among_kinds)
     known = xp.any(tried & is_jump)
 
     def full(value, later):

@@ -241,8 +241,8 @@ def acceptance(groups: Groups, accept_prob: Array, witness: Array) -> Array:
     xp = array_namespace(accept_prob)
     weight = xp.astype(witness, accept_prob.dtype)
     worst = xp.full_like(accept_prob, WORST)
-    count = group_sum(groups, weight)
-    inverse = group_sum(groups, weight / xp.maximum(accept_prob, worst))
+    summed = group_sum(groups, xp.stack([weight, weight / xp.maximum(accept_prob, worst)], axis=1))
+    count, inverse = summed[:, 0], summed[:, 1]
     harmonic = count / xp.where(count > 0, inverse, xp.ones_like(inverse))
     total = xp.sum(count)
     return xp.sum(count * harmonic) / xp.maximum(total, xp.ones_like(total))
