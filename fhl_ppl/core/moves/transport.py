@@ -24,6 +24,7 @@ from fhl_ppl.core.mixture import (
     of_chosen,
     pick,
     place,
+    relative,
     standardise,
 )
 from fhl_ppl.core.moves.move import Offer, Scene
@@ -60,13 +61,13 @@ def transport(mixture: Mixture, position: Array, uniform: Array) -> Offer:
     Where there is only one component the offer is to stay, and refused.
     """
     xp = array_namespace(position)
-    parts = log_parts(mixture, position)
-    height = log_sum(parts)
-    start, left = pick(xp.exp(parts - height[:, None]), uniform)
+    share, height = relative(log_parts(mixture, position))
+    start, left = pick(share, uniform)
     others = in_use(mixture.log_weight) & ~start
     goal, _ = pick(xp.astype(others, position.dtype), left)
     proposal = place(mixture, goal, of_chosen(start, standardise(mixture, position)))
-    weight = of_chosen(goal, mixture.log_weight) - of_chosen(start, mixture.log_weight)
+    change = xp.astype(goal, position.dtype) - xp.astype(start, position.dtype)
+    weight = xp.sum(change * mixture.log_weight, axis=1)
     correction = weight + height - log_sum(log_parts(mixture, proposal))
     possible = xp.any(others, axis=1)
     return Offer(
