@@ -51,6 +51,6 @@ def test_a_second_process_compiles_nothing_and_the_model_is_traced_three_times(t
     first, second = run(tmp_path), run(tmp_path)
     missed = "/jax/compilation_cache/cache_misses"
     assert first[missed] > 0
-    assert second["/jax/compilation_cache/cache_hits"] == first[missed]
+    assert second["/jax/compilation_cache/cache_hits"] >= first[missed]
     assert second[missed] == 0
     assert first["traces"] <= 3
