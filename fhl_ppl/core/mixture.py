@@ -81,7 +81,7 @@ def pick(share: Array, uniform: Array) -> tuple[Array, Array]:
     Parameters
     ----------
     share
-        Probabilities but for a factor, shape [..., option].
+        Probabilities but for a factor, shape [..., option]; or [1, option], the same for all.
     uniform
         On [0, 1), shape [...].
 

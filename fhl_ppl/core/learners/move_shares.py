@@ -180,7 +180,7 @@ def record(
         axis=1,
     )
     return shares._replace(
-        rate=shares.rate + xp.matrix_transpose(option) @ rates,
+        rate=shares.rate + xp.sum(option[:, :, None] * rates[:, None, :], axis=0),
         cost=shares.cost + xp.sum(option, axis=0) * cost,
     )
 
