@@ -309,10 +309,10 @@ def _begin(components: Components, roots: Any, seen: _Seen) -> Components:
     dim = seen.places.shape[2]
     fitted = components.fitted
     lacking = -seen.energy - log_sum(log_parts(fitted, seen.places[0, :, :]))
-    lacking = (seen.taken > 0) & (lacking > seen.bound)
-    lowest = xp.argmin(xp.where(lacking, seen.energy, xp.inf))
+    energy = xp.where((seen.taken > 0) & (lacking > seen.bound), seen.energy, xp.inf)
+    lowest, least = xp.argmin(energy), xp.min(energy)
     here = ~in_use(fitted.log_weight)
-    here = here & (xp.cumulative_sum(xp.astype(here, seen.energy.dtype)) == 1) & xp.any(lacking)
+    here = here & (xp.cumulative_sum(xp.astype(here, seen.energy.dtype)) == 1) & (least < xp.inf)
     place = xp.take(seen.places, lowest[None], axis=1)[:, 0, :]
     # One Newton step, no longer than to where a Gaussian's mass is.
     # Sums and not products of a matrix and a vector, which take compilers thrice as long.
@@ -320,8 +320,7 @@ def _begin(components: Components, roots: Any, seen: _Seen) -> Components:
     gain = xp.sum(force * force)
     step = xp.minimum(1 + 0 * gain, sqrt(dim) / xp.sqrt(gain + 1e-30))
     centre = place[0, :] - step * xp.sum(roots[0] * force, axis=1)
-    mass = xp.minimum(gain, 0 * gain + dim) / 2 + roots[2] + dim * log(2 * pi) / 2
-    mass = mass - xp.take(seen.energy, lowest[None])[0]
+    mass = xp.minimum(gain, 0 * gain + dim) / 2 + roots[2] + dim * log(2 * pi) / 2 - least
     return components._replace(
         fitted=Mixture(
             xp.where(here, mass, fitted.log_weight),

@@ -204,8 +204,9 @@ def reweigh(
     rate = shares.rate / xp.where(tried, shares.cost, xp.ones_like(shares.cost))[:, None]
     together = xp.sum(shares.rate, axis=0)
     together = xp.where(together > 0, together, xp.ones_like(together))
-    need = (xp.min(together) / together) ** NEED
-    worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
+    # Of the two each counts as its rate^-NEED.
+    need = 1 / (1 + (together / xp.flip(together)) ** NEED)
+    worth = xp.sum(rate * need, axis=1)
     is_jump = numbered(worth) >= kinds
     trial = xp.zeros_like(worth) + on_trial > 0
     among_kinds = _kinds_alone(worth, is_jump, kinds, trial)
