@@ -39,9 +39,3 @@ def numbered(like: Any) -> Any:
     """
     xp = array_namespace(like)
     return xp.arange(like.shape[-1], dtype=like.dtype, device=array_api_compat.device(like))
-
-
-def diagonal(matrix: Any) -> Any:
-    """Of the last two axes, by a mask: compilers take five times as long to prepare a gather."""
-    xp, order = array_namespace(matrix), numbered(matrix)
-    return xp.sum(xp.where(order[:, None] == order, matrix, xp.zeros_like(matrix)), axis=-1)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace, diagonal, numbered
+from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, make_homes
 from fhl_ppl.core.learners import windows
@@ -292,7 +292,7 @@ class _Seen(NamedTuple):
 def _roots(covariance: Array) -> tuple[Array, Array, Array]:
     """L, L^-1 and log det L."""
     xp = array_namespace(covariance)
-    scale = xp.sqrt(diagonal(covariance))
+    scale = xp.sqrt(xp.linalg.diagonal(covariance))
     spectrum = eigen(covariance / scale[:, None] / scale)
     least = xp.finfo(scale.dtype).eps * spectrum[0][-1]
     values = xp.where(spectrum[0] > least, spectrum[0], least)
@@ -315,7 +315,7 @@ def _begin(components: Components, roots: Any, seen: _Seen) -> Components:
     here = here & (xp.cumulative_sum(xp.astype(here, seen.energy.dtype)) == 1) & (least < xp.inf)
     place = xp.take(seen.places, lowest[None], axis=1)[:, 0, :]
     # One Newton step, no longer than to where a Gaussian's mass is.
-    # Sums and not products of a matrix and a vector, which take compilers thrice as long.
+    # Sums: of products of a matrix and a vector XLA makes programs that take longer to compile.
     force = xp.sum(place[1, :, None] * roots[0], axis=0)
     gain = xp.sum(force * force)
     step = xp.minimum(1 + 0 * gain, sqrt(dim) / xp.sqrt(gain + 1e-30))

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.arrays import array_namespace, diagonal
+from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
 
@@ -54,7 +54,7 @@ def make_metric(inverse_mass_matrix: Array) -> Metric:
     if inverse_mass_matrix.ndim == 1:
         return Metric(inverse_mass_matrix, 1 / inverse_mass_matrix, inverse_mass_matrix**-0.5)
     # Eigenvalues are good to within rounding of the largest: not so if scales differ by millions.
-    scale = xp.sqrt(diagonal(inverse_mass_matrix))
+    scale = xp.sqrt(xp.linalg.diagonal(inverse_mass_matrix))
     spectrum = eigen(inverse_mass_matrix / scale[:, None] / scale)
     whitener = power(spectrum, -0.5) / scale
     return Metric(inverse_mass_matrix, xp.matrix_transpose(whitener) @ whitener, whitener)

@@ -15,7 +15,7 @@ from typing import Any
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace, diagonal
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.metrics import AnyMetric, velocity
 from fhl_ppl.core.metrics.dense import Metric, eigen, make_metric, power
 from fhl_ppl.core.moments.welford import Welford, covariance
@@ -101,7 +101,7 @@ def from_scores(
     xp = array_namespace(positions.mean)
     # Of positions and of gradients.
     both = xp.stack([covariance(positions), covariance(gradients)])
-    diagonals = both if both.ndim == 2 else diagonal(both)
+    diagonals = both if both.ndim == 2 else xp.linalg.diagonal(both)
     spread_diagonal, force_diagonal = diagonals[0, :], diagonals[1, :]
     felt = force_diagonal > 0
     # A coordinate that feels no force (an unused parameter) is scaled by its spread alone.
@@ -163,7 +163,7 @@ def _identity(xp: Any, like: Array) -> Array:
 
 
 def _diagonal(xp: Any, matrix: Array) -> Array:
-    return matrix if matrix.ndim == 1 else diagonal(matrix)
+    return matrix if matrix.ndim == 1 else xp.linalg.diagonal(matrix)
 
 
 def _restrict(xp: Any, matrix: Array, structure: Array | None) -> Array:

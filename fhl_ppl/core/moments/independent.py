@@ -7,7 +7,7 @@ means differ by as much as those of independent draws would.
 
 from typing import Any
 
-from fhl_ppl.core.arrays import array_namespace, diagonal
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.moments.welford import Welford, covariance
 
 Array = Any
@@ -46,7 +46,7 @@ def independent_draws(differences: Array, positions: Welford, particles: int) ->
     """
     xp = array_namespace(differences)
     spread = covariance(positions)
-    variance = spread if spread.ndim == 1 else diagonal(spread)
+    variance = spread if spread.ndim == 1 else xp.linalg.diagonal(spread)
     variance = xp.where(variance > 0, variance, xp.ones_like(variance))
     iterations = positions.count / particles
     share = xp.mean((differences / iterations) ** 2 / variance) / 4
