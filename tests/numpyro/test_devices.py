@@ -39,7 +39,7 @@ def loop(kernel, state, steps):
     run = jax.jit(
         lambda state: lax.fori_loop(0, steps, lambda _, s: kernel.sample(s, (), {}), state)
     )
-    return run.lower(state).compile()
+    return jax.jit(run).lower(state).compile()
 
 
 @pytest.fixture(autouse=True)
@@ -102,5 +102,5 @@ def test_other_chain_methods_are_refused():
 
 
 def test_a_list_of_devices_is_refused():
-    with pytest.raises(TypeError, match="mesh must be a jax.sharding.Mesh"):
+    with pytest.raises(TypeError, match=r"mesh must be a jax\.sharding\.Mesh"):
         FHL(potential_fn=potential, mesh=jax.devices())
