@@ -13,6 +13,7 @@ from array_api_compat import device
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.learners.cost import Cost
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
+from fhl_ppl.core.learners.unseen_steps import TRAJECTORY_FLOOR as TRAJECTORY_FLOOR_SHORT
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.choice import Choice
 from fhl_ppl.core.plan import Plan
@@ -125,8 +126,9 @@ class MoveShares(Steady):
             return own
         homes = homes_of(learnt)
         between = None if homes is None else (self._between(own), homes.others > 0)
-        floors = self.trajectory_floor, self.jump_floor
-        return reweigh(own, 1 - is_over * 1, *floors, between=between)
+        found = learnt["unseen_steps"].found
+        floor = self.trajectory_floor + found * (TRAJECTORY_FLOOR_SHORT - self.trajectory_floor)
+        return reweigh(own, 1 - is_over * 1, floor, self.jump_floor, between=between)
 
     @property
     def _chooses(self) -> bool:
@@ -188,7 +190,7 @@ def record(
 def reweigh(
     shares: Shares,
     on_trial: Array,
-    trajectory_floor: float,
+    trajectory_floor: float | Array,
     jump_floor: float = JUMP_FLOOR,
     between: tuple[Array, Array] | None = None,
 ) -> Shares:
@@ -217,7 +219,7 @@ def reweigh(
     known = xp.any(tried & is_jump)
 
     def full(value, later):
-        return xp.where(trial, xp.full_like(worth, value), xp.full_like(worth, later))
+        return xp.where(trial, xp.zeros_like(worth) + value, xp.zeros_like(worth) + later)
 
     least = full(max(TRIAL_SHARE, jump_floor), jump_floor)
     if between is not None:
@@ -228,7 +230,9 @@ def reweigh(
         score = xp.where(idle, xp.zeros_like(score), score)
     weight = xp.where(known & (best > 0), score, among_kinds)
     weight = weight / xp.sum(weight)
-    going = max(trajectory_floor, TRAJECTORY_TRIAL) if kinds > 1 else trajectory_floor
+    going = trajectory_floor
+    if kinds > 1:
+        going = xp.maximum(0 * worth[0] + trajectory_floor, 0 * worth[0] + TRAJECTORY_TRIAL)
     floor = xp.where(is_jump, least, full(going, trajectory_floor) * among_kinds)
     # What was never on trial has nothing to stand on.
     floor = xp.where(known | trial, floor, xp.zeros_like(floor))
