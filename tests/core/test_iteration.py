@@ -66,7 +66,9 @@ def touched(coupling, groups, particle):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("bad", ["energy", "gradient"])
 @pytest.mark.parametrize("adjusted", [True, False])
-def test_a_non_finite_proposal_is_rejected_and_diverges_but_at_a_wall(bad, value, coupling, adjusted, rng):
+def test_a_non_finite_proposal_is_rejected_and_diverges_but_at_a_wall(
+    bad, value, coupling, adjusted, rng
+):
     start, draws = rng.standard_normal((7, 3)), draw(rng, 7, 3)._replace(accept=np.zeros(7))
     groups = make_groups(7, 4, like=start)
     for particle in range(7):

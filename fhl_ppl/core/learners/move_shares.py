@@ -42,6 +42,10 @@ SHARPNESS = 8.0
 """Weights go as worth^SHARPNESS."""
 NEED = 3.0
 """The two kinds of direction count as (rate of all moves together)^-NEED."""
+ACCEPTED = 2.0
+"""Acceptances, added up, from which a move's record counts in full, and below which in proportion.
+Along a direction that all move slowly in, one far jump of fifty tries has the best rate of all: of
+`horseshoe` such a one took up to half of the iterations, and was then accepted hardly ever."""
 MEMORY = 0.5
 """Share of the record kept when the metric changes, and with it the unit of the jumps."""
 
@@ -55,7 +59,7 @@ class Shares(NamedTuple):
         Probabilities of each kind of trajectory, [kind], and of each jump on offer, [jump].
     rate
         Sums of the expected squared jumps along the widest direction, and of the mean square along
-        all; in units of the variance there, shape [option, 2].
+        all, in units of the variance there; and of the acceptance, shape [option, 3].
     cost
         Gradients that the option took, or what they cost, shape [option].
     """
@@ -114,6 +118,7 @@ class MoveShares(Steady):
             tuning.jump,
             info.squared_jump,
             info.principal_jump,
+            info.accept_prob,
             learnt["fitted_gaussian"].variance,
             self.cost.of(info),
             seen.state.position.shape[1],
@@ -146,7 +151,7 @@ def start(like: Array, kinds: int, jumps: int) -> Shares:
     xp = array_namespace(like)
     zero = xp.stack([0 * like] * (kinds + jumps))
     each = xp.stack([0 * like + 1 / kinds] * kinds)
-    return Shares(each, zero[kinds:], xp.stack([zero, zero], axis=1), zero)
+    return Shares(each, zero[kinds:], xp.stack([zero] * 3, axis=1), zero)
 
 
 def record(
@@ -154,12 +159,13 @@ def record(
     choice: Choice | None,
     squared_jump: Array,
     principal_jump: Array,
+    accept_prob: Array,
     variance: Array,
     cost: Array,
     dim: int,
     kind: Array | None = None,
 ) -> Shares:
-    """Add the jumps [particle] of one iteration at a `cost`, scalar, for each particle.
+    """Add the jumps, and acceptances, [particle] of one iteration at a `cost`, scalar, for each particle.
 
     `choice` is None where there are no jumps, `kind` is that of the trajectory if there are
     several, and `variance` that of the widest direction.
@@ -178,6 +184,7 @@ def record(
         [
             principal_jump / xp.where(variance > 0, variance, xp.ones_like(variance)),
             squared_jump / dim,
+            accept_prob,
         ],
         axis=1,
     )
@@ -203,11 +210,13 @@ def reweigh(
     kinds = shares.kinds.shape[0]
     xp = array_namespace(shares.kinds)
     tried = shares.cost > 0
-    rate = shares.rate / xp.where(tried, shares.cost, xp.ones_like(shares.cost))[:, None]
+    cost = xp.where(tried, shares.cost, xp.ones_like(shares.cost))
+    rate = shares.rate[:, :2] / cost[:, None]
     together = xp.sum(shares.cost[:, None] * rate, axis=0)
     together = xp.where(together > 0, together, xp.ones_like(together))
     need = (xp.min(together) / together) ** NEED
     worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
+    worth = worth * xp.minimum(shares.rate[:, 2] / ACCEPTED, xp.ones_like(worth))
     is_jump = xp.cumulative_sum(xp.ones_like(worth)) > kinds
     trial = xp.zeros_like(worth) + on_trial > 0
     among_kinds = _kinds_alone(worth, is_jump, kinds, trial)
