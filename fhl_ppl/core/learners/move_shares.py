@@ -165,7 +165,7 @@ def record(
     dim: int,
     kind: Array | None = None,
 ) -> Shares:
-    """Add the jumps, and acceptances, [particle] of one iteration at a `cost`, scalar, for each particle.
+    """Add the jumps and acceptances [particle] of one iteration, each at a `cost`, a scalar.
 
     `choice` is None where there are no jumps, `kind` is that of the trajectory if there are
     several, and `variance` that of the widest direction.
