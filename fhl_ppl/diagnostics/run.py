@@ -82,6 +82,7 @@ def describe(
         "tuned_trajectory_length": _one_or_all([each.trajectory_length for each in tuned]),
         "steps_cap": plan.max_num_steps if plan.num_steps is None else plan.num_steps,
         "capped_trajectories": _mean([each.capped for each in tuned]),
+        "unseen_steps": float(np.max([np.asarray(each.unseen_steps) for each in tuned])),
         "moves": ", ".join(("trajectory", *plan.jumps)),
         "mode_masses": _mean_of_alike([each.mode_mass for each in tuned]),
         "move_probabilities": _mean([each.move_weight for each in tuned]),
