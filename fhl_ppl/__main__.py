@@ -202,7 +202,7 @@ def save(runs: dict[str, list[Frame]], every: int, path: Path) -> None:
     figure, axes = plt.subplots(1, len(runs), figsize=(4.2 * len(runs), 2.6), squeeze=False)
     marks = []
     for ax in axes[0]:
-        ax.imshow(density(160, 80), extent=EXTENT, cmap="Greys", alpha=0.6, aspect="auto")
+        ax.imshow(density(160, 80) ** 0.4, extent=EXTENT, cmap="Greys", alpha=0.6, aspect="auto")
         (chains,) = ax.plot([], [], "o", color="tab:blue", markersize=6)
         (heads,) = ax.plot([], [], "*", color="tab:orange", markersize=13)
         ax.set(xlim=EXTENT[:2], ylim=EXTENT[2:], xticks=[], yticks=[])
