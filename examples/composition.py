@@ -10,7 +10,6 @@ modes alone, the energy that of the product. Warm-up learns that jumps, which ne
 import sys
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 
 import fhl_ppl

@@ -2,9 +2,9 @@
 Minibatches, exactly
 ====================
 
-The gradient comes from 500 of 50,000 rows, the energy in the Metropolis test from all: the posterior
-is that of all data. ``minibatch=True`` is all that the kernel has to know; the plate subsamples as
-for variational inference.
+The gradient comes from 500 of 50,000 rows, the energy in the Metropolis test from all: the
+posterior is that of all data. ``minibatch=True`` is all that the kernel has to know; the plate
+subsamples as for variational inference.
 """
 
 import sys

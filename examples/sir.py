@@ -4,8 +4,8 @@ An epidemic by an ODE
 
 Cases in a school of 763, after the influenza of an English boarding school in 1978 (simulated). The
 susceptible, infected and recovered follow an ordinary differential equation, solved by Runge and
-Kutta's method with fixed steps inside the model; what is asked is the rate of contacts, of recovery,
-and how many each infected infects.
+Kutta's method with fixed steps inside the model; what is asked is the rate of contacts, of
+recovery, and how many each infected infects.
 """
 
 import sys

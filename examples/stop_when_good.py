@@ -2,9 +2,9 @@
 Stop when it is good, save, resume
 ==================================
 
-``fhl_ppl.run`` draws in blocks until the draws are worth what was asked for. With a store they are on
-disk after every block, and the same call goes on from there after whatever ended the process; here
-the first call is given too few draws, and the second goes on.
+``fhl_ppl.run`` draws in blocks until the draws are worth what was asked for. With a store they are
+on disk after every block, and the same call goes on from there after whatever ended the process;
+here the first call is given too few draws, and the second goes on.
 """
 
 import sys

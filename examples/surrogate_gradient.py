@@ -4,8 +4,8 @@ A surrogate for the gradient
 
 The energy has to be exact, the gradient need not be. Here the true model is a dear sum over 20,000
 rows, and the gradient comes from a Gaussian approximation of it that was fitted beforehand. The
-Metropolis test goes by the true energy, so the posterior is the true one; the surrogate only decides
-how fast it is reached.
+Metropolis test goes by the true energy, so the posterior is the true one; the surrogate only
+decides how fast it is reached.
 """
 
 import sys

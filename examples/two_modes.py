@@ -3,9 +3,9 @@ Two modes and their evidence
 ============================
 
 The data tell the size of ``x`` and not its sign, and the prior leans to one side: two modes, of a
-mass that quadrature knows. The same model goes to NumPyro's NUTS and, with one word swapped, to FHL.
-NUTS's chains stay where they began, so their share of draws in a mode is that of the starts. FHL's
-cross, and the evidence that is made of their draws agrees with quadrature.
+mass that quadrature knows. The same model goes to NumPyro's NUTS and, with one word swapped, to
+FHL. NUTS's chains stay where they began, so their share of draws in a mode is that of the starts.
+FHL's cross, and the evidence that is made of their draws agrees with quadrature.
 """
 
 import sys
@@ -58,12 +58,22 @@ found = fhl_ppl.log_evidence(runs["FHL"])
 print(f"log Z: exact {np.log(mass.sum()):.4f}, found {found.value:.4f} +- {found.error:.4f}")
 
 # %%
-# Every chain has a colour.
-fig, axes = plt.subplots(2, 1, figsize=(8, 4.4), sharex=True, layout="constrained")
-for ax, (name, mcmc) in zip(axes, runs.items(), strict=True):
+# Every chain has a colour, and a bar at the right for its share of positive draws.
+fig, axes = plt.subplots(
+    2, 2, figsize=(8.5, 4.4), sharex="col", width_ratios=[3, 1], layout="constrained"
+)
+for (trace, shares), (name, mcmc) in zip(axes, runs.items(), strict=True):
     x = np.asarray(mcmc.get_samples(group_by_chain=True)["x"])
-    ax.plot(x.T, linewidth=0.6, alpha=0.8)
-    ax.set_title(f"{name}: {np.mean(x > 0):.0%} of the draws are positive, {exact:.0%} is right")
-    ax.set_ylabel("x")
-axes[1].set_xlabel("draw")
+    for chain, draws_of_it in enumerate(x[:, :200]):
+        trace.plot(draws_of_it, ".", markersize=3, color=f"C{chain}")
+        shares.barh(chain, np.mean(x[chain] > 0), color=f"C{chain}")
+    trace.set(ylabel="x", ylim=(-5.5, 5.5))
+    trace.set_title(
+        f"{name}: {np.mean(x > 0):.0%} of the draws are positive ({exact:.0%} is right)"
+    )
+    shares.axvline(exact, color="black")
+    shares.set(yticks=[], xlim=(0, 1.02))
+axes[1, 0].set_xlabel("draw")
+axes[1, 1].set_xlabel("positive, by chain")
+axes[0, 1].set_title("line: exact")
 plt.show()
