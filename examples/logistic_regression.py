@@ -49,5 +49,5 @@ ax.plot(beta.mean(axis=0), rows, "o", color="tab:orange", label="mean and 90% in
 ax.plot(true_coefs, rows, "kx", markersize=8, label="true")
 ax.set(xlabel="coefficient", yticks=rows, title="What 500 rows tell")
 ax.invert_yaxis()
-ax.legend()
+ax.legend(loc="lower left")
 plt.show()

@@ -1,4 +1,4 @@
-"""Examples of the gallery run with a few iterations, in one process as their libraries load once."""
+"""Examples of the gallery run with few iterations, in one process: their libraries load once."""
 
 import runpy
 import sys
