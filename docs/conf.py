@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.addnodes import pending_xref
-from sphinx_gallery.sorting import FileNameSortKey
 from sphinx_gallery.utils import scale_image
 
 from fhl_ppl import __version__
@@ -45,7 +44,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r".*",
     "plot_gallery": "False",
-    "within_subsection_order": FileNameSortKey,
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
     "capture_repr": (),

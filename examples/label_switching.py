@@ -2,9 +2,9 @@
 A mixture and its labels
 ========================
 
-A mixture of two Gaussians has two modes that are copies: nothing tells component 1 from component
-2. Chains that stay in one of them look as if they agreed on nothing; FHL's jump from copy to copy,
-and ``fhl_ppl.modes`` counts the crossings. If the labels mean nothing, order them and be rid of it.
+A mixture of two Gaussians has two modes that are copies: nothing tells component 1 from component 2.
+Chains that stay in one of them look as if they agreed on nothing; FHL's jump from copy to copy, and
+``fhl_ppl.mode_changes`` counts how often. If the labels mean nothing, order them and be rid of it.
 """
 
 import sys
@@ -32,7 +32,6 @@ def model(data):
 
 mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16)
 mcmc.run(data)
-print(fhl_ppl.modes(mcmc).round(3).to_string())
 changes = fhl_ppl.mode_changes(mcmc, lambda posterior: posterior["centre"][..., 0] > 0)
 print(f"changes of label, by chain: {changes['changes'].tolist()}")
 
