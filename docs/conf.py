@@ -7,12 +7,16 @@ from typing import Any
 from sphinx.addnodes import pending_xref
 from sphinx_gallery.utils import scale_image
 
-from fhl_ppl import __version__
+import fhl_ppl
+
+# Sphinx-Gallery asks whether `fhl_ppl` has the names of its adapters, too, and takes nothing but an
+# AttributeError for a no.
+del fhl_ppl.__getattr__
 
 project = "fhl_ppl"
 author = "The fhl_ppl developers"
 copyright = "The fhl_ppl developers"
-version = release = __version__
+version = release = fhl_ppl.__version__
 
 extensions = [
     "myst_parser",
@@ -24,7 +28,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
-html_title = f"fhl_ppl {__version__}"
+html_title = f"fhl_ppl {version}"
 
 # The anchors of headings are those of GitHub, where the same pages are read.
 myst_heading_anchors = 3

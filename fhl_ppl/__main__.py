@@ -126,10 +126,7 @@ def frames(positions: Array, leads: Array) -> list[Frame]:
     shares = np.full(len(positions), np.nan)
     drawn = right[NUM_WARMUP:].mean(axis=1)
     shares[NUM_WARMUP:] = np.cumsum(drawn) / (1 + np.arange(len(drawn)))
-    return [
-        Frame(k, *each, float(share))
-        for k, (*each, share) in enumerate(zip(positions, leads, shares, strict=True))
-    ]
+    return [Frame(k, positions[k], leads[k], float(shares[k])) for k in range(len(positions))]
 
 
 def shown(every: int, runs: dict[str, list[Frame]]) -> Iterator[dict[str, Frame]]:
