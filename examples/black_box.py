@@ -59,7 +59,14 @@ torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 start = {"log_gap": torch.randn(32), "log_service": torch.randn(32)}
 kernel = FHL(potential_fn=one, gradient_fn=no_gradient)
-mcmc = MCMC(kernel, num_samples=draws, warmup_steps=draws, num_chains=32, initial_params=start)
+mcmc = MCMC(
+    kernel,
+    num_samples=draws,
+    warmup_steps=draws,
+    num_chains=32,
+    disable_progbar=True,
+    initial_params=start,
+)
 mcmc.run()
 fhl_ppl.summary(mcmc)
 print(fhl_ppl.moves(mcmc)[["share", "acceptance_rate"]].round(3).to_string())

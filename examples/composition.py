@@ -15,7 +15,7 @@ import torch
 import fhl_ppl
 from fhl_ppl.pyro import FHL, MCMC
 
-draws = 20 if "--smoke" in sys.argv else 400
+draws = 20 if "--smoke" in sys.argv else 1500
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 angle = torch.arange(8) * torch.pi / 4
@@ -36,7 +36,14 @@ def potential_fn(sites):
 gradient = torch.func.grad(eight)
 kernel = FHL(potential_fn=potential_fn, gradient_fn=lambda sites: {"q": gradient(sites["q"])})
 start = {"q": CENTRES[torch.arange(32) % 8] + 0.05 * torch.randn(32, 2)}
-mcmc = MCMC(kernel, num_samples=draws, warmup_steps=draws, num_chains=32, initial_params=start)
+mcmc = MCMC(
+    kernel,
+    num_samples=draws,
+    warmup_steps=draws,
+    num_chains=32,
+    disable_progbar=True,
+    initial_params=start,
+)
 mcmc.run()
 print(fhl_ppl.moves(mcmc)[["share", "acceptance_rate"]].round(3).to_string())
 
@@ -48,7 +55,7 @@ fig, (plane, bars) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 for centre in CENTRES[::2]:
     plane.add_patch(plt.Circle(centre.tolist(), RADIUS, color="0.9"))
 plane.plot(*CENTRES.T, "kx", label="eight modes")
-plane.plot(*q[::10].T, ".", color="tab:orange", markersize=2, label="draws")
+plane.plot(*q[::40].T, ".", color="tab:orange", markersize=2, label="draws")
 plane.set(aspect="equal", title="Grey is allowed")
 plane.legend(loc="center", fontsize="small")
 bars.bar(range(8), shares, color="tab:orange", alpha=0.7)

@@ -33,7 +33,9 @@ straight = pyro.poutine.reparam(funnel, config={"x": LocScaleReparam(centered=0.
 runs = {}
 for name, model in {"centred": funnel, "not centred": straight}.items():
     pyro.set_rng_seed(0)
-    runs[name] = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16)
+    runs[name] = MCMC(
+        FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16, disable_progbar=True
+    )
     runs[name].run()
     print(name)
     fhl_ppl.summary(runs[name], var_names=["log_variance"])

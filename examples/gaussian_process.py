@@ -43,7 +43,12 @@ def model(X, Y):
 
 
 mcmc = MCMC(
-    FHL(model), num_warmup=draws, num_samples=draws, num_chains=8, chain_method="vectorized"
+    FHL(model),
+    num_warmup=draws,
+    num_samples=draws,
+    num_chains=8,
+    chain_method="vectorized",
+    progress_bar=False,
 )
 mcmc.run(random.key(0), X, Y)
 fhl_ppl.summary(mcmc)

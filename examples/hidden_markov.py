@@ -49,7 +49,7 @@ def model(counts):
 
 
 pyro.set_rng_seed(0)
-mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=8)
+mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=8, disable_progbar=True)
 mcmc.run(counts)
 fhl_ppl.summary(mcmc)
 

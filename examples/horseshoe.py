@@ -38,7 +38,7 @@ def model(X, Y):
         pyro.sample("Y", dist.Normal(X @ (tau * lambdas * raw), noise), obs=Y)
 
 
-mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16)
+mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16, disable_progbar=True)
 mcmc.run(X, Y)
 fhl_ppl.summary(mcmc, var_names=["tau", "noise"])
 

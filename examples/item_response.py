@@ -32,7 +32,7 @@ def model(answers):
     pyro.sample("answers", dist.Bernoulli(logits=logits).to_event(2), obs=answers)
 
 
-mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16)
+mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16, disable_progbar=True)
 mcmc.run(answers)
 fhl_ppl.summary(mcmc, var_names=["spread", "difficulty"])
 

@@ -30,7 +30,7 @@ def model(data):
     pyro.factor("data", torch.logsumexp(log_density, dim=1).sum())
 
 
-mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16)
+mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16, disable_progbar=True)
 mcmc.run(data)
 changes = fhl_ppl.mode_changes(mcmc, lambda posterior: posterior["centre"][..., 0] > 0)
 print(f"changes of label, by chain: {changes['changes'].tolist()}")

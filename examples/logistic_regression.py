@@ -32,7 +32,7 @@ def model(data):
         pyro.sample("y", dist.Bernoulli(logits=data @ coefs), obs=labels)
 
 
-mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16)
+mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16, disable_progbar=True)
 mcmc.run(data)
 
 # %%

@@ -32,7 +32,13 @@ def model(x, y):
         pyro.sample("y", dist.Bernoulli(logits=x[index] @ b), obs=y[index])
 
 
-mcmc = MCMC(FHL(model, minibatch=True), num_samples=draws, warmup_steps=draws, num_chains=8)
+mcmc = MCMC(
+    FHL(model, minibatch=True),
+    num_samples=draws,
+    warmup_steps=draws,
+    num_chains=8,
+    disable_progbar=True,
+)
 mcmc.run(x, y)
 fhl_ppl.summary(mcmc)
 

@@ -41,7 +41,7 @@ def model(county, floor, log_radon):
         pyro.sample("log_radon", dist.Normal(expected, noise), obs=log_radon)
 
 
-mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16)
+mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=16, disable_progbar=True)
 mcmc.run(county, floor, log_radon)
 fhl_ppl.summary(mcmc, var_names=["mean", "spread", "slope", "noise"])
 

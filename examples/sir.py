@@ -60,7 +60,12 @@ rng = np.random.default_rng(0)
 truth = np.asarray(infected(1.7, 0.45, 1.5))
 cases = rng.poisson(truth * rng.gamma(20.0, 1 / 20.0, size=DAYS))
 mcmc = MCMC(
-    FHL(model), num_warmup=draws, num_samples=draws, num_chains=8, chain_method="vectorized"
+    FHL(model),
+    num_warmup=draws,
+    num_samples=draws,
+    num_chains=8,
+    chain_method="vectorized",
+    progress_bar=False,
 )
 mcmc.run(random.key(0), cases)
 fhl_ppl.summary(mcmc)

@@ -34,7 +34,12 @@ def model(returns):
 
 
 mcmc = MCMC(
-    FHL(model), num_warmup=draws, num_samples=draws, num_chains=8, chain_method="vectorized"
+    FHL(model),
+    num_warmup=draws,
+    num_samples=draws,
+    num_chains=8,
+    chain_method="vectorized",
+    progress_bar=False,
 )
 mcmc.run(random.key(0), returns)
 fhl_ppl.summary(mcmc, var_names=["sigma", "nu"])

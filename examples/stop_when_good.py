@@ -35,7 +35,7 @@ def model(x, y):
 def mcmc():
     """As if in a process of its own."""
     pyro.set_rng_seed(0)
-    return MCMC(FHL(model), num_samples=2000, warmup_steps=200, num_chains=8)
+    return MCMC(FHL(model), num_samples=2000, warmup_steps=200, num_chains=8, disable_progbar=True)
 
 
 history = []

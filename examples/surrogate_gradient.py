@@ -57,6 +57,7 @@ mcmc = MCMC(
     num_samples=draws,
     warmup_steps=draws,
     num_chains=16,
+    disable_progbar=True,
     initial_params={"a": start[:, 0], "b": start[:, 1:]},
 )
 mcmc.run()

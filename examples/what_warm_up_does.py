@@ -32,7 +32,14 @@ def model(x, y):
         pyro.sample("y", dist.Normal(x @ b, noise), obs=y)
 
 
-mcmc = MCMC(FHL(model), num_samples=draws, warmup_steps=draws, num_chains=8, keep_warmup=True)
+mcmc = MCMC(
+    FHL(model),
+    num_samples=draws,
+    warmup_steps=draws,
+    num_chains=8,
+    disable_progbar=True,
+    keep_warmup=True,
+)
 mcmc.run(x, y)
 data = fhl_ppl.to_arviz(mcmc)
 

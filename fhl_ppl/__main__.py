@@ -137,11 +137,7 @@ def shown(every: int, runs: dict[str, list[Frame]]) -> Iterator[dict[str, Frame]
 
 
 def caption(name: str, frame: Frame) -> str:
-    """One line on a frame.
-
-    >>> caption("FHL", Frame(150, np.zeros((8, 2)), np.zeros(8, bool), 0.6912))
-    'FHL, draw 51: 69% right (70%)'
-    """
+    """One line on a frame."""
     if np.isnan(frame.share):
         return f"{name}, warm-up {frame.iteration + 1}"
     told = f"{frame.share:.0%} right ({WEIGHTS[1]:.0%})"
