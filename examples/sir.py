@@ -10,6 +10,7 @@ recovery, and how many each infected infects.
 
 import sys
 
+import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +24,7 @@ from fhl_ppl.numpyro import FHL
 
 numpyro.enable_x64()
 draws = 20 if "--smoke" in sys.argv else 400
-PUPILS, DAYS, STEPS = 763.0, 14, 4
+PUPILS, DAYS, STEPS = 763.0, 14, 4  # steps of the solver a day
 
 
 def infected(beta, gamma, first):
@@ -33,17 +34,17 @@ def infected(beta, gamma, first):
         meet = beta * y[0] * y[1] / PUPILS
         return jnp.stack([-meet, meet - gamma * y[1]])
 
-    def day(y, _):
-        for _ in range(STEPS):
-            h = 1.0 / STEPS
-            k1 = slope(y)
-            k2 = slope(y + h / 2 * k1)
-            k3 = slope(y + h / 2 * k2)
-            k4 = slope(y + h * k3)
-            y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    def step(y, _):
+        h = 1.0 / STEPS
+        k1 = slope(y)
+        k2 = slope(y + h / 2 * k1)
+        k3 = slope(y + h / 2 * k2)
+        k4 = slope(y + h * k3)
+        y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
         return y, y[1]
 
-    return lax.scan(day, jnp.stack([PUPILS - first, first]), None, length=DAYS)[1]
+    start = jnp.stack([PUPILS - first, first])
+    return lax.scan(step, start, None, length=DAYS * STEPS)[1][STEPS - 1 :: STEPS]
 
 
 def model(cases=None):
@@ -72,9 +73,7 @@ fhl_ppl.summary(mcmc)
 
 sites = mcmc.get_samples()
 some = slice(None, None, max(1, len(sites["beta"]) // 100))
-curves = jnp.stack(
-    [infected(*z) for z in zip(*(sites[n][some] for n in ("beta", "gamma", "first")), strict=True)]
-)
+curves = jax.vmap(infected)(*(sites[name][some] for name in ("beta", "gamma", "first")))
 days = np.arange(1, DAYS + 1)
 fig, (curve, reproduction) = plt.subplots(
     1, 2, figsize=(8, 3.2), width_ratios=[3, 2], layout="constrained"
