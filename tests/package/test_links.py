@@ -12,7 +12,7 @@ LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)")
 
 def broken(document, text):
     """Targets that are not there; pages of the gallery are made by Sphinx."""
-    targets = [target for target in LINK.findall(text) if not target.startswith("gallery/")]
+    targets = [target for target in LINK.findall(text) if not re.match(r"(\.\./)?gallery/", target)]
     return [target for target in targets if not (document.parent / target).exists()]
 
 
