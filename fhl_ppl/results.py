@@ -70,7 +70,8 @@ def to_arviz(
     warmup
         The warm-up of the same run, to keep it as `warmup_posterior` and `warmup_sample_stats`.
         NumPyro overwrites what it collected in the warm-up when the run starts, so convert it
-        before (see the example).
+        before (see the example). Default: the statistics of the warm-up if
+        ``fhl_ppl.pyro.MCMC(..., keep_warmup=True)`` kept them, else none.
     coords, dims
         Labels of dimensions, and names of the dimensions of each variable, as everywhere in ArviZ.
         Default: names of the model's plates.
@@ -125,7 +126,8 @@ def to_arviz(
     settings = dict(run.settings)
     if settings:
         settings["fhl_ppl_version"] = __version__
-    return annotate(run.data, run.group, settings, warmup)
+    kept = run.warmup if warmup is None else warmup
+    return annotate(run.data, run.group, settings, kept)
 
 
 def summary(
@@ -201,7 +203,7 @@ def summary(
     >>> bool(0.7 < table["ess_group"]["x"] / table["ess_bulk"]["x"] < 1.3)
     True
     """
-    groups = _groups_of(data)
+    groups = datasets_of(data)
     from fhl_ppl.diagnostics.annotate import group_of_chains
     from fhl_ppl.diagnostics.checks import findings, notes
     from fhl_ppl.diagnostics.table import select, summary_table, to_text
@@ -281,7 +283,7 @@ def moves(data: Any) -> DataFrame:
     renewal      0.25                   3.000000
     all          1.00                   2.076923
     """
-    groups = _groups_of(data)
+    groups = datasets_of(data)
     from fhl_ppl.diagnostics.moves import moves_table
 
     return moves_table(groups.get("sample_stats"))
@@ -334,7 +336,7 @@ def modes(data: Any) -> DataFrame:
     0      0.625          2       2
     1      0.375          2       2
     """
-    groups = _groups_of(data)
+    groups = datasets_of(data)
     from fhl_ppl.diagnostics.known_modes import known_modes_table
 
     return known_modes_table(groups.get("sample_stats"))
@@ -386,13 +388,13 @@ def mode_changes(data: Any, mode: str | Callable[[Dataset], Array] | Array) -> D
     0          2        2
     1          1        0
     """
-    posterior = _groups_of(data)["posterior"]
+    posterior = datasets_of(data)["posterior"]
     from fhl_ppl.diagnostics.modes import mode_table
 
     return mode_table(posterior, mode)
 
 
-def _groups_of(data: Any) -> dict[str, Any]:
+def datasets_of(data: Any) -> dict[str, Any]:
     """All datasets by name, of a finished run or of what `to_arviz` made of it."""
     require("arviz", "arviz")
     from fhl_ppl.diagnostics.arviz_lines import datasets, is_data

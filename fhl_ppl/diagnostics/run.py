@@ -21,11 +21,14 @@ class Run(NamedTuple):
         Group of each chain, shape [chain]; None for kernels other than FHL.
     settings
         Sampler name and settings; empty for other kernels.
+    warmup
+        As `data`, of the warm-up; None if the run kept none.
     """
 
     data: Any
     group: np.ndarray | None
     settings: Mapping[str, Any]
+    warmup: Any = None
 
 
 def describe(
