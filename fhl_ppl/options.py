@@ -235,9 +235,8 @@ class Options:
         charts = self.charts and adapt_metric and self.trusts_gradient and not self.noisy_gradient
         charts = charts and self.is_dense(dim) and structure is None and not batch_shares
         charts = charts and dim > 1 and num_warmup > 0
-        # Modes are told apart by gradients, and each has a matrix of its own; what is known of them
-        # would be in coordinates that a chart changes.
-        knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT and not charts
+        # Modes are told apart by gradients, and each has a matrix of its own.
+        knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(

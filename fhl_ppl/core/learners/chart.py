@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts import choice
+from fhl_ppl.core.charts.change import differ, moved
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.fit import select
 from fhl_ppl.core.charts.rows import moments as moments_of
 from fhl_ppl.core.control import PYTHON, Control
+from fhl_ppl.core.homes import Homes, as_one_mode, home_of
 from fhl_ppl.core.learners import windows
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.carried import carried
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
 from fhl_ppl.core.learners.strays import is_stray, without_strays
 from fhl_ppl.core.moments import tails
 from fhl_ppl.core.plan import Plan
@@ -92,8 +95,12 @@ class ChartLearner(Steady):
         """Go on: `recharted` has renewed it, before all others."""
         return own
 
-    def fitted(self, own: LearntChart, control: Control) -> tuple[LearntChart, State, Array]:
+    def fitted(
+        self, own: LearntChart, homes: Homes | None, control: Control
+    ) -> tuple[LearntChart, State, Array]:
         """The next chart with the kept draws in its coordinates, and the weights of those.
+
+        `homes` are the modes that are known, in the coordinates of the chart so far.
 
         Returns
         -------
@@ -113,13 +120,23 @@ class ChartLearner(Steady):
             xp.reshape(xp.where(sound, part, xp.zeros_like(part)), (-1, dim))
             for part in (own.positions, own.gradients)
         )
-        rows = State(positions, seen, gradients)
-        rows = charts.leave(own.chart, rows)
+        kept = State(positions, seen, gradients)
+        within = kept
+        if homes is not None:
+            within = as_one_mode(homes, home_of(homes, positions, control), kept, control)
+        rows = charts.leave(own.chart, kept)
         # Fitting would take longer to compile than to do.
         chart, losses = control.aside(
             _renew,
             (own.chart, own.losses),
-            (own.chart, rows.position, rows.gradient, seen, half),
+            (
+                own.chart,
+                rows.position,
+                rows.gradient,
+                seen,
+                half,
+                (within.position, within.gradient),
+            ),
         )
         rows = charts.enter(chart, rows)
         shape = own.positions.shape
@@ -142,9 +159,11 @@ def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt
     What they go by is put into those: the state, the moments, and how far the particles were seen
     from the centre of the reference.
     """
-    old = learnt["chart"]
-    own, rows, weights = learner.fitted(old, seen.control)
-    state = charts.enter(own.chart, charts.leave(old.chart, seen.state))
+    old, cond = learnt["chart"], seen.control.cond
+    own, rows, weights = learner.fitted(old, homes_of(learnt), seen.control)
+    change = old.chart, own.chart
+    changed = differ(*change)
+    state = cond(changed, lambda one: moved(*change, one), lambda one: one, seen.state)
     moments, reference = learnt["moments"], learnt["reference"]
     dense = moments.positions.scatter.ndim == 2
     kept = moments._replace(
@@ -154,16 +173,20 @@ def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt
     apart = tails.squared_distance(learnt["metric"], reference.reference.centre, rows.position)
     kept_distances = reference._replace(distances=moments_of(apart, weights, dense=False))
     # Where nothing changes all draws count, not only those that were kept.
-    moved = charts.is_moving(old.chart) | charts.is_moving(own.chart)
     learnt = learnt | {
         "chart": own,
-        "moments": select(moved, kept, moments),
-        "reference": select(moved, kept_distances, reference),
+        "moments": select(changed, kept, moments),
+        "reference": select(changed, kept_distances, reference),
     }
-    # Who is lost differs too; with charts no modes are known that could be laid on one another.
+    if homes_of(learnt) is not None:
+        learnt["archive"] = cond(
+            changed, lambda known: carried(known, *change), lambda known: known, learnt["archive"]
+        )
+    # Who is lost differs too.
     gathered = without_strays(state)
+    within = select(changed, gathered, seen.within)
     stray = is_stray(state)
-    return learnt, seen._replace(state=state, is_stray=stray, gathered=gathered, within=gathered)
+    return learnt, seen._replace(state=state, is_stray=stray, gathered=gathered, within=within)
 
 
 def for_users(learnt: Learnt, state: State, control: Control) -> State:
@@ -176,6 +199,5 @@ def for_users(learnt: Learnt, state: State, control: Control) -> State:
     )
 
 
-def _renew(given: tuple[Chart, Array, Array, Array, Array]) -> tuple[Chart, Array]:
-    previous, position, gradient, seen, half = given
-    return choice.renew(previous, position, gradient, seen, half, PYTHON)
+def _renew(given: tuple[Any, ...]) -> tuple[Chart, Array]:
+    return choice.renew(*given, PYTHON)
