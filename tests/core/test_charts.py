@@ -113,7 +113,13 @@ def find(position, force):
     half = 1.0 * (np.arange(len(position)) % 4 < 2)
     with np.errstate(all="ignore"):
         return choice.renew(
-            charts.identity(position), position, force, np.ones(len(position)), half, (position, force), PYTHON
+            charts.identity(position),
+            position,
+            force,
+            np.ones(len(position)),
+            half,
+            (position, force),
+            PYTHON,
         )
 
 

@@ -24,13 +24,14 @@ def find_axes(
     gradient: Array,
     seen: Array,
     turned: bool,
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array, Array]:
     """Axes of the children, along which they are about independent given the drivers.
 
     Returns
     -------
-    Mixing [dim, child] and unmixing [child, dim], a shift of the centre [dim], and how wide the
-    children are at each draw, in squares [row].
+    Mixing [dim, child] and unmixing [child, dim], a shift of the centre [dim], how the children go
+    with the drivers where they are narrow [K, child], and how wide they are at each draw, in
+    squares [row].
     """
     xp = array_namespace(position)
     is_driver = xp.sum(drivers, axis=0) > 0
@@ -39,10 +40,11 @@ def find_axes(
     ones = xp.ones_like(zero)
     given = xp.concat([xp.ones_like(u[:, :1]), u], axis=1)
     # Where all children are narrow gradients are huge: a common scale for each draw.
-    shift, wide = zero, xp.ones_like(seen)
+    shift, slopes, wide = zero, zero, xp.ones_like(seen)
     for _ in range(3):
         weights = regression(given, position, seen / wide)
         shift = xp.where(is_child, weights[0, :], zero)
+        slopes = xp.where(is_child, weights[1:, :], zero)
         along = xp.where(is_child, position - given @ weights, zero)
         force = gradient - given @ regression(given, gradient, seen * wide)
         force = xp.where(is_child, force, zero)
@@ -75,7 +77,8 @@ def find_axes(
     below = 2 * xp.sum(abs(change)) + 1
     _, vectors = eigen(change - below * xp.where(is_driver, ones, zero) * eye(w))
     vectors = xp.where(is_child[:, None], vectors[:, number:], zero[:, None])
-    return mixing @ vectors, xp.matrix_transpose(vectors) @ unmixing, shift, wide
+    mixing, unmixing = mixing @ vectors, xp.matrix_transpose(vectors) @ unmixing
+    return mixing, unmixing, shift, slopes @ xp.matrix_transpose(unmixing), wide
 
 
 def _change(u: Array, w: Array, h: Array, seen: Array) -> Array:

@@ -21,7 +21,7 @@ Array = Any
 
 CANDIDATES = 3 + 2 * hierarchy.DRIVERS
 """Charts that are tried at each renewal, the identity among them."""
-GOOD = 0.02
+GOOD = 0.05
 """A loss with which there is nothing left to gain."""
 MARGIN = 0.8
 """What a loss has to fall by for another chart."""

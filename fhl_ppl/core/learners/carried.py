@@ -82,9 +82,7 @@ def _kept(components: Components, old: Chart, new: Chart, begins_anew: Array) ->
         ),
         components.count,
         xp.stack([there.position, there.gradient]),
-        xp.stack(
-            [matrix @ positions @ xp.matrix_transpose(matrix), forward @ gradients @ back]
-        ),
+        xp.stack([matrix @ positions @ xp.matrix_transpose(matrix), forward @ gradients @ back]),
         there.potential_energy,
     )
     nothing = start(mean[0, ...], mean.shape[1]).components

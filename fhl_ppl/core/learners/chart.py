@@ -10,7 +10,7 @@ from fhl_ppl.core.charts.change import differ, moved
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.fit import select
 from fhl_ppl.core.charts.rows import moments as moments_of
-from fhl_ppl.core.control import PYTHON, Control
+from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, as_one_mode, home_of
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.carried import carried
@@ -96,7 +96,7 @@ class ChartLearner(Steady):
         return own
 
     def fitted(
-        self, own: LearntChart, homes: Homes | None, control: Control
+        self, own: LearntChart, homes: Homes | None, iteration: Array, control: Control
     ) -> tuple[LearntChart, State, Array]:
         """The next chart with the kept draws in its coordinates, and the weights of those.
 
@@ -125,11 +125,15 @@ class ChartLearner(Steady):
         if homes is not None:
             within = as_one_mode(homes, home_of(homes, positions, control), kept, control)
         rows = charts.leave(own.chart, kept)
+        # Where both branches of a conditional are run, here is asked again if it is time.
+        due = sum((iteration + 1 == end) * 1 for end in self.window_ends) > 0
         # Fitting would take longer to compile than to do.
         chart, losses = control.aside(
             _renew,
             (own.chart, own.losses),
             (
+                due,
+                own.losses,
                 own.chart,
                 rows.position,
                 rows.gradient,
@@ -160,7 +164,7 @@ def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt
     from the centre of the reference.
     """
     old, cond = learnt["chart"], seen.control.cond
-    own, rows, weights = learner.fitted(old, homes_of(learnt), seen.control)
+    own, rows, weights = learner.fitted(old, homes_of(learnt), seen.iteration, seen.control)
     change = old.chart, own.chart
     changed = differ(*change)
     state = cond(changed, lambda one: moved(*change, one), lambda one: one, seen.state)
@@ -199,5 +203,11 @@ def for_users(learnt: Learnt, state: State, control: Control) -> State:
     )
 
 
-def _renew(given: tuple[Any, ...]) -> tuple[Chart, Array]:
-    return choice.renew(*given, PYTHON)
+def _renew(given: tuple[Any, ...], control: Control) -> tuple[Chart, Array]:
+    due, losses, previous, *rest = given
+    return control.cond(
+        due,
+        lambda known: choice.renew(*known[0], control),
+        lambda known: (known[0][0], known[1]),
+        ((previous, *rest), losses),
+    )
