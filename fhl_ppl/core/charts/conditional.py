@@ -6,7 +6,7 @@ drivers u (a scale's logarithm, say), so that the precision of both, p = phi_1 +
 maximum: the standard deviation exp(s) = p^(-1/2) follows the scale until the data take over. The
 location is the weighted mean
 
-    m = sum_k pi_k (near_k . (1, u)) + sum_k phi_k^(1/2) / p (far_k . (1, u)) + p^(-1/2) bend . u u',
+    m = sum_k (pi_k near_k . (1, u) + phi_k^(1/2) / p far_k . (1, u)) + p^(-1/2) bend . u u',
 
 with pi_k = phi_k / p. `near` suits a factor whose location is linear in the drivers (a centred
 prior), `far` one whose location in units of its own width is (a likelihood seen through a scale,

@@ -204,10 +204,9 @@ def for_users(learnt: Learnt, state: State, control: Control) -> State:
 
 
 def _renew(given: tuple[Any, ...], control: Control) -> tuple[Chart, Array]:
-    due, losses, previous, *rest = given
     return control.cond(
-        due,
-        lambda known: choice.renew(*known[0], control),
-        lambda known: (known[0][0], known[1]),
-        ((previous, *rest), losses),
+        given[0],
+        lambda known: choice.renew(*known[2:], control),
+        lambda known: (known[2], known[1]),
+        given,
     )
