@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts import change, choice, hierarchy
+from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.tails import Tails
