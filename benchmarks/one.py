@@ -14,7 +14,7 @@ import warnings
 from importlib.metadata import version
 from statistics import median
 
-LIBRARIES = ("fhl-ppl", "numpyro", "blackjax", "jax", "jaxlib", "numpy", "arviz")
+LIBRARIES = ("fhl-ppl", "numpyro", "blackjax", "nutpie", "jax", "jaxlib", "numpy", "arviz")
 
 
 class Stopwatch:
@@ -86,7 +86,7 @@ def run(job):
     key = jax.random.PRNGKey(job["seed"])
 
     watch = Stopwatch()
-    start, advance = compile_both(sampler, key)
+    start, advance = compile_both(sampler, key) if entry.is_compiled else sampler
     seconds = {"compile": watch.look()}
     began, warm_gradients = jax.block_until_ready(start(key))
     seconds["warmup"] = watch.look()
@@ -110,6 +110,7 @@ def run(job):
         "settings": entry.settings,
         "gradients": {"warmup": float(warm_gradients), "draws": float(gradients.sum())},
         "divergent": divergent,
+        "timed": entry.is_compiled,
         "seconds": seconds,
     }
     if protocol.error_limit is None:

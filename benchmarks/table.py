@@ -9,6 +9,8 @@ RIVALS = {
     "NUTS": ("numpyro_nuts",),
     "best NUTS": ("numpyro_nuts", "numpyro_nuts_sequential", "numpyro_nuts_dense"),
     "best BlackJAX": "blackjax_",
+    "best nutpie": "nutpie",
+    "best peer": "",
 }
 """What is divided by: the best of these on the posterior, named in full or by how they begin."""
 
@@ -37,21 +39,19 @@ def clock(run):
 
 
 def speeds(run):
-    """Effective draws per gradient and per second, with the warm-up counted and without."""
+    """Effective draws per gradient and per second, with the warm-up counted and without.
+
+    A sampler that calls the density from another language has no seconds that say much.
+    """
     gradients, clocked = run["gradients"], clock(run)
     seconds = {part: run["seconds"][part][clocked] for part in ("warmup", "draws")}
-    return dict(
-        zip(
-            RATES,
-            (
-                run["ess"] / (gradients["warmup"] + gradients["draws"]),
-                run["ess"] / gradients["draws"],
-                run["ess"] / (seconds["warmup"] + seconds["draws"]),
-                run["ess"] / seconds["draws"],
-            ),
-            strict=True,
-        )
-    )
+    found = {
+        RATES[0]: run["ess"] / (gradients["warmup"] + gradients["draws"]),
+        RATES[1]: run["ess"] / gradients["draws"],
+        RATES[2]: run["ess"] / (seconds["warmup"] + seconds["draws"]),
+        RATES[3]: run["ess"] / seconds["draws"],
+    }
+    return found if run.get("timed", True) else {rate: found[rate] for rate in RATES[:2]}
 
 
 def summarise(runs):
@@ -68,7 +68,7 @@ def summarise(runs):
     if "ess" in runs[0]:
         row["ess"] = median(run["ess"] for run in runs)
         row |= {key: max(run[key] for run in runs) for key in TRUSTED}
-        row |= {rate: median(speeds(run)[rate] for run in runs) for rate in RATES}
+        row |= {rate: median(speeds(run)[rate] for run in runs) for rate in speeds(runs[0])}
     else:
         # A run whose error stayed high counts as the longest.
         settled = [run["low_error"] or float("inf") for run in runs]
@@ -135,6 +135,7 @@ def markdown(headings, rows):
 def ratios(rows, sampler):
     """Each rate of the sampler over the best of each kind of rival, None without one."""
     own = rows.get(sampler, {})
+    rows = {name: row for name, row in rows.items() if name != sampler}
     for rate in RATIOS:
         for rivals in RIVALS.values():
             rival = best(rows, rivals, rate, own.get("chains"))

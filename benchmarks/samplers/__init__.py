@@ -15,8 +15,16 @@ MODULES = {
         (
             *("blackjax_nuts", "blackjax_chees", "blackjax_chees_diagonal", "blackjax_meads"),
             *("blackjax_adjusted_mclmc", "blackjax_adjusted_mclmc_dynamic"),
+            "blackjax_nuts_low_rank",
         ),
         "blackjax_algorithms",
+    ),
+    **dict.fromkeys(
+        (
+            *("nutpie", "nutpie_low_rank", "nutpie_low_rank_2"),
+            *("nutpie_short", "nutpie_low_rank_short", "nutpie_low_rank_2_short"),
+        ),
+        "nutpie_settings",
     ),
 }
 """File of each sampler. A run loads its own library alone: the time of a fresh process counts."""

@@ -63,14 +63,15 @@ def entry(algorithm, fewest=1, iterations=1, gradients_per_step=1, shared=False,
     return Entry(build, described, lambda dim: fewest, iterations)
 
 
-def nuts(logdensity, size):
-    adaptation = blackjax.window_adaptation(blackjax.nuts, logdensity, adaptation_info_fn=steps)
+def nuts(logdensity, size, adaptation="window_adaptation", **settings):
+    """Every chain adapts by itself."""
+    adaptation = getattr(blackjax, adaptation)(blackjax.nuts, logdensity, **settings)
     kernel = blackjax.nuts.build_kernel()
 
     def warm_up(key, positions):
         run = partial(adaptation.run, num_steps=size.warmup)
-        (states, parameters), counts = jax.vmap(run)(jax.random.split(key, size.chains), positions)
-        return states, parameters, counts.sum()
+        (states, parameters), told = jax.vmap(run)(jax.random.split(key, size.chains), positions)
+        return states, parameters, told.info.num_integration_steps.sum()
 
     def step(key, state, parameters):
         return kernel(key, state, logdensity, **parameters)
@@ -180,6 +181,7 @@ adjusted = partial(entry, microcanonical, iterations=4, gradients_per_step=2, ta
 
 SAMPLERS = {
     "blackjax_nuts": entry(nuts),
+    "blackjax_nuts_low_rank": entry(nuts, adaptation="window_adaptation_low_rank"),
     "blackjax_chees": entry(chees, fewest=MANY, shared=True),
     "blackjax_chees_diagonal": entry(
         chees, fewest=MANY, shared=True, mass_matrix_estimation="diagonal"

@@ -34,13 +34,14 @@ class Entry(NamedTuple):
 
     `fewest(dim)` is the number of chains that the method needs, whatever is asked for, and
     `iterations` how many of its iterations stand for one: where one is a step or two long, so that
-    no sampler is cut off long before the others.
+    no sampler is cut off long before the others. What is not `is_compiled` runs as it is.
     """
 
     build: Callable
     settings: dict[str, Any]
     fewest: Callable = lambda dim: 1
     iterations: int = 1
+    is_compiled: bool = True
 
     def size(self, asked, dim):
         chains = max(asked.chains, self.fewest(dim))

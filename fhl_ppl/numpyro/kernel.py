@@ -19,6 +19,7 @@ from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
 from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
+from fhl_ppl.numpyro.memory_maps import make_room
 from fhl_ppl.numpyro.model import starts
 from fhl_ppl.numpyro.model.minibatch import Anchor, Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
@@ -253,6 +254,8 @@ class FHL(MCMCKernel):
         """Find a start for every particle; called by `MCMC.run`."""
         model_kwargs = {} if model_kwargs is None else model_kwargs
         check_key(rng_key)
+        if not isinstance(rng_key, jax.core.Tracer):
+            make_room()
         # A batch of keys is what vectorized chains hand over; their chains are the particles.
         self._vectorized = is_batch(rng_key)
         num_particles = rng_key.shape[0] if self._vectorized else self._options.group_size

@@ -1,0 +1,1 @@
+"""Simulation-based calibration: whether posteriors are right, whatever the truth."""

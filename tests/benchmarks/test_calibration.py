@@ -1,0 +1,46 @@
+"""Ranks of the truth are uniform, and those of a kernel that is wrong are not.
+
+The tests have a false-alarm rate of .001 for each quantity, with fixed seeds.
+"""
+
+import pytest
+
+from tests.conftest import importorskip
+
+jax = importorskip("jax")
+importorskip("numpyro")
+importorskip("scipy")
+
+from numpyro import handlers
+
+from benchmarks.calibration.ranks import p_values, ranks
+from fhl_ppl.numpyro import FHL
+
+FEW = 100
+
+
+class Sharp(FHL):
+    """Takes the density to the fourth power."""
+
+    def __init__(self, model, **settings):
+        super().__init__(handlers.scale(model, scale=4.0), jumps=False, **settings)
+
+
+def test_the_kernel_is_calibrated():
+    with jax.enable_x64(True):
+        found = p_values(ranks("conjugate", "default", FEW))
+    assert min(found.values()) > 1e-3, found
+
+
+def test_a_kernel_that_is_too_sure_is_caught():
+    with jax.enable_x64(True):
+        found = p_values(ranks("conjugate", "default", FEW, kernel=Sharp))
+    assert min(found.values()) < 1e-3, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["mixture", "simplex"])
+def test_other_models_are_calibrated(case):
+    with jax.enable_x64(True):
+        found = p_values(ranks(case, "default", FEW))
+    assert min(found.values()) > 1e-3, found
