@@ -8,7 +8,6 @@ from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts import choice
 from fhl_ppl.core.charts.change import differ, moved
 from fhl_ppl.core.charts.chart import Chart
-from fhl_ppl.core.charts.fit import select
 from fhl_ppl.core.charts.rows import moments as moments_of
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, as_one_mode, home_of
@@ -96,7 +95,7 @@ class ChartLearner(Steady):
         return own
 
     def fitted(
-        self, own: LearntChart, homes: Homes | None, iteration: Array, control: Control
+        self, own: LearntChart, homes: Homes | None, control: Control
     ) -> tuple[LearntChart, State, Array]:
         """The next chart with the kept draws in its coordinates, and the weights of those.
 
@@ -125,22 +124,14 @@ class ChartLearner(Steady):
         if homes is not None:
             within = as_one_mode(homes, home_of(homes, positions, control), kept, control)
         rows = charts.leave(own.chart, kept)
-        # Where both branches of a conditional are run, here is asked again if it is time.
-        due = sum((iteration + 1 == end) * 1 for end in self.window_ends) > 0
-        # Fitting would take longer to compile than to do.
-        chart, losses = control.aside(
-            _renew,
-            (own.chart, own.losses),
-            (
-                due,
-                own.losses,
-                own.chart,
-                rows.position,
-                rows.gradient,
-                seen,
-                half,
-                (within.position, within.gradient),
-            ),
+        chart, losses = choice.renew(
+            own.chart,
+            rows.position,
+            rows.gradient,
+            seen,
+            half,
+            (within.position, within.gradient),
+            control,
         )
         rows = charts.enter(chart, rows)
         shape = own.positions.shape
@@ -157,40 +148,73 @@ class ChartLearner(Steady):
         )
 
 
+class _Known(NamedTuple):
+    """What a new chart is fitted to, and what has to be put into its coordinates."""
+
+    chart: LearntChart
+    moments: Any
+    reference: Any
+    archive: Any
+    state: State
+    within: State
+
+
 def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt, Seen]:
     """End a window in the coordinates of a new chart, for all others to be renewed in.
 
-    What they go by is put into those: the state, the moments, and how far the particles were seen
-    from the centre of the reference.
+    What they go by is put into those: the state, the moments, how far the particles were seen from
+    the centre of the reference, and the archive.
     """
-    old, cond = learnt["chart"], seen.control.cond
-    own, rows, weights = learner.fitted(old, homes_of(learnt), seen.iteration, seen.control)
-    change = old.chart, own.chart
-    changed = differ(*change)
-    state = cond(changed, lambda one: moved(*change, one), lambda one: one, seen.state)
-    moments, reference = learnt["moments"], learnt["reference"]
-    dense = moments.positions.scatter.ndim == 2
-    kept = moments._replace(
-        positions=moments_of(rows.position, weights, dense),
-        gradients=moments_of(rows.gradient, weights, dense),
-    )
-    apart = tails.squared_distance(learnt["metric"], reference.reference.centre, rows.position)
-    kept_distances = reference._replace(distances=moments_of(apart, weights, dense=False))
-    # Where nothing changes all draws count, not only those that were kept.
-    learnt = learnt | {
-        "chart": own,
-        "moments": select(changed, kept, moments),
-        "reference": select(changed, kept_distances, reference),
-    }
-    if homes_of(learnt) is not None:
-        learnt["archive"] = cond(
-            changed, lambda known: carried(known, *change), lambda known: known, learnt["archive"]
+    ours = "chart", "moments", "reference", "archive"
+    known = _Known(*(learnt[name] for name in ours), seen.state, seen.within)
+    # Where both branches of a conditional are run, it is asked again if a window ends.
+    due = sum((seen.iteration + 1 == end) * 1 for end in learner.window_ends) > 0
+
+    def change(given: tuple[Array, Any, _Known], control: Control) -> _Known:
+        return control.cond(
+            given[0],
+            lambda value: _in_new_coordinates(learner, *value[1:], control),
+            lambda value: value[2],
+            given,
         )
-    # Who is lost differs too.
-    gathered = without_strays(state)
-    within = select(changed, gathered, seen.within)
-    stray = is_stray(state)
-    return learnt, seen._replace(state=state, is_stray=stray, gathered=gathered, within=within)
+
+    # This would take longer to compile than to do.
+    new = seen.control.aside(change, known, (due, learnt["metric"], known))
+    seen = seen._replace(
+        state=new.state,
+        within=new.within,
+        gathered=without_strays(new.state),
+        is_stray=is_stray(new.state),
+    )
+    return learnt | {name: getattr(new, name) for name in ours}, seen
+
+
+def _in_new_coordinates(
+    learner: ChartLearner, metric: Any, known: _Known, control: Control
+) -> _Known:
+    moments, reference, archive = known.moments, known.reference, known.archive
+    homes = getattr(archive, "homes", None)
+    own, rows, weights = learner.fitted(known.chart, homes, control)
+    change = known.chart.chart, own.chart
+
+    def put(value: _Known) -> _Known:
+        dense = moments.positions.scatter.ndim == 2
+        apart = tails.squared_distance(metric, reference.reference.centre, rows.position)
+        state = moved(*change, value.state)
+        return value._replace(
+            moments=moments._replace(
+                positions=moments_of(rows.position, weights, dense),
+                gradients=moments_of(rows.gradient, weights, dense),
+            ),
+            reference=reference._replace(distances=moments_of(apart, weights, dense=False)),
+            archive=archive if homes is None else carried(archive, *change),
+            state=state,
+            within=without_strays(state),
+        )
+
+    # Where nothing changes all draws count, not only those that were kept.
+    known = known._replace(chart=own)
+    return control.cond(differ(*change), put, lambda value: value, known)
 
 
 def for_users(learnt: Learnt, state: State, control: Control) -> State:
@@ -200,13 +224,4 @@ def for_users(learnt: Learnt, state: State, control: Control) -> State:
     chart = learnt["chart"].chart
     return control.cond(
         charts.is_moving(chart), lambda one: charts.leave(chart, one), lambda one: one, state
-    )
-
-
-def _renew(given: tuple[Any, ...], control: Control) -> tuple[Chart, Array]:
-    return control.cond(
-        given[0],
-        lambda known: choice.renew(*known[2:], control),
-        lambda known: (known[2], known[1]),
-        given,
     )
