@@ -13,7 +13,7 @@ from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, as_one_mode, home_of
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.carried import carried
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.learners.strays import is_stray, without_strays
 from fhl_ppl.core.moments import tails
 from fhl_ppl.core.plan import Plan
@@ -166,14 +166,14 @@ def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt
     the centre of the reference, and the archive.
     """
     ours = "chart", "moments", "reference", "archive"
-    known = _Known(*(learnt[name] for name in ours), seen.state, seen.within)
+    known = _Known(**{name: learnt[name] for name in ours}, state=seen.state, within=seen.within)
     # Where both branches of a conditional are run, it is asked again if a window ends.
     due = sum((seen.iteration + 1 == end) * 1 for end in learner.window_ends) > 0
 
     def change(given: tuple[Array, Any, _Known], control: Control) -> _Known:
         return control.cond(
             given[0],
-            lambda value: _in_new_coordinates(learner, *value[1:], control),
+            lambda value: _in_new_coordinates(learner, value[1], value[2], control),
             lambda value: value[2],
             given,
         )
