@@ -11,7 +11,6 @@ import arviz as az
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.infer import MCMC
 
 from fhl_ppl.numpyro import FHL
 
@@ -79,30 +78,28 @@ def row(name: str, charts: bool, seeds: range) -> str:
     """Median and lowest ESS for 1000 gradients, worst R-hat, divergences, gradients."""
     potential, dim = TARGETS[name]
     each, rhats, divergences, gradients = [], [], 0, []
-    mcmc = MCMC(
-        FHL(potential_fn=potential, charts=charts),
-        num_warmup=1000,
-        num_samples=1000,
-        num_chains=4,
-        chain_method="vectorized",
-        progress_bar=False,
-    )
+    kernel = FHL(potential_fn=potential, charts=charts)
+
+    @jax.jit
+    def go(state: Any) -> Any:
+        def one(state: Any, _: None) -> Any:
+            state = kernel.sample(state, (), {})
+            return state, (state.z, state.n_steps, state.diverging)
+
+        return jax.lax.scan(one, state, length=2000)[1]
+
     for seed in seeds:
-        start = np.random.default_rng(seed).uniform(-2, 2, (4, dim))
-        fields = ("n_steps", "diverging")
-        key = jax.random.PRNGKey(seed)
-        mcmc.warmup(key, init_params=jnp.asarray(start), extra_fields=fields, collect_warmup=True)
-        spent = float(np.sum(mcmc.get_extra_fields()["n_steps"]))
-        mcmc.run(key, extra_fields=fields)
-        seen = mcmc.get_extra_fields()
-        spent += float(np.sum(seen["n_steps"]))
-        q = np.asarray(mcmc.get_samples(group_by_chain=True), float)
+        start = jnp.asarray(np.random.default_rng(seed).uniform(-2, 2, (4, dim)))
+        keys = jax.random.split(jax.random.PRNGKey(seed), 4)
+        places, steps, diverging = go(kernel.init(keys, 1000, start, (), {}))
+        spent = float(np.sum(steps))
+        q = np.moveaxis(np.asarray(places, float)[1000:], 0, 1)
         # Moments of Cauchy variables do not exist.
         q = np.arcsinh(q) if name.startswith("Cauchy") else q
         columns = [part[..., i] for part in (q, q**2) for i in range(dim)]
         each.append(1000 * min(float(az.ess(column)) for column in columns) / spent)
         rhats.append(max(float(az.rhat(q[..., i])) for i in range(dim)))
-        divergences += int(np.sum(seen["diverging"]))
+        divergences += int(np.sum(diverging[1000:]))
         gradients.append(spent)
     return (
         f"| {name} | {'on' if charts else 'off'} | {np.median(each):.2f} | {min(each):.2f} "
