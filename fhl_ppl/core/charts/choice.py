@@ -22,7 +22,7 @@ Array = Any
 CANDIDATES = 3 + 2 * hierarchy.DRIVERS
 """Charts that are tried at each renewal, the identity among them."""
 GOOD = 0.05
-"""A loss with which there is nothing left to gain."""
+"""A loss with which there is nothing left to gain: of the identity, and no chart is kept."""
 MARGIN = 0.8
 """What a loss has to fall by for another chart."""
 TAIL_MARGIN = 0.25
@@ -131,7 +131,7 @@ def _better(
     """The new charts become the best if their loss is clearly the lowest."""
     loss = held_out_loss(new[1:], position, gradient, halves)
     loss = array_namespace(loss).where(loss < at_most, loss, at_most)
-    wins = loss < margin * known.lowest
+    wins = (loss < margin * known.lowest) & (known.lowest > GOOD)
     best, lowest = select(wins, (new, (loss,)), (known.best, (known.lowest,)))
     return known._replace(best=best, latest=new, lowest=lowest[0], loss=loss)
 
