@@ -76,25 +76,36 @@ def renew(
     losses = [loss]
     known = _better((previous,) * 3, known, position, gradient, halves, at_most=of_modes)
     losses.append(known.loss)
-    for turned in (False, True):
+    identity_loss, none = losses[0], 0 * known.drivers
+    order = xp.cumulative_sum(none[:, 0] + 1)
+    tried = xp.stack([known.loss] * (2 * hierarchy.DRIVERS))
+
+    def try_one(i: Any, value: tuple[_Known, Array]) -> tuple[_Known, Array]:
+        known, tried = value
+        i = 0 * order[0] + i
+        turned = xp.astype(i >= hierarchy.DRIVERS, order.dtype)
+        number = i + 1 - hierarchy.DRIVERS * turned
+        begins = number == 1
         known = known._replace(
-            loss=losses[0], latest=(unchanged, unchanged, unchanged), drivers=0 * known.drivers
+            loss=xp.where(begins, identity_loss, known.loss),
+            latest=select(begins, (unchanged,) * 3, known.latest),
+            drivers=xp.where(begins, none, known.drivers),
         )
-        for number in range(1, 1 + hierarchy.DRIVERS):
 
-            def with_drivers(known: _Known, number: int = number, turned: bool = turned) -> _Known:
-                row = _next_driver(known.latest[0], known.drivers, position, gradient, seen)
-                place = xp.cumulative_sum(xp.ones_like(known.drivers), axis=0)
-                drivers = xp.where(place == number, row, known.drivers)
-                rows = (seen, *halves)
-                fitted = fit(drivers, number, position, gradient, rows, turned, control)
-                latest = tuple(Chart(one, unchanged.tails) for one in fitted)
-                return _better(latest, known._replace(drivers=drivers), position, gradient, halves)
+        def with_drivers(known: _Known) -> _Known:
+            row = _next_driver(known.latest[0], known.drivers, position, gradient, seen)
+            drivers = xp.where(order[:, None] == number, row, known.drivers)
+            fitted = fit(drivers, position, gradient, (seen, *halves), turned, control)
+            latest = tuple(Chart(one, unchanged.tails) for one in fitted)
+            return _better(latest, known._replace(drivers=drivers), position, gradient, halves)
 
-            # One driver that is no good leaves little hope for two.
-            worth_it = (known.lowest > GOOD) & ((known.loss < losses[0]) | (number == 1))
-            known = control.cond(worth_it, with_drivers, lambda same: same, known)
-            losses.append(known.loss)
+        # One driver that is no good leaves little hope for two.
+        worth_it = (known.lowest > GOOD) & ((known.loss < identity_loss) | begins)
+        known = control.cond(worth_it, with_drivers, lambda same: same, known)
+        place = xp.cumulative_sum(xp.ones_like(tried)) - 1
+        return known, xp.where(place == i, known.loss, tried)
+
+    known, tried = control.fori_loop(0, 2 * hierarchy.DRIVERS, try_one, (known, tried))
 
     def with_tails(known: _Known) -> _Known:
         straight = []
@@ -106,7 +117,7 @@ def renew(
         return _better(tuple(straight), known, position, gradient, halves, TAIL_MARGIN)
 
     known = control.cond(known.lowest > GOOD, with_tails, lambda same: same, known)
-    return known.best[0], xp.stack([*losses, known.loss])
+    return known.best[0], xp.concat([xp.stack(losses), tried, known.loss[None]])
 
 
 class _Known(NamedTuple):
