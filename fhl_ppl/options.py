@@ -149,18 +149,15 @@ class Options:
         "none with `adapt_mass_matrix=False`, `group_size=1` or `adjusted=False`.",
     )
     charts: bool = argument(
-        False,
+        True,
         truth,
         "Whether warm-up looks for coordinates in which the posterior is nearer to a Gaussian, for "
-        "funnels, centred hierarchies and heavy tails; the draws come in the model's own, the "
-        "metric and the total energy are those of the coordinates found. Experimental in this "
-        "version, and off by default because it has not been measured that nothing is lost where "
-        "it is not needed. Neal's funnel in 10 dimensions went from 0.2 effective draws per 1000 "
-        "gradients to 200, eight schools centred from 0.9 to 60. A fit takes seconds of CPU in "
-        "some 90 dimensions, and JAX's persistent cache does not serve such programs. With it "
-        "modes are not kept and there are no moves between them. There are no charts with a "
-        "`gradient_fn`, a minibatch, `adapt_mass_matrix=False`, no warm-up, one dimension, or a "
-        "metric that is not one dense matrix.",
+        "funnels, centred hierarchies and heavy tails. The model's own are kept unless held-out "
+        "draws speak clearly for others, and then the draws are what they are without charts; in "
+        "others the draws still come in the model's own, the metric and the total energy are those "
+        "of the coordinates found. There are no charts with a `gradient_fn`, a minibatch, "
+        "`adapt_mass_matrix=False`, no warm-up, one dimension, a metric that is not one dense "
+        "matrix, and in blocks of Gibbs.",
     )
     dense_mass: bool | str | Sequence[tuple[str, ...]] | None = argument(
         None,
@@ -234,9 +231,8 @@ class Options:
         charts = self.charts and adapt_metric and self.trusts_gradient and not self.noisy_gradient
         charts = charts and self.is_dense(dim) and structure is None and not batch_shares
         charts = charts and dim > 1 and num_warmup > 0
-        # Modes are told apart by gradients, and each has a matrix of its own; what is known of them
-        # would be in coordinates that a chart changes.
-        knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT and not charts
+        # Modes are told apart by gradients, and each has a matrix of its own.
+        knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT
         # Without a warm-up nothing can be chosen, without dimensions there is nothing to choose.
         can_choose = num_warmup > 0 and dim > 0
         return Plan(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 def _aside(function: Callable, like: Any, operand: Any) -> Any:
-    return function(operand)
+    return function(operand, PYTHON)
 
 
 class Control(NamedTuple):
@@ -19,9 +19,9 @@ class Control(NamedTuple):
         (predicate, true_fun, false_fun, operand) -> value, as `jax.lax.cond`: only one of the two
         is run. Both return values of the same shapes and types.
     aside
-        (function, like, operand) -> function(operand), of the shapes and types of `like`: for what
-        is done a few times in a run, and would take longer to compile than to do. `function` has to
-        be pure, and may be given NumPy arrays. Default: on the spot.
+        (function, like, operand) -> function(operand, control), of the shapes and types of `like`:
+        for what is done a few times in a run, and would take longer to compile than to do.
+        `function` has to be pure, and may be given NumPy arrays and `PYTHON`. Default: on the spot.
     """
 
     fori_loop: Callable

@@ -75,8 +75,7 @@ class Plan(NamedTuple):
         Kinds of trajectories to choose from, in place of `target_accept_prob` and `max_num_steps`;
         each has an eta of its own. Empty: there is one.
     charts
-        Whether to look for coordinates in which the posterior is nearer to a Gaussian. Then there
-        must be no jumps between modes: places that are kept would be in coordinates that change.
+        Whether to look for coordinates in which the posterior is nearer to a Gaussian.
     """
 
     num_warmup: int

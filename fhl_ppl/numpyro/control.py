@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from fhl_ppl.core.control import Control
+from fhl_ppl.core.control import PYTHON, Control
 
 
 def _fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any) -> Any:
@@ -17,11 +17,14 @@ def _fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any) -> A
 
 
 def _aside(function: Callable[..., Any], like: Any, operand: Any) -> Any:
+    # A program that calls back is not stored; one that is stored is compiled once.
+    if jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache:
+        return function(operand, JAX)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), leaf.dtype), like)
 
     def on_host(operand: Any) -> Any:
         with np.errstate(all="ignore"):
-            result = function(jax.tree.map(np.asarray, operand))
+            result = function(jax.tree.map(np.asarray, operand), PYTHON)
         return jax.tree.map(lambda leaf, shape: np.asarray(leaf, shape.dtype), result, shapes)
 
     return jax.pure_callback(on_host, shapes, operand, vmap_method="sequential")

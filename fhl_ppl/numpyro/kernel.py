@@ -1,6 +1,7 @@
 """`FHL` for NumPyro: model to potential, keys to random numbers, core's results to fields."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import jax
@@ -160,7 +161,7 @@ class FHL(MCMCKernel):
         max_num_steps: int | None = None,
         integrator: str = "split",
         jumps: bool = True,
-        charts: bool = False,
+        charts: bool = True,
         evaluation: str = "vmap",
         mesh: Mesh | None = None,
     ) -> None:
@@ -241,15 +242,11 @@ class FHL(MCMCKernel):
         Raises
         ------
         ValueError
-            If the force is random: its noise is not told apart for the chains of `Gibbs`; or with
-            charts, whose coordinates are not those of the model.
+            If the force is random: its noise is not told apart for the chains of `Gibbs`.
         """
-        if self._options.charts:
-            raise ValueError(
-                "charts=True does not work in a block of Gibbs, which evaluates its energies anew "
-                "in the model's own coordinates; leave it out, or write the model not centred."
-            )
-        return Block(self._options, self._inverse_mass_matrix, self._problem.wrapped(wrapper))
+        # Gibbs evaluates energies anew in the model's own coordinates.
+        options = replace(self._options, charts=False)
+        return Block(options, self._inverse_mass_matrix, self._problem.wrapped(wrapper))
 
     def refresh(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> NoReturn:
         """Refuse: `Gibbs` runs what `wrap_model` makes, which refreshes itself."""

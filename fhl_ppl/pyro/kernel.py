@@ -146,7 +146,7 @@ class FHL(NutsNames):
         adapt_mass_matrix: bool = True,
         integrator: str = "split",
         jumps: bool = True,
-        charts: bool = False,
+        charts: bool = True,
         dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         full_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable[..., Any] = init_to_uniform,

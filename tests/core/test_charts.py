@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from fhl_ppl.core.charts import change, choice, hierarchy
 from fhl_ppl.core.charts import chart as charts
-from fhl_ppl.core.charts import choice, hierarchy
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.tails import Tails
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import homes_of
-from fhl_ppl.core.moves import JUMPS
+from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.state import State
 from fhl_ppl.options import Options
 from tests.runs import Run
@@ -113,7 +113,13 @@ def find(position, force):
     half = 1.0 * (np.arange(len(position)) % 4 < 2)
     with np.errstate(all="ignore"):
         return choice.renew(
-            charts.identity(position), position, force, np.ones(len(position)), half, PYTHON
+            charts.identity(position),
+            position,
+            force,
+            np.ones(len(position)),
+            half,
+            (position, force),
+            PYTHON,
         )
 
 
@@ -146,6 +152,17 @@ def test_a_gaussian_is_left_alone():
     assert not charts.is_moving(chart)
 
 
+def test_slopes_are_those_of_the_change(coordinates):
+    old, new = CHARTS["any"], any_chart(3)
+    state = State(coordinates, potential(coordinates), gradient(coordinates))
+    near = change.slopes(old, new, state)
+    matrix = slope(lambda y: charts.to_coordinates(new, charts.to_position(old, y)[0]), coordinates)
+    np.testing.assert_allclose(near.matrix, matrix, rtol=1e-5, atol=1e-5 * np.max(abs(matrix)))
+    both = near.matrix @ near.back
+    scale = np.max(abs(near.matrix), axis=(1, 2)) * np.max(abs(near.back), axis=(1, 2))
+    np.testing.assert_allclose((both - np.eye(DIM)) / scale[:, None, None], 0, atol=1e-9)
+
+
 @pytest.mark.parametrize("library", ["jax", "torch"])
 def test_libraries_agree(library, coordinates):
     jnp = pytest.importorskip("jax.numpy")
@@ -167,7 +184,7 @@ def test_libraries_agree(library, coordinates):
 def test_the_fit_agrees_between_libraries():
     x, g = funnel(np.random.default_rng(6), 80)
     half = 1.0 * (np.arange(80) % 4 < 2)
-    given = (charts.identity(x), x, g, np.ones(80), half)
+    given = (charts.identity(x), x, g, np.ones(80), half, (x, g))
     with np.errstate(all="ignore"):
         expected = choice.renew(*given, PYTHON)[1]
     tensors = list(map(torch.as_tensor, given[1:]))
@@ -199,16 +216,40 @@ def test_a_run_with_charts_tells_users_of_their_own_coordinates():
 
 
 def test_without_charts_none_are_learnt():
-    run, _ = run_on_the_funnel()
+    run, _ = run_on_the_funnel(charts=False)
     assert "chart" not in run.learnt
     assert for_users(run.learnt, run.state, PYTHON) is run.state
     assert homes_of(run.learnt) is not None
 
 
-def test_with_charts_no_modes_are_kept():
-    run, _ = run_on_the_funnel(charts=True)
-    assert homes_of(run.learnt) is None
-    assert not any(JUMPS[name].between_modes for name in run.sampler.jumps)
+def two_funnels(q):
+    """Two funnels, 40 apart along x_1 and equally heavy: energies and gradients."""
+    v, x = q[:, :1], q[:, 1:]
+    shift = np.zeros(x.shape[1])
+    shift[0] = 20
+    parts, slopes = [], []
+    for sign in (-1, 1):
+        square = np.exp(-v) * np.sum((x - sign * shift) ** 2, axis=1, keepdims=True) / 2
+        parts.append((v**2 / 2 + 2.5 * v + square)[:, 0])
+        of_v = v + 2.5 - square
+        slopes.append(np.concatenate([of_v, np.exp(-v) * (x - sign * shift)], axis=1))
+    lowest = np.minimum(*parts)
+    weights = [np.exp(lowest - part) for part in parts]
+    total = weights[0] + weights[1]
+    force = sum(w[:, None] * s for w, s in zip(weights, slopes, strict=True)) / total[:, None]
+    return lowest - np.log(total), force
+
+
+def test_a_chart_does_not_lose_modes():
+    rng = np.random.default_rng(9)
+    q = rng.normal(size=(8, 6))
+    q[:, 1] += 20 * np.where(np.arange(8) < 2, 1, -1)
+    run = Run(Options(charts=True).plan(300, 6), two_funnels, q, rng).go(300)
+    homes = homes_of(run.learnt)
+    centres = homes.mixture.centre[in_use(homes.mixture.log_weight)]
+    users, _ = charts.to_position(run.learnt["chart"].chart, centres)
+    assert np.any(users[:, 1] > 10)
+    assert np.any(users[:, 1] < -10)
 
 
 @pytest.mark.parametrize(

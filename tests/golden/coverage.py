@@ -12,10 +12,11 @@ ON_THE_HOST = {"fhl_ppl.core.evidence", "fhl_ppl.core.tuning_ahead"}
 
 EXPERIMENTAL = (
     "fhl_ppl.core.charts",
+    "fhl_ppl.core.learners.carried",
     "fhl_ppl.core.learners.chart",
     "fhl_ppl.core.target.charted",
 )
-"""Charts are off by default, and have `tests.core.test_charts` and `tests.invariance`."""
+"""Charts have `tests.core.test_charts` and `tests.invariance`."""
 
 LEFT_ALONE = {"fhl_ppl.core.learners.learner.Steady"}
 """What a learner may leave alone: whether one does is its own business."""

@@ -135,10 +135,9 @@ def test_a_chain_alone_runs():
             {"gradient_fn": lambda z, key: z, "noisy_gradient": True},
             "noisy_gradient=True and minibatch=True have no meaning",
         ),
-        ({"charts": True}, "charts=True does not work in a block of Gibbs"),
     ],
 )
-def test_random_forces_and_charts_are_refused(settings, said):
+def test_random_forces_are_refused(settings, said):
     with pytest.raises(ValueError, match=said):
         FHL(model, **settings).wrap_model(gibbs.conditioned)
 

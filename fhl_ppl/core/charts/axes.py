@@ -19,18 +19,18 @@ Array = Any
 def find_axes(
     u: Array,
     drivers: Array,
-    number: int,
     position: Array,
     gradient: Array,
     seen: Array,
-    turned: bool,
-) -> tuple[Array, Array, Array, Array]:
+    turned: Array,
+) -> tuple[Array, Array, Array, Array, Array]:
     """Axes of the children, along which they are about independent given the drivers.
 
     Returns
     -------
-    Mixing [dim, child] and unmixing [child, dim], a shift of the centre [dim], and how wide the
-    children are at each draw, in squares [row].
+    Mixing and unmixing [dim, dim], with nothing but zeros in the first columns and rows, one for
+    each driver; a shift of the centre [dim], how the children go with the drivers where they are
+    narrow [K, dim], and how wide they are at each draw, in squares [row].
     """
     xp = array_namespace(position)
     is_driver = xp.sum(drivers, axis=0) > 0
@@ -39,10 +39,11 @@ def find_axes(
     ones = xp.ones_like(zero)
     given = xp.concat([xp.ones_like(u[:, :1]), u], axis=1)
     # Where all children are narrow gradients are huge: a common scale for each draw.
-    shift, wide = zero, xp.ones_like(seen)
+    shift, slopes, wide = zero, zero, xp.ones_like(seen)
     for _ in range(3):
         weights = regression(given, position, seen / wide)
         shift = xp.where(is_child, weights[0, :], zero)
+        slopes = xp.where(is_child, weights[1:, :], zero)
         along = xp.where(is_child, position - given @ weights, zero)
         force = gradient - given @ regression(given, gradient, seen * wide)
         force = xp.where(is_child, force, zero)
@@ -53,9 +54,7 @@ def find_axes(
         wide = xp.sqrt(xp.sum((along / size) ** 2, axis=1) / xp.sum((force * size) ** 2, axis=1))
     root = xp.sqrt(wide)[:, None]
     along, force = along / root, force * root
-    blocks = eye(position) > 0
-    if turned:
-        blocks = (is_child[:, None] & is_child) | blocks
+    blocks = (is_child[:, None] & is_child & (turned > 0)) | (eye(position) > 0)
     # Drivers stand by with unit variance, to be dropped below.
     stand_in = u @ drivers
     white = dense_fit.from_scores(
@@ -67,15 +66,15 @@ def find_axes(
     mixing = white.inverse_mass_matrix @ xp.matrix_transpose(unmixing)
     w, h = along @ xp.matrix_transpose(unmixing), force @ mixing
     # Where they are not turned the children stay as the user has them, in their order.
-    change = xp.cumulative_sum(ones) * eye(w)
-    if turned:
-        change = _change(u, w, h, seen)
+    change = xp.where(turned > 0, _change(u, w, h, seen), xp.cumulative_sum(ones) * eye(w))
     change = xp.where(is_child[:, None] & is_child, change, 0 * change)
     # Eigenvalues below all others put the drivers first, to be left out.
     below = 2 * xp.sum(abs(change)) + 1
     _, vectors = eigen(change - below * xp.where(is_driver, ones, zero) * eye(w))
-    vectors = xp.where(is_child[:, None], vectors[:, number:], zero[:, None])
-    return mixing @ vectors, xp.matrix_transpose(vectors) @ unmixing, shift, wide
+    first = xp.cumulative_sum(ones) <= xp.sum(drivers)
+    vectors = xp.where(is_child[:, None] & ~first, vectors, zero[:, None])
+    mixing, unmixing = mixing @ vectors, xp.matrix_transpose(vectors) @ unmixing
+    return mixing, unmixing, shift, slopes @ xp.matrix_transpose(unmixing), wide
 
 
 def _change(u: Array, w: Array, h: Array, seen: Array) -> Array:

@@ -6,11 +6,12 @@ drivers u (a scale's logarithm, say), so that the precision of both, p = phi_1 +
 maximum: the standard deviation exp(s) = p^(-1/2) follows the scale until the data take over. The
 location is the weighted mean
 
-    m = sum_k pi_k (near_k . (1, u)) + sum_k phi_k^(1/2) / p (far_k . (1, u)) + bend . u u',
+    m = sum_k (pi_k near_k . (1, u) + phi_k^(1/2) / p far_k . (1, u)) + p^(-1/2) bend . u u',
 
 with pi_k = phi_k / p. `near` suits a factor whose location is linear in the drivers (a centred
 prior), `far` one whose location in units of its own width is (a likelihood seen through a scale,
-the parametrisation that is not centred). `bend` is what bananas need.
+the parametrisation that is not centred). `bend` is what bananas need, in units of the width: what
+draws do not tell of it does no harm in a neck.
 """
 
 from typing import Any, NamedTuple
@@ -52,6 +53,8 @@ class Parts(NamedTuple):
         phi_k^(1/2) / p, two arrays [row, dim].
     near, far
         near_k . (1, u) and far_k . (1, u), two arrays [row, dim] each.
+    bent
+        p^(-1/2) bend . u u', shape [row, dim].
     """
 
     log_scale: Array
@@ -60,6 +63,7 @@ class Parts(NamedTuple):
     reach: tuple[Array, Array]
     near: tuple[Array, Array]
     far: tuple[Array, Array]
+    bent: Array
 
 
 def products(drivers: Array) -> list[Array]:
@@ -89,16 +93,17 @@ def evaluate(weights: Conditional, drivers: Array) -> Parts:
     near = given @ weights.near[0, :, :], given @ weights.near[1, :, :]
     far = given @ weights.far[0, :, :], given @ weights.far[1, :, :]
     location = share[0] * near[0] + share[1] * near[1] + reach[0] * far[0] + reach[1] * far[1]
-    for number, product in enumerate(products(drivers)):
-        location = location + product * weights.bend[number, :]
-    return Parts(-total / 2, location, share, reach, near, far)
+    bent = xp.exp(-total / 2) * sum(
+        product * weights.bend[number, :] for number, product in enumerate(products(drivers))
+    )
+    return Parts(-total / 2, location + bent, share, reach, near, far, bent)
 
 
 def by_driver(weights: Conditional, parts: Parts, drivers: Array, i: int) -> tuple[Array, Array]:
     """Derivatives of s and m by driver number i, both [row, dim]."""
     slope = weights.precision[0, 1 + i, :], weights.precision[1, 1 + i, :]
     of_total = parts.share[0] * slope[0] + parts.share[1] * slope[1]
-    location = 0.0
+    location = -of_total / 2 * parts.bent
     for k in range(2):
         location = location + parts.share[k] * (
             (slope[k] - of_total) * parts.near[k] + weights.near[k, 1 + i, :]
@@ -106,11 +111,12 @@ def by_driver(weights: Conditional, parts: Parts, drivers: Array, i: int) -> tup
         location = location + parts.reach[k] * (
             (slope[k] / 2 - of_total) * parts.far[k] + weights.far[k, 1 + i, :]
         )
+    width = array_namespace(drivers).exp(parts.log_scale)
     number, others = 0, drivers.shape[1]
     for a in range(others):
         for b in range(a, others):
             if i in (a, b):
                 other = drivers[:, a : a + 1] if i == b else drivers[:, b : b + 1]
-                location = location + (1 + (a == b)) * other * weights.bend[number, :]
+                location = location + width * (1 + (a == b)) * other * weights.bend[number, :]
             number += 1
     return -of_total / 2, location

@@ -123,7 +123,10 @@ def _step(
     factors = [
         -parts.share[k] / 2 * by_scale
         + inverse
-        * (parts.share[k] * (parts.near[k] - near - far) + parts.reach[k] * parts.far[k] / 2)
+        * (
+            parts.share[k] * (parts.near[k] - near - far - parts.bent / 2)
+            + parts.reach[k] * parts.far[k] / 2
+        )
         for k in range(2)
     ]
     factors += [inverse * each for each in (*parts.share, *parts.reach)]
@@ -131,7 +134,7 @@ def _step(
     columns = xp.stack([xp.matrix_transpose(each) for each in factors], axis=1)
     columns = columns[:, :, None, :] * xp.matrix_transpose(given)
     columns = xp.reshape(columns, (position.shape[1], -1, position.shape[0]))
-    products = [xp.matrix_transpose(inverse * each) for each in conditional.products(drivers)]
+    products = [xp.matrix_transpose(each + 0 * inverse) for each in conditional.products(drivers)]
     jacobian = xp.concat([columns, xp.stack(products, axis=1)], axis=1)
     weight = seen[:, None] / xp.sqrt(1 + r**2)
     weighted = jacobian * xp.matrix_transpose(weight)[:, None, :]

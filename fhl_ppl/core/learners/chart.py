@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts import choice
+from fhl_ppl.core.charts.change import differ, moved
 from fhl_ppl.core.charts.chart import Chart
-from fhl_ppl.core.charts.fit import select
 from fhl_ppl.core.charts.rows import moments as moments_of
-from fhl_ppl.core.control import PYTHON, Control
+from fhl_ppl.core.control import Control
+from fhl_ppl.core.homes import Homes, as_one_mode, home_of
 from fhl_ppl.core.learners import windows
+from fhl_ppl.core.learners.carried import carried
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.learners.strays import is_stray, without_strays
 from fhl_ppl.core.moments import tails
@@ -92,8 +94,12 @@ class ChartLearner(Steady):
         """Go on: `recharted` has renewed it, before all others."""
         return own
 
-    def fitted(self, own: LearntChart, control: Control) -> tuple[LearntChart, State, Array]:
+    def fitted(
+        self, own: LearntChart, homes: Homes | None, control: Control
+    ) -> tuple[LearntChart, State, Array]:
         """The next chart with the kept draws in its coordinates, and the weights of those.
+
+        `homes` are the modes that are known, in the coordinates of the chart so far.
 
         Returns
         -------
@@ -113,13 +119,19 @@ class ChartLearner(Steady):
             xp.reshape(xp.where(sound, part, xp.zeros_like(part)), (-1, dim))
             for part in (own.positions, own.gradients)
         )
-        rows = State(positions, seen, gradients)
-        rows = charts.leave(own.chart, rows)
-        # Fitting would take longer to compile than to do.
-        chart, losses = control.aside(
-            _renew,
-            (own.chart, own.losses),
-            (own.chart, rows.position, rows.gradient, seen, half),
+        kept = State(positions, seen, gradients)
+        within = kept
+        if homes is not None:
+            within = as_one_mode(homes, home_of(homes, positions, control), kept, control)
+        rows = charts.leave(own.chart, kept)
+        chart, losses = choice.renew(
+            own.chart,
+            rows.position,
+            rows.gradient,
+            seen,
+            half,
+            (within.position, within.gradient),
+            control,
         )
         rows = charts.enter(chart, rows)
         shape = own.positions.shape
@@ -136,34 +148,73 @@ class ChartLearner(Steady):
         )
 
 
+class _Known(NamedTuple):
+    """What a new chart is fitted to, and what has to be put into its coordinates."""
+
+    chart: LearntChart
+    moments: Any
+    reference: Any
+    archive: Any
+    state: State
+    within: State
+
+
 def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt, Seen]:
     """End a window in the coordinates of a new chart, for all others to be renewed in.
 
-    What they go by is put into those: the state, the moments, and how far the particles were seen
-    from the centre of the reference.
+    What they go by is put into those: the state, the moments, how far the particles were seen from
+    the centre of the reference, and the archive.
     """
-    old = learnt["chart"]
-    own, rows, weights = learner.fitted(old, seen.control)
-    state = charts.enter(own.chart, charts.leave(old.chart, seen.state))
-    moments, reference = learnt["moments"], learnt["reference"]
-    dense = moments.positions.scatter.ndim == 2
-    kept = moments._replace(
-        positions=moments_of(rows.position, weights, dense),
-        gradients=moments_of(rows.gradient, weights, dense),
+    ours = "chart", "moments", "reference", "archive"
+    known = _Known(**{name: learnt[name] for name in ours}, state=seen.state, within=seen.within)
+    # Where both branches of a conditional are run, it is asked again if a window ends.
+    due = sum((seen.iteration + 1 == end) * 1 for end in learner.window_ends) > 0
+
+    def change(given: tuple[Array, Any, _Known], control: Control) -> _Known:
+        return control.cond(
+            given[0],
+            lambda value: _in_new_coordinates(learner, value[1], value[2], control),
+            lambda value: value[2],
+            given,
+        )
+
+    # This would take longer to compile than to do.
+    new = seen.control.aside(change, known, (due, learnt["metric"], known))
+    seen = seen._replace(
+        state=new.state,
+        within=new.within,
+        gathered=without_strays(new.state),
+        is_stray=is_stray(new.state),
     )
-    apart = tails.squared_distance(learnt["metric"], reference.reference.centre, rows.position)
-    kept_distances = reference._replace(distances=moments_of(apart, weights, dense=False))
+    return learnt | {name: getattr(new, name) for name in ours}, seen
+
+
+def _in_new_coordinates(
+    learner: ChartLearner, metric: Any, known: _Known, control: Control
+) -> _Known:
+    moments, reference, archive = known.moments, known.reference, known.archive
+    homes = getattr(archive, "homes", None)
+    own, rows, weights = learner.fitted(known.chart, homes, control)
+    change = known.chart.chart, own.chart
+
+    def put(value: _Known) -> _Known:
+        dense = moments.positions.scatter.ndim == 2
+        apart = tails.squared_distance(metric, reference.reference.centre, rows.position)
+        state = moved(*change, value.state)
+        return value._replace(
+            moments=moments._replace(
+                positions=moments_of(rows.position, weights, dense),
+                gradients=moments_of(rows.gradient, weights, dense),
+            ),
+            reference=reference._replace(distances=moments_of(apart, weights, dense=False)),
+            archive=archive if homes is None else carried(archive, *change),
+            state=state,
+            within=without_strays(state),
+        )
+
     # Where nothing changes all draws count, not only those that were kept.
-    moved = charts.is_moving(old.chart) | charts.is_moving(own.chart)
-    learnt = learnt | {
-        "chart": own,
-        "moments": select(moved, kept, moments),
-        "reference": select(moved, kept_distances, reference),
-    }
-    # Who is lost differs too; with charts no modes are known that could be laid on one another.
-    gathered = without_strays(state)
-    stray = is_stray(state)
-    return learnt, seen._replace(state=state, is_stray=stray, gathered=gathered, within=gathered)
+    known = known._replace(chart=own)
+    return control.cond(differ(*change), put, lambda value: value, known)
 
 
 def for_users(learnt: Learnt, state: State, control: Control) -> State:
@@ -174,8 +225,3 @@ def for_users(learnt: Learnt, state: State, control: Control) -> State:
     return control.cond(
         charts.is_moving(chart), lambda one: charts.leave(chart, one), lambda one: one, state
     )
-
-
-def _renew(given: tuple[Chart, Array, Array, Array, Array]) -> tuple[Chart, Array]:
-    previous, position, gradient, seen, half = given
-    return choice.renew(previous, position, gradient, seen, half, PYTHON)
