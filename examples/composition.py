@@ -49,7 +49,7 @@ print(fhl_ppl.moves(mcmc)[["share", "acceptance_rate"]].round(3).to_string())
 
 q = mcmc.get_samples()["q"]
 nearest = ((q[:, None] - CENTRES) ** 2).sum(dim=2).argmin(dim=1)
-shares = torch.bincount(nearest, minlength=8) / len(q)
+shares = (torch.bincount(nearest, minlength=8) / len(q)).numpy()
 print("shares of the modes:", [f"{share:.3f}" for share in shares])
 fig, (plane, bars) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 for centre in CENTRES[::2]:

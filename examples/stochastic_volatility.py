@@ -22,7 +22,7 @@ from fhl_ppl.numpyro import FHL
 
 draws = 20 if "--smoke" in sys.argv else 1000
 rng = np.random.default_rng(0)
-true_volatility = np.exp(np.cumsum(0.12 * rng.normal(size=250)) - 4.0)
+true_volatility = np.exp(np.cumsum(0.12 * rng.normal(size=250)))  # in percent
 returns = true_volatility * rng.standard_t(10.0, size=250)
 
 

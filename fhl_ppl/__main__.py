@@ -17,6 +17,7 @@ from fhl_ppl._extras import require
 from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.moves import UNIFORMS
 from fhl_ppl.core.sampler import make_sampler, step
 from fhl_ppl.core.state import Draws
@@ -87,7 +88,7 @@ def follow_leaders(seed: int, num_iterations: int) -> list[Frame]:
             state, learnt, info, _ = step(
                 sampler, groups, state, learnt, np.asarray(iteration), draws, target, PYTHON
             )
-        positions.append(state.position)
+        positions.append(for_users(learnt, state, PYTHON).position)
         leads.append(info.is_leader)
     return frames(np.array(positions), np.array(leads))
 
