@@ -1,5 +1,6 @@
 # make demo     eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png
 # make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png
+# make gallery  the guide with all examples run, and their pictures stored in docs/images/gallery
 # make test     everything that has to pass: lint, types, layers, tests, doctests
 # make lint     the first three of these alone
 # make docs     the guide as web pages, from out/docs/index.html on; needs both backends, no network
@@ -46,11 +47,12 @@ export OMP_NUM_THREADS ?= 1
 # Tells the tests which missing libraries FHL_REQUIRE_ALL=1 does not ask for.
 export FHL_BACKENDS := $(BACKENDS)
 
+SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going
 PYTEST := $(BIN)/python -m pytest $(if $(SLOW),,-m "not slow")$(addprefix $(space),$(PYTEST_ARGS))
 TESTS := test-package test-core test-invariance test-diagnostics test-running test-benchmarks \
 	$(addprefix test-,$(BACKENDS)) doctest-core $(addprefix doctest-,$(BACKENDS))
 
-.PHONY: help demo examples docs test lint ruff mypy layers format clean $(TESTS)
+.PHONY: help demo examples docs gallery test lint ruff mypy layers format clean $(TESTS)
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -64,7 +66,12 @@ examples: demo
 
 # What Sphinx warns of, such as a link that leads nowhere, fails the target.
 docs: $(DOCS_STAMP)
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d out/doctrees docs out/docs
+	$(SPHINX) --quiet -d out/doctrees docs out/docs
+
+# What was run before and has not changed is not run again.
+gallery: $(DOCS_STAMP)
+	$(SPHINX) -D plot_gallery=True -d out/doctrees docs out/docs
+	$(BIN)/python docs/store_pictures.py
 
 test: lint $(TESTS)
 

@@ -1,16 +1,22 @@
-"""How Sphinx makes the site: `make docs`."""
+"""How Sphinx makes the site: `make docs`, and with the examples run, `make gallery`."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from sphinx.addnodes import pending_xref
+from sphinx_gallery.utils import scale_image
 
-from fhl_ppl import __version__
+import fhl_ppl
+
+# Sphinx-Gallery asks whether `fhl_ppl` has the names of its adapters, too, and takes nothing but an
+# AttributeError for a no.
+del fhl_ppl.__getattr__
 
 project = "fhl_ppl"
 author = "The fhl_ppl developers"
 copyright = "The fhl_ppl developers"
-version = release = __version__
+version = release = fhl_ppl.__version__
 
 extensions = [
     "myst_parser",
@@ -18,10 +24,11 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
-html_title = f"fhl_ppl {__version__}"
+html_title = f"fhl_ppl {version}"
 
 # The anchors of headings are those of GitHub, where the same pages are read.
 myst_heading_anchors = 3
@@ -33,6 +40,21 @@ autodoc_typehints = "none"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
+# Examples are run by `make gallery` alone, which also stores their pictures: without them pages and
+# thumbnails show what is stored.
+PICTURES = Path(__file__).parent / "images/gallery"
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r".*",
+    "plot_gallery": "False",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_signature": False,
+    "capture_repr": (),
+    "write_computation_times": False,
+    "default_thumb_file": str(PICTURES / "two_modes.png"),
+}
 # The build needs no network. FHL_DOCS_ONLINE=1 has names of other libraries lead to their pages.
 intersphinx_mapping = (
     {
@@ -53,6 +75,33 @@ def leave_short_names(app: Any, doctree: Any) -> None:
             node.replace_self(node.children)
 
 
+def is_run(name: str) -> bool:
+    """Whether Sphinx-Gallery has run an example, now or before."""
+    return (Path(__file__).parent / f"gallery/images/sphx_glr_{name}_001.png").exists()
+
+
+def make_thumbnails(app: Any) -> None:
+    """Make those of examples that were not run of their stored pictures."""
+    thumbnails = Path(__file__).parent / "gallery/images/thumb"
+    for picture in PICTURES.glob("*.png"):
+        if not is_run(picture.stem):
+            thumbnail = thumbnails / f"sphx_glr_{picture.stem}_thumb.png"
+            scale_image(str(picture), str(thumbnail), 400, 280)
+
+
+def show_stored_picture(app: Any, docname: str, source: list[str]) -> None:
+    """Put the stored picture of an example that was not run above its code."""
+    folder, _, name = docname.rpartition("/")
+    picture = PICTURES / f"{name}.png"
+    if folder == "gallery" and picture.exists() and not is_run(name):
+        head, code, rest = source[0].partition(".. code-block:: Python")
+        shown = f".. image:: /images/gallery/{name}.png\n   :alt: what the example draws\n\n"
+        source[0] = head + shown + code + rest
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    # After Sphinx-Gallery, which listens with the default priority of 500.
+    app.connect("builder-inited", make_thumbnails, priority=600)
+    app.connect("source-read", show_stored_picture)
     app.connect("doctree-read", leave_short_names)

@@ -1,4 +1,5 @@
-"""Snowball or warm: a bimodal posterior under a climate simulator that has no gradient.
+"""A climate with two answers, and no gradient
+===========================================
 
 Which climates could Earth have had 700 million years ago, under a Sun 6% weaker and with
 carbon dioxide hardly known? A zero-dimensional energy balance with ice-albedo feedback has two
@@ -140,7 +141,6 @@ def draw(runs: dict[str, MCMC], truth, out: Path) -> None:
     chains.legend(loc="upper left")
     out.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(out, dpi=110)
-    plt.close(fig)
 
 
 def main() -> None:
@@ -148,7 +148,10 @@ def main() -> None:
     parser.add_argument("--num-warmup", type=int, default=1000)
     parser.add_argument("--num-samples", type=int, default=5000)
     parser.add_argument("--out", type=Path, default=Path("out/climate.png"))
+    parser.add_argument("--smoke", action="store_true", help="few iterations, to see that it runs")
     args = parser.parse_args()
+    if args.smoke:
+        args.num_warmup, args.num_samples = 20, 20
     plt.switch_backend("agg")
 
     length = args.num_warmup, args.num_samples

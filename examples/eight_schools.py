@@ -1,4 +1,5 @@
-"""Eight schools: Follow Hamiltonian Leader beside NUTS on the same model.
+"""Eight schools, beside NUTS
+==========================
 
 Prints the ArviZ summary of both, their cost side by side, and draws both posteriors.
 Data: Rubin, "Estimation in Parallel Randomized Experiments", 1981.
@@ -119,7 +120,6 @@ def draw(runs: dict[str, Run], out: Path) -> None:
     density.set_title("Spread between the schools")
     out.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(out, dpi=150)
-    plt.close(fig)
 
 
 def main() -> None:
@@ -128,7 +128,10 @@ def main() -> None:
     parser.add_argument("--num-samples", type=int, default=1000)
     parser.add_argument("--cache", type=Path, help="keep here what was compiled, for the next run")
     parser.add_argument("--out", type=Path, default=Path("out/eight_schools.png"))
+    parser.add_argument("--smoke", action="store_true", help="few iterations, to see that it runs")
     args = parser.parse_args()
+    if args.smoke:
+        args.num_warmup, args.num_samples = 20, 20
     plt.switch_backend("agg")
     if args.cache:
         jax.config.update("jax_compilation_cache_dir", str(args.cache.absolute()))

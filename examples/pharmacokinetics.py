@@ -1,4 +1,5 @@
-"""Phenytoin in twelve subjects: exact sampling with the gradient of a cheap ODE solver.
+"""A drug in twelve subjects, with the gradient of a cheap solver
+==============================================================
 
 Phenytoin is absorbed at a first-order rate and eliminated at a saturable one (Michaelis-Menten), so
 its concentration needs an ODE solver. FHL gets the energy from a fine solver and the gradient from
@@ -152,7 +153,6 @@ def draw(runs: dict[str, MCMC], data, true_km, out: Path) -> None:
     forest.legend(loc="best", fontsize=8)
     out.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(out, dpi=110)
-    plt.close(fig)
 
 
 def main() -> None:
@@ -160,7 +160,10 @@ def main() -> None:
     parser.add_argument("--num-warmup", type=int, default=200)
     parser.add_argument("--num-samples", type=int, default=600)
     parser.add_argument("--out", type=Path, default=Path("out/pharmacokinetics.png"))
+    parser.add_argument("--smoke", action="store_true", help="few iterations, to see that it runs")
     args = parser.parse_args()
+    if args.smoke:
+        args.num_warmup, args.num_samples = 10, 10
     plt.switch_backend("agg")
     data, true_km = simulate()
 

@@ -1,3 +1,3 @@
 """The version, apart from the package's `__init__` so that any module can read it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

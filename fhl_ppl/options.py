@@ -11,6 +11,8 @@ import numpy as np
 from fhl_ppl.arguments import LOW_RANK, argument, arguments_of, blocks, one_of, real, truth, whole
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.learners.move_shares import JUMP_FLOOR, TRAJECTORY_FLOOR
+from fhl_ppl.core.learners.unseen_steps import SHORT
+from fhl_ppl.core.learners.unseen_steps import TRAJECTORY_FLOOR as TRAJECTORY_FLOOR_SHORT
 from fhl_ppl.core.learners.windows import window_ends
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
 from fhl_ppl.core.moves import JUMPS
@@ -31,16 +33,13 @@ TARGET_ACCEPT_PROB = 0.9
 """Default acceptance to aim at. Split steps are long where the posterior is near its Gaussian, and
 too long for a narrow end elsewhere: with 0.85 one run of six of brownian_unknown_scales ended with
 an R-hat of 1.4, with 0.9 none."""
-MAX_NUM_STEPS_UNTRUSTED = 4
-"""The same with a `gradient_fn`: the energy error of a wrong force grows with the length of the
-trajectory and not with its step, so that long ones are dear and end in rejection."""
+MAX_NUM_STEPS_UNTRUSTED = SHORT.max_num_steps
+"""The same with a `gradient_fn`."""
 MAX_NUM_STEPS_NOISY = 32
 """The same where the gradient is noisy: over a long trajectory noise averages out."""
-TRAJECTORY_FLOOR_UNTRUSTED = 0.05
-"""Share of the iterations that trajectories keep beside the jumps, with a `gradient_fn`."""
 JUMP_FLOOR_UNTRUSTED = 0.05
 """The same for each of the jumps: with no gradient to find the way, a variety of them does."""
-TARGET_ACCEPT_PROB_UNTRUSTED = 0.6
+TARGET_ACCEPT_PROB_UNTRUSTED = SHORT.target_accept_prob
 """The same with a `gradient_fn`: between what suits a true gradient and a random walk."""
 TARGET_ACCEPT_PROB_WALK = 0.3
 """The same for single steps with a `gradient_fn`, which are a random walk in the worst case, and
@@ -215,7 +214,7 @@ class Options:
             estimate = dense_fit.from_positions
             target_accept_prob = TARGET_ACCEPT_PROB_UNTRUSTED
             max_num_steps = MAX_NUM_STEPS_NOISY if self.noisy_gradient else MAX_NUM_STEPS_UNTRUSTED
-            trajectory_floor = TRAJECTORY_FLOOR_UNTRUSTED
+            trajectory_floor = TRAJECTORY_FLOOR_SHORT
             jump_floor = JUMP_FLOOR_UNTRUSTED
         adapt_metric = self.adapt_mass_matrix and dim > 0
         if self.is_low_rank(dim):

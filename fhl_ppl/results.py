@@ -46,8 +46,9 @@ def to_arviz(
       and `sample_stats`. Truth values are stored as 0 and 1, and what warm-up was to choose as
       "None". What it chose is beside them: `tuned_step_size`; `tuned_trajectory_length`, in units
       of the whitened space; `capped_trajectories`, the share of trajectories that were longer than
-      `steps_cap`; `move_probabilities` of the `moves`; `pull_probabilities` of `pull_kappas`, the
-      pulls as lambda T^2; `metric`, its form; and `tuning_steps`, how long it took;
+      `steps_cap`; `unseen_steps`, 1 if the energy has steps that its gradient does not see;
+      `move_probabilities` of the `moves`; `pull_probabilities` of `pull_kappas`, the pulls as
+      lambda T^2; `metric`, its form; and `tuning_steps`, how long it took;
     - the draws and statistics of the warm-up, on request.
 
     Parameters
@@ -69,7 +70,8 @@ def to_arviz(
     warmup
         The warm-up of the same run, to keep it as `warmup_posterior` and `warmup_sample_stats`.
         NumPyro overwrites what it collected in the warm-up when the run starts, so convert it
-        before (see the example).
+        before (see the example). Default: the statistics of the warm-up if
+        ``fhl_ppl.pyro.MCMC(..., keep_warmup=True)`` kept them, else none.
     coords, dims
         Labels of dimensions, and names of the dimensions of each variable, as everywhere in ArviZ.
         Default: names of the model's plates.
@@ -124,7 +126,8 @@ def to_arviz(
     settings = dict(run.settings)
     if settings:
         settings["fhl_ppl_version"] = __version__
-    return annotate(run.data, run.group, settings, warmup)
+    kept = run.warmup if warmup is None else warmup
+    return annotate(run.data, run.group, settings, kept)
 
 
 def summary(
@@ -172,11 +175,12 @@ def summary(
         With the remedy: if an R-hat is above 1.01 (over groups: 1.05), if `ess_group` is far below
         `ess_bulk`, if a chain never moved, if there is only one group and a quantity has less than
         100 effective draws a chain, if draws diverged, if a chain accepted less than 10 % of its
-        trajectories or 1 % of all its moves, if `max_num_steps` cut more than 10 % of the
-        trajectories short, if the strongest pull on offer won, if warm-up saw a mode that no draw
-        is in, if hardly any chain crossed between the modes, or too few to say which of its
-        weights, by the draws or by its density, a mode has, if the draws are unadjusted, or if the
-        groups got lost on the way.
+        trajectories or 1 % of all its moves, if trajectories from one end of a quantity are refused
+        far more often than others, if the energy has steps that its gradient does not see, if
+        `max_num_steps` cut more than 10 % of the trajectories short, if the strongest pull on offer
+        won, if warm-up saw a mode that no draw is in, if hardly any chain crossed between the
+        modes, or too few to say which of its weights, by the draws or by its density, a mode has,
+        if the draws are unadjusted, or if the groups got lost on the way.
 
     Raises
     ------
@@ -200,7 +204,7 @@ def summary(
     >>> bool(0.7 < table["ess_group"]["x"] / table["ess_bulk"]["x"] < 1.3)
     True
     """
-    groups = _groups_of(data)
+    groups = datasets_of(data)
     from fhl_ppl.diagnostics.annotate import group_of_chains
     from fhl_ppl.diagnostics.checks import findings, notes
     from fhl_ppl.diagnostics.table import select, summary_table, to_text
@@ -280,7 +284,7 @@ def moves(data: Any) -> DataFrame:
     renewal      0.25                   3.000000
     all          1.00                   2.076923
     """
-    groups = _groups_of(data)
+    groups = datasets_of(data)
     from fhl_ppl.diagnostics.moves import moves_table
 
     return moves_table(groups.get("sample_stats"))
@@ -333,7 +337,7 @@ def modes(data: Any) -> DataFrame:
     0      0.625          2       2
     1      0.375          2       2
     """
-    groups = _groups_of(data)
+    groups = datasets_of(data)
     from fhl_ppl.diagnostics.known_modes import known_modes_table
 
     return known_modes_table(groups.get("sample_stats"))
@@ -385,13 +389,13 @@ def mode_changes(data: Any, mode: str | Callable[[Dataset], Array] | Array) -> D
     0          2        2
     1          1        0
     """
-    posterior = _groups_of(data)["posterior"]
+    posterior = datasets_of(data)["posterior"]
     from fhl_ppl.diagnostics.modes import mode_table
 
     return mode_table(posterior, mode)
 
 
-def _groups_of(data: Any) -> dict[str, Any]:
+def datasets_of(data: Any) -> dict[str, Any]:
     """All datasets by name, of a finished run or of what `to_arviz` made of it."""
     require("arviz", "arviz")
     from fhl_ppl.diagnostics.arviz_lines import datasets, is_data

@@ -26,6 +26,7 @@ section 7: low rank                 `metrics.low_rank`, `metrics.low_rank_fit`
 section 7: moments                  `learners.moments`, `moments.welford`
 section 7: trajectory               `learners.trajectory_length`, `moments.principal_scale`
 section 7: step size                `learners.step_size`, `learners.lost_proposals`
+section 7: unseen steps             `learners.unseen_steps`
 section 7: pulling strength         `learners.pull`
 section 8: jumps                    `moves.JUMPS`, `moves.jump`
 section 8: which move when          `moves.choice`, `learners.move_shares`

@@ -1,4 +1,4 @@
-"""Which array library an array belongs to, found once for each type of array."""
+"""Which array library an array belongs to, found once for each type; and what that asks for."""
 
 from types import ModuleType
 from typing import Any
@@ -28,3 +28,14 @@ def array_namespace(array: Any) -> ModuleType:
     if kind not in _NAMESPACES:
         _NAMESPACES[kind] = array_api_compat.array_namespace(array)
     return _NAMESPACES[kind]
+
+
+def numbered(like: Any) -> Any:
+    """0, 1, 2, ... for the last axis of `like`, in its type and on its device.
+
+    >>> import numpy as np
+    >>> numbered(np.zeros((2, 3)))
+    array([0., 1., 2.])
+    """
+    xp = array_namespace(like)
+    return xp.arange(like.shape[-1], dtype=like.dtype, device=array_api_compat.device(like))

@@ -26,10 +26,8 @@ class Groups(NamedTuple):
         Group of each particle, shape [particle].
     seat
         Position of each particle in `members`, shape [particle].
-    index
-        0, 1, 2, ..., shape [particle].
-    first_seat
-        Position of each group's first member in `members`, shape [group].
+    seats
+        0, 1, 2, ..., shape [seat].
     """
 
     members: Array
@@ -37,8 +35,7 @@ class Groups(NamedTuple):
     size: Array
     group: Array
     seat: Array
-    index: Array
-    first_seat: Array
+    seats: Array
 
 
 def group_sizes(num_particles: int, group_size: int) -> list[int]:
@@ -74,37 +71,62 @@ def make_groups(num_particles: int, group_size: int, like: Array) -> Groups:
         size=place(sizes),
         group=place(group),
         seat=place(seat),
-        index=place(list(range(num_particles))),
-        first_seat=place([g * width for g in range(len(sizes))]),
+        seats=place(list(range(width))),
     )
+
+
+def are_equal(groups: Groups) -> bool:
+    """Whether all groups have one size.
+
+    Then they are rows of an array, and all within a group stays within its row: where particles are
+    spread over devices, on its device.
+    """
+    return tuple(groups.members.shape) == tuple(groups.group.shape)
 
 
 def to_groups(groups: Groups, values: Array) -> Array:
     """Rearrange [particle, ...] into [group, seat, ...]."""
     xp = array_namespace(values)
-    return xp.reshape(
-        xp.take(values, groups.members, axis=0), tuple(groups.present.shape) + values.shape[1:]
-    )
+    if not are_equal(groups):
+        values = xp.take(values, groups.members, axis=0)
+    return xp.reshape(values, (*groups.present.shape, *values.shape[1:]))
 
 
 def to_particles(groups: Groups, values: Array) -> Array:
     """Undo `to_groups`: [group, seat, ...] back to [particle, ...]."""
     xp = array_namespace(values)
-    return xp.take(
-        xp.reshape(values, (groups.members.shape[0], *values.shape[2:])), groups.seat, axis=0
-    )
+    seated = xp.reshape(values, (groups.members.shape[0], *values.shape[2:]))
+    return seated if are_equal(groups) else xp.take(seated, groups.seat, axis=0)
 
 
 def spread(groups: Groups, values: Array) -> Array:
     """Give every particle its group's value: [group, ...] to [particle, ...]."""
-    return array_namespace(values).take(values, groups.group, axis=0)
+    xp = array_namespace(values)
+    shape = (*groups.present.shape, *values.shape[1:])
+    return to_particles(groups, xp.broadcast_to(values[:, None, ...], shape))
 
 
 def first_of_group(groups: Groups, values: Array) -> Array:
     """Give every particle the value of its group's first member, shape [particle, ...]."""
+    return spread(groups, to_groups(groups, values)[:, 0, ...])
+
+
+def lowest_seat(groups: Groups, values: Array) -> Array:
+    """Mark the lowest of [group, seat] in each group, the first among equals: shape [group, seat].
+
+    An empty seat repeats the first, and so is never marked.
+    """
+    return groups.seats == array_namespace(values).argmin(values, axis=1)[:, None]
+
+
+def value_there(marked: Array, values: Array) -> Array:
+    """Value of the seat that is `marked` [group, seat], of [group, seat, ...]: shape [group, ...].
+
+    0 where none is.
+    """
     xp = array_namespace(values)
-    first = xp.take(groups.members, groups.first_seat, axis=0)
-    return spread(groups, xp.take(values, first, axis=0))
+    marked = xp.reshape(marked, tuple(marked.shape) + (1,) * (values.ndim - 2))
+    return xp.sum(xp.where(marked, values, xp.zeros_like(values)), axis=1)
 
 
 def group_sum(groups: Groups, values: Array) -> Array:

@@ -257,8 +257,9 @@ def _test_jumps(
         uniform=draws.accept,
         old_energy=state.potential_energy + kinetic,
         new_energy=end.potential_energy + kinetic,
-        # A jump into the void tells nothing about an integrator; a potential that fails does.
-        diverging=~finite,
+        # A jump into the void tells nothing about an integrator; a potential that fails does, but
+        # where it is infinite there is nothing to be kept.
+        diverging=~finite & (end.potential_energy != xp.inf),
         is_pulled=nothing > 0,
         is_free=nothing > 0,
         pulling_strength=nothing,
@@ -281,19 +282,22 @@ def _test_trajectories(
     stays: Array,
 ) -> _Test:
     xp = array_namespace(state.position)
-    old = state.potential_energy + kinetic_energy(tuning.metric, momenta[0])
-    new = end.potential_energy + kinetic_energy(tuning.metric, momenta[1])
+    kinetic = tuple(kinetic_energy(tuning.metric, momentum) for momentum in momenta)
+    old, new = state.potential_energy + kinetic[0], end.potential_energy + kinetic[1]
+    # Behind a wall the integrator is judged by the momentum, which it blows up where it fails.
+    error = xp.where(end.potential_energy == xp.inf, kinetic[1] - kinetic[0], new - old)
     # A finite kinetic energy needs a finite momentum, and that a finite gradient.
-    change = xp.where(is_finite(end.position, new), new - old, xp.inf)
+    error = xp.where(is_finite(end.position, error), error, xp.inf)
     # Where a trajectory ends in another mode, the way back would turn about another centre.
-    change = xp.where(stays, change, xp.inf)
+    change = xp.where(stays & (end.potential_energy != xp.inf), error, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
+    log_error, _ = coupling.log_accept_ratio(groups, error, draws)
     return _Test(
         log_ratio=log_ratio,
         uniform=uniform,
         old_energy=old,
         new_energy=new,
-        diverging=log_ratio < -DIVERGENCE_THRESHOLD,
+        diverging=log_error < -DIVERGENCE_THRESHOLD,
         is_pulled=roles.is_pulled,
         is_free=~roles.is_pulled | (strength == 0),
         pulling_strength=strength,

@@ -3,7 +3,14 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.groups import Groups, spread, to_groups
+from fhl_ppl.core.groups import (
+    Groups,
+    lowest_seat,
+    spread,
+    to_groups,
+    to_particles,
+    value_there,
+)
 
 Array = Any
 
@@ -39,12 +46,14 @@ def find_leader(
         potential_energy,
         xp.inf,
     )
-    # An empty seat repeats the first, and so is never better than it.
-    best = groups.first_seat + xp.argmin(to_groups(groups, energy), axis=1)
-    chosen = spread(groups, xp.take(groups.members, best, axis=0))
-    led = xp.take(energy, chosen, axis=0)
-    is_leader = (chosen == groups.index) & xp.isfinite(led)
-    return Leader(xp.take(position, chosen, axis=0), led, is_leader)
+    energies = to_groups(groups, energy)
+    best = lowest_seat(groups, energies)
+    led = spread(groups, xp.min(energies, axis=1))
+    return Leader(
+        spread(groups, value_there(best, to_groups(groups, position))),
+        led,
+        to_particles(groups, best) & xp.isfinite(led),
+    )
 
 
 def pull_rate(pulling_strength: Array, potential_energy: Array, leader: Leader) -> Array:

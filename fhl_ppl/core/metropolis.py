@@ -57,7 +57,9 @@ def keep(
     moved = State(*(chosen(new, current) for new, current in zip(proposed, state, strict=True)))
     step = whiten(metric, proposed.position - state.position)
     squared_jump = expected(xp.vecdot(step, step))
-    principal_jump = 0 * squared_jump if direction is None else expected((step @ direction) ** 2)
+    principal_jump = (
+        0 * squared_jump if direction is None else expected(xp.sum(step * direction, axis=1) ** 2)
+    )
     return moved, Verdict(accept_prob, accepted, squared_jump, principal_jump)
 
 

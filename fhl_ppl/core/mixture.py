@@ -64,18 +64,24 @@ def log_parts(mixture: Mixture, position: Array) -> Array:
 
 def log_sum(parts: Array) -> Array:
     """log sum exp over the last axis."""
+    return relative(parts)[1]
+
+
+def relative(parts: Array) -> tuple[Array, Array]:
+    """exp of the `parts`, but for a factor, and log sum exp over their last axis."""
     xp = array_namespace(parts)
     most = xp.max(parts, axis=-1, keepdims=True)
-    return xp.log(xp.sum(xp.exp(parts - most), axis=-1)) + most[..., 0]
+    share = xp.exp(parts - most)
+    return share, xp.log(xp.sum(share, axis=-1)) + most[..., 0]
 
 
 def pick(share: Array, uniform: Array) -> tuple[Array, Array]:
-    """Pick an option with the probabilities `share`, and recycle the uniform number.
+    """Pick an option with probabilities as `share`, and recycle the uniform number.
 
     Parameters
     ----------
     share
-        Probabilities, shape [..., option]; they add up to 1 but for rounding.
+        Probabilities but for a factor, shape [..., option]; or [1, option], the same for all.
     uniform
         On [0, 1), shape [...].
 
@@ -85,11 +91,9 @@ def pick(share: Array, uniform: Array) -> tuple[Array, Array]:
     """
     xp = array_namespace(share)
     upper = xp.cumulative_sum(share, axis=-1)
-    # Rounding may leave the last sum below 1.
+    lower = xp.concat([xp.zeros_like(upper[..., :1]), upper[..., :-1]], axis=-1)
     uniform = uniform[..., None] * upper[..., -1:]
-    lower = upper - share
     chosen = (lower <= uniform) & (uniform < upper)
-    chosen = chosen & (xp.cumulative_sum(xp.astype(chosen, share.dtype), axis=-1) == 1)
     width = xp.where(chosen, share, xp.ones_like(share))
     left = xp.sum(xp.where(chosen, (uniform - lower) / width, xp.zeros_like(share)), axis=-1)
     return chosen, xp.clip(left, 0.0, 1.0)
@@ -112,5 +116,9 @@ def of_chosen(chosen: Array, values: Array) -> Array:
 def place(mixture: Mixture, chosen: Array, standard: Array) -> Array:
     """c_l + L_l x for chosen components l, one-hot, and x [particle, dim]: [particle, dim]."""
     xp = array_namespace(standard)
-    spread = standard[None, :, :] @ xp.matrix_transpose(mixture.root)
-    return of_chosen(chosen, mixture.centre) + of_chosen(chosen, spread)
+    size, dim = standard.shape
+    weight = xp.astype(chosen, standard.dtype)
+    # One product of matrices, in which those of other components meet 0.
+    apart = xp.reshape(weight[:, :, None] * standard[:, None, :], (size, -1))
+    roots = xp.reshape(xp.matrix_transpose(mixture.root), (-1, dim))
+    return weight @ mixture.centre + apart @ roots

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.learners import unseen_steps
 from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.learners.trajectory_length import of_kinds, share_beyond
 from fhl_ppl.core.mixture import in_use
@@ -30,6 +31,8 @@ class Report(NamedTuple):
     mode_mass
         Masses of the modes that warm-up has seen, as shares, as it estimates them; 0 for free
         slots, shape [component].
+    unseen_steps
+        1 if the energy has steps that its gradient does not see, scalar.
     """
 
     step_size: Array
@@ -39,6 +42,7 @@ class Report(NamedTuple):
     pull_weight: Array
     move_weight: Array
     mode_mass: Array
+    unseen_steps: Array | float = 0.0
 
 
 def report(sampler: Sampler, learnt: Learnt) -> Report:
@@ -54,6 +58,8 @@ def report(sampler: Sampler, learnt: Learnt) -> Report:
         max_num_steps = xp.take(
             of_kinds(trajectories.kinds, "max_num_steps", shares.kinds), most_used
         )
+    steps = learnt["unseen_steps"]
+    max_num_steps = xp.minimum(unseen_steps.cap(steps), max_num_steps + 0 * step_size)
     length = trajectories.length(learnt["trajectory_length"])
     capped = 0 * step_size
     if trajectories.num_steps is not None:
@@ -72,6 +78,7 @@ def report(sampler: Sampler, learnt: Learnt) -> Report:
         mixture.weight / xp.sum(mixture.weight),
         xp.concat([xp.sum(shares.kinds)[None], shares.jumps]),
         _mode_mass(learnt, 1 + 0 * step_size),
+        steps.found,
     )
 
 

@@ -61,8 +61,9 @@ class Info(NamedTuple):
     accepted
         Whether it was.
     diverging
-        Whether the proposal was non-finite or its energy error above the threshold; what is tested
-        as one (joint coupling: the group) diverges as one.
+        Whether the proposal was non-finite or its energy error above the threshold, but for those
+        that met a wall, where U is infinite, or ended in another mode; what is tested as one (joint
+        coupling: the group) diverges as one.
     is_lost
         Whether the proposal was non-finite, in itself or in its energy.
     energy

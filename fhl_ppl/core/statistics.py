@@ -48,7 +48,8 @@ STATISTICS = (
     ),
     Statistic(
         "diverging",
-        "Whether the proposal was non-finite or its energy error above 1000.",
+        "Whether the proposal was non-finite or its energy error above 1000. A wall, where the "
+        "potential is infinite, is none.",
         dtype=bool,
     ),
     Statistic(

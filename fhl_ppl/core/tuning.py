@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.learners import unseen_steps
 from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.learners.pull import strength_for
 from fhl_ppl.core.moves.choice import choose_jumps, kind_at
@@ -71,7 +72,10 @@ def tune_steps(
     """Settle eta and L: scalars, or arrays if `iteration` is one, for several iterations."""
     steps, lengths = sampler.learners["step_size"], sampler.learners["trajectory_length"]
     longest = steps.step_size(learnt["step_size"])
-    step_size, num_steps = lengths.steps(learnt["trajectory_length"], longest, kind, iteration)
+    most = unseen_steps.cap(learnt["unseen_steps"])
+    step_size, num_steps = lengths.steps(
+        learnt["trajectory_length"], longest, kind, iteration, most
+    )
     if steps.smallest > 0 and lengths.num_steps is None:
         step_size = array_namespace(step_size).clip(step_size, steps.smallest, None)
     return step_size, num_steps

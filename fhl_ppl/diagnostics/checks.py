@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fhl_ppl.diagnostics.ends import narrow_ends
 from fhl_ppl.diagnostics.group_units import variance_inflation
 from fhl_ppl.diagnostics.known_modes import disagreement, lost_modes, no_crossings
 from fhl_ppl.diagnostics.table import chains_first
@@ -83,6 +84,8 @@ def findings(
             no_crossings(sample_stats) or disagreement(sample_stats),
             _divergences(sample_stats),
             _acceptance(sample_stats, still),
+            narrow_ends(posterior, sample_stats),
+            _unseen_steps(sample_stats.attrs),
             _capped(sample_stats.attrs),
             _strongest_pull(sample_stats.attrs),
             _group_lost(sample_stats, group),
@@ -222,10 +225,23 @@ def _hardly_moved(rate: Any, bound: float, moves: str) -> str:
     )
 
 
+def _unseen_steps(settings: Mapping[str, Any]) -> str:
+    if not settings.get("unseen_steps", 0):
+        return ""
+    return (
+        "Proposals were refused in warm-up however short the steps were: the energy has steps that "
+        "its gradient does not see (where, floor, counts of what exceeds a parameter, or rounding "
+        "in float32), so that trajectories were kept short and jumps do more. The draws are right; "
+        "more of them need no larger max_num_steps, but a model in which what switches is summed "
+        "over or smoothed, or float64."
+    )
+
+
 def _capped(settings: Mapping[str, Any]) -> str:
     # With a gradient_fn trajectories are meant to be short, however far they would lead.
     share = settings.get("capped_trajectories", 0.0)
-    if share <= CAPPED or not settings.get("trusts_gradient", 1):
+    trusted = settings.get("trusts_gradient", 1) and not settings.get("unseen_steps", 0)
+    if share <= CAPPED or not trusted:
         return ""
     wanted = np.max(settings["tuned_trajectory_length"]) / np.min(settings["tuned_step_size"])
     return (

@@ -66,7 +66,9 @@ def _weights(sample_stats: Dataset) -> dict[int, dict[str, Any]]:
 def masses_of(settings: Mapping[str, Any]) -> np.ndarray:
     """Masses of the modes as warm-up estimates them, [component]; of one alone if not told."""
     masses = settings.get("mode_masses", [1.0])
-    return np.atleast_1d(np.asarray([1.0] if isinstance(masses, str) else masses, float))
+    masses = np.atleast_1d(np.asarray([1.0] if isinstance(masses, str) else masses, float))
+    # One alone is number 0 to the draws, whatever its slot in the archive.
+    return masses if (masses > 0).sum() > 1 else np.ones(1)
 
 
 def lost_modes(sample_stats: Dataset) -> str:

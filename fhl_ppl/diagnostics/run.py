@@ -21,11 +21,14 @@ class Run(NamedTuple):
         Group of each chain, shape [chain]; None for kernels other than FHL.
     settings
         Sampler name and settings; empty for other kernels.
+    warmup
+        As `data`, of the warm-up; None if the run kept none.
     """
 
     data: Any
     group: np.ndarray | None
     settings: Mapping[str, Any]
+    warmup: Any = None
 
 
 def describe(
@@ -82,6 +85,7 @@ def describe(
         "tuned_trajectory_length": _one_or_all([each.trajectory_length for each in tuned]),
         "steps_cap": plan.max_num_steps if plan.num_steps is None else plan.num_steps,
         "capped_trajectories": _mean([each.capped for each in tuned]),
+        "unseen_steps": float(np.max([np.asarray(each.unseen_steps) for each in tuned])),
         "moves": ", ".join(("trajectory", *plan.jumps)),
         "mode_masses": _mean_of_alike([each.mode_mass for each in tuned]),
         "move_probabilities": _mean([each.move_weight for each in tuned]),

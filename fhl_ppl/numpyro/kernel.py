@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh
 from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
 
@@ -17,6 +18,7 @@ from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
+from fhl_ppl.numpyro.devices import check_mesh, spread_out
 from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
 from fhl_ppl.numpyro.memory_maps import make_room
@@ -78,6 +80,10 @@ class FHL(MCMCKernel):
     evaluation : {"vmap", "map"}, default "vmap"
         "vmap" evaluates all particles at once; "map" one after the other, for potentials that
         cannot be vmapped, such as a `jax.pure_callback` without `vmap_method`.
+    mesh : jax.sharding.Mesh, optional
+        Devices over which vectorized chains are spread, in order, each with whole groups. While
+        warm-up pools its statistics the devices exchange sums; afterwards nothing. The draws are
+        those of one device, to rounding.
     kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
         Accepted so that a NUTS call can stay as it is, by name or by position; they have no meaning
         here. A `max_tree_depth` other than NUTS's default 10 warns, since it caps nothing
@@ -157,6 +163,7 @@ class FHL(MCMCKernel):
         jumps: bool = True,
         charts: bool = True,
         evaluation: str = "vmap",
+        mesh: Mesh | None = None,
     ) -> None:
         chosen = only_options(locals())
         self._problem = Problem(
@@ -170,6 +177,8 @@ class FHL(MCMCKernel):
             forward_mode=forward_mode_differentiation,
             evaluation=evaluation,
         )
+        check_mesh(mesh)
+        self._mesh = mesh
         check_nuts_arguments(
             kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
         )
@@ -270,6 +279,7 @@ class FHL(MCMCKernel):
         # A model without latent sites has an empty pytree, which says nothing of its batch size.
         particle = jnp.arange(num_particles)
         position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
+        position = spread_out(self._mesh, position, self._options.group_size, self._vectorized)
         engine = make_engine(
             self._options,
             self._inverse_mass_matrix,

@@ -40,14 +40,13 @@ def iteration_keys(rng_key: Array) -> tuple[Array, Array, Array]:
 
 def draw(key: Array, num_particles: int, dim: int, dtype: Any) -> Draws:
     """Draw all that one iteration needs: one call, since each takes as long to compile as all."""
-    size, rows = num_particles * dim, 3 + UNIFORMS
-    uniform = random.uniform(key, (size + rows * num_particles,), dtype)
+    # A column for each particle: where these are spread over devices, each draws its own.
+    uniform = random.uniform(key, (dim + 3 + UNIFORMS, num_particles), dtype)
     # As `random.normal`: of [0, 1) makes (-1, 1), of that the normal quantile.
     least = np.nextafter(np.asarray(-1, dtype), np.asarray(0, dtype))
-    noise = np.sqrt(2).astype(dtype) * lax.erf_inv(jnp.maximum(2 * uniform[:size] - 1, least))
-    others = uniform[size:].reshape(rows, num_particles)
-    role, accept, strength = others[:3]
-    return Draws(noise.reshape(num_particles, dim), role, accept, strength, others[3:].T)
+    noise = np.sqrt(2).astype(dtype) * lax.erf_inv(jnp.maximum(2 * uniform[:dim] - 1, least))
+    role, accept, strength = uniform[dim : dim + 3]
+    return Draws(noise.T, role, accept, strength, uniform[dim + 3 :].T)
 
 
 def force_keys(force_key: Array, num_particles: int) -> Array:

@@ -69,7 +69,10 @@ def extract(
     if not isinstance(options, Options):
         return Run(data, None, {})
     settings = settings_of_run(mcmc, options, diagnostics)
-    return Run(data, _group(diagnostics, shape[0]), settings)
+    warmup = None
+    if kept := diagnostics.get("warmup"):
+        warmup = from_arrays({"sample_stats": _by_arviz_names(kept)}, None, None, library)
+    return Run(data, _group(diagnostics, shape[0]), settings, warmup)
 
 
 def _statistics(diagnostics: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:

@@ -57,6 +57,9 @@ class MCMC(AbstractMCMC):
         Sites to keep. Default: all.
     chain_method : str, default "vectorized"
         The only one there is; for processes use ``pyro.infer.MCMC``.
+    keep_warmup : bool, default False
+        Whether to keep the statistics of the warm-up's iterations, as `diagnostics` has them under
+        "warmup" and `fhl_ppl.plots` draws them.
 
     Attributes
     ----------
@@ -100,6 +103,7 @@ class MCMC(AbstractMCMC):
         save_params: Sequence[str] | None = None,
         *,
         chain_method: str = "vectorized",
+        keep_warmup: bool = False,
     ) -> None:
         if not isinstance(kernel, FHL):
             raise TypeError(
@@ -139,6 +143,7 @@ class MCMC(AbstractMCMC):
         self._disable_validation = disable_validation
         self._given_transforms = transforms
         self._save_params = save_params
+        self._keep_warmup = keep_warmup
         self._args: Sequence[Any] = ()
         self._kwargs: Mapping[str, Any] = {}
         self._chains: Chains | None = None
@@ -204,6 +209,8 @@ class MCMC(AbstractMCMC):
                 f"{list(problem.layout.shapes)}"
             )
         chains = self.kernel.chains(num_chains, self.num_samples)
+        if self._keep_warmup:
+            chains.keep_warmup()
         if self._resumed is not None:
             chains.load_state_dict(self._resumed)
             self._resumed = None
@@ -260,7 +267,8 @@ class MCMC(AbstractMCMC):
             `fhl_ppl.core.report.Report`; "evaluation", the "rung" on which particles are evaluated
             ("loop", one by one, is slower by about their number, "vmap" by several times than "fx"
             or "compile") and the "reason" that it is none higher; and if the kernel keeps
-            companions, by site their draws [draw, companion, ...] under "companions". And NumPy
+            companions, by site their draws [draw, companion, ...] under "companions"; if the
+            warm-up was kept, its statistics by name, [chain, iteration], under "warmup". And NumPy
             arrays [chain, draw]:
 
             {statistics}
@@ -282,6 +290,8 @@ class MCMC(AbstractMCMC):
         result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
         result["tuned"] = chains.engine.report()
         result["evaluation"] = chains.evaluation()
+        if chains.warmup is not None:
+            result["warmup"] = chains.warmup.statistics()
         result.update(statistics)
         companions = chains.companions()
         if companions is not None:

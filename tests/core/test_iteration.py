@@ -66,7 +66,9 @@ def touched(coupling, groups, particle):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("bad", ["energy", "gradient"])
 @pytest.mark.parametrize("adjusted", [True, False])
-def test_a_non_finite_proposal_is_rejected_and_diverges(bad, value, coupling, adjusted, rng):
+def test_a_non_finite_proposal_is_rejected_and_diverges_but_at_a_wall(
+    bad, value, coupling, adjusted, rng
+):
     start, draws = rng.standard_normal((7, 3)), draw(rng, 7, 3)._replace(accept=np.zeros(7))
     groups = make_groups(7, 4, like=start)
     for particle in range(7):
@@ -80,7 +82,9 @@ def test_a_non_finite_proposal_is_rejected_and_diverges(bad, value, coupling, ad
         np.testing.assert_array_equal(info.accept_prob[out], 0)
         np.testing.assert_array_equal(state.position[out], start[out])
         assert (state.position[~out] != start[~out]).any(axis=1).all()
-        np.testing.assert_array_equal(info.diverging, out)
+        is_wall = bad == "energy" and value == np.inf
+        np.testing.assert_array_equal(info.diverging, out & (not is_wall))
+        np.testing.assert_array_equal(info.is_lost, out)
         for field in (*state, *info[:1], info.energy, info.squared_jump):
             assert np.isfinite(field).all()
 
@@ -106,6 +110,21 @@ def test_a_non_finite_momentum_alone_is_rejected(coupling, rng):
     )
     assert not info.accepted[1]
     np.testing.assert_array_equal(info.diverging, ~info.accepted)
+
+
+@pytest.mark.parametrize("kick", [1e-3, 1e3])
+def test_a_momentum_that_blows_up_behind_a_wall_diverges(kick, coupling, rng):
+    start, draws = rng.standard_normal((4, 3)), draw(rng, 4, 3)
+
+    def potential_and_gradient(q):
+        out = (q != start).any() & (np.arange(4) == 1)
+        return np.where(out, np.inf, 0 * q[:, 0]), np.where(out[:, None], kick, 0.0) + 0 * q
+
+    _, info = go(
+        potential_and_gradient, start, coupling, draws, step_size=0.1, pulling_strength=0.0
+    )
+    assert not info.accepted[1]
+    assert info.diverging[1] == (kick > 1)
 
 
 @pytest.mark.parametrize(("excess", "diverges"), [(0.999, False), (1.001, True)])

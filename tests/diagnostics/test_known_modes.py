@@ -43,6 +43,12 @@ def test_the_table_has_weights_with_errors_and_crossings(rng):
     assert 15 < table["per_chain"][1] < 27
 
 
+def test_a_mode_alone_has_one_row_whatever_its_slot():
+    table = modes(run(np.zeros((8, 100), int), [0.0, 1.0]))
+    assert table.index.tolist() == [0]
+    assert table["warmup_mass"][0] == table["weight"][0] == 1.0
+
+
 def test_the_error_of_a_weight_takes_groups_as_the_unit(rng):
     # Four particles that always agree know as much as one.
     together = np.repeat(visits(rng, 0.3, 0.9)[::4], 4, axis=0)

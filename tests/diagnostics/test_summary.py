@@ -250,6 +250,13 @@ def test_warns_of_the_cap_on_steps(draws):
         assert warned(inference_data(draws, GROUP, statistics, **CAP | silent)) == []
 
 
+def test_names_steps_in_the_energy_and_not_the_cap(draws):
+    statistics = {"energy": np.ones((8, 1000))}
+    (message,) = warned(inference_data(draws, GROUP, statistics, **CAP, unseen_steps=1.0))
+    assert "the energy has steps that its gradient does not see" in message
+    assert "no larger max_num_steps" in message
+
+
 PULL = CAP | {
     "capped_trajectories": 0.0,
     "pull_kappas": [0.0, 1.0, 2.0],

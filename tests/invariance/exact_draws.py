@@ -121,7 +121,7 @@ def place(values: Any, value: Any) -> int:
 
 def tile(groups: Groups, copies: int) -> Groups:
     """Lay `copies` runs, each partitioned as `groups`, side by side."""
-    num_particles, num_groups = len(groups.group), len(groups.first_seat)
+    num_particles, num_groups = len(groups.group), len(groups.size)
 
     def shifted(values, shift):
         return (np.arange(copies)[:, None] * shift + values).reshape(-1)
@@ -132,15 +132,14 @@ def tile(groups: Groups, copies: int) -> Groups:
         size=np.tile(groups.size, copies),
         group=shifted(groups.group, num_groups),
         seat=shifted(groups.seat, len(groups.members)),
-        index=shifted(groups.index, num_particles),
-        first_seat=shifted(groups.first_seat, len(groups.members)),
+        seats=groups.seats,
     )
 
 
 def make_runs(grouping: str, num_groups: int) -> Groups:
     """At least `num_groups` groups, in runs of the kind that `grouping` names."""
     run = make_groups(*GROUPINGS[grouping], like=np.zeros(1))
-    return tile(run, -(-num_groups // len(run.first_seat)))
+    return tile(run, -(-num_groups // len(run.size)))
 
 
 def moments(target: Target, group: np.ndarray, position: np.ndarray) -> dict[str, np.ndarray]:

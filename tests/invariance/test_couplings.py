@@ -198,9 +198,8 @@ def test_runs_laid_side_by_side_are_the_runs(grouping):
     num_particles, group_size = GROUPINGS[grouping]
     one = make_groups(num_particles, group_size, like=np.zeros(1))
     groups = tile(one, 3)
-    np.testing.assert_array_equal(groups.index, np.arange(3 * num_particles))
-    np.testing.assert_array_equal(groups.members[groups.seat], groups.index)
-    np.testing.assert_array_equal(np.diff(groups.group.reshape(3, -1), axis=0), len(one.first_seat))
+    np.testing.assert_array_equal(groups.members[groups.seat], np.arange(3 * num_particles))
+    np.testing.assert_array_equal(np.diff(groups.group.reshape(3, -1), axis=0), len(one.size))
     np.testing.assert_array_equal(groups.members.reshape(3, -1)[0], one.members)
     assert groups.present.shape == (3 * one.present.shape[0], one.present.shape[1])
 

@@ -75,3 +75,9 @@ def test_pharmacokinetics_spares_the_gradient_of_the_fine_solver(tmp_path):
     # 0.29 after a full warm-up; with coarser surrogates 0.01 to 0.07 were seen.
     assert float(acceptance[1]) > 0.1
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gaussian_process", "sir", "stochastic_volatility", "two_modes"])
+def test_example_of_the_gallery_runs(name):
+    shown([sys.executable, str(EXAMPLES / f"{name}.py"), "--smoke"])

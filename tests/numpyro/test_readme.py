@@ -1,6 +1,8 @@
-"""The example in the README runs as it stands, but for the numbers of iterations."""
+"""NumPyro's example in the README runs as it stands, but for the numbers of iterations."""
 
 import re
+
+import pytest
 
 from tests.conftest import importorskip
 
@@ -12,6 +14,8 @@ from tests import pages
 README = pages.ROOT / "README.md"
 
 
+# So few iterations leave much to warn of.
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_readme_example_runs(capsys):
     names = pages.run(README, "numpyro", {"__name__": "readme"})
     assert names["mcmc"].num_samples == 20

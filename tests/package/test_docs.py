@@ -24,7 +24,9 @@ def exists(name):
     return True
 
 
-@pytest.mark.parametrize("document", ["algorithm", "paper", "benchmarks", "design"])
+@pytest.mark.parametrize(
+    "document", ["algorithm", "paper", "benchmarks", "benchmarks-archive", "design"]
+)
 def test_documents_name_what_there_is(document):
     text = (ROOT / f"docs/{document}.md").read_text()
     names = set(re.findall(r"`(?:fhl_ppl\.)?(core\.[\w.]+\w)`", text))

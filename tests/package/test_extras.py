@@ -24,6 +24,7 @@ def import_without(missing: str, statement: str) -> subprocess.CompletedProcess[
         ("pyro", "pyro", "import fhl_ppl.pyro"),
         ("arviz", "arviz", "import fhl_ppl; fhl_ppl.to_arviz(None)"),
         ("arviz", "arviz", "import fhl_ppl; fhl_ppl.summary(None)"),
+        ("matplotlib", "plots", "import fhl_ppl.plots"),
         ("zarr", "store", "import fhl_ppl; fhl_ppl.open_store('path')"),
         ("zarr", "store", "import fhl_ppl; fhl_ppl.run(None, store='path')"),
         ("arviz", "arviz", "import fhl_ppl; fhl_ppl.run(None, until=fhl_ppl.Until(ess=400))"),

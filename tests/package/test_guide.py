@@ -47,9 +47,10 @@ def test_no_argument_of_nuts_is_missing(backend, section):
     assert not nuts <= rows_of(section) - {"target_accept_prob"}
 
 
-@pytest.mark.parametrize("package", ["fhl_ppl", "fhl_ppl.numpyro", "fhl_ppl.pyro"])
+@pytest.mark.parametrize("package", ["fhl_ppl", "fhl_ppl.numpyro", "fhl_ppl.plots", "fhl_ppl.pyro"])
 def test_the_reference_has_every_public_name(package):
-    importorskip(package.replace("fhl_ppl.", "").replace("fhl_ppl", "numpy"))
+    needs = {"fhl_ppl": "numpy", "fhl_ppl.plots": "matplotlib"}
+    importorskip(needs.get(package, package.removeprefix("fhl_ppl.")))
     text = (pages.ROOT / "docs/api.md").read_text()
     entry = rf"auto(?:class|function):: {re.escape(package)}\.(\w+)$"
     listed = re.findall(entry, text, re.MULTILINE)

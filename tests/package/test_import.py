@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import importorskip
 
-BACKENDS = {"jax", "jaxlib", "numpyro", "torch", "pyro", "arviz"}
+BACKENDS = {"jax", "jaxlib", "numpyro", "torch", "pyro", "arviz", "matplotlib"}
 
 
 def loaded_by(module: str) -> set[str]:

@@ -395,3 +395,20 @@ def test_form_of_the_metric_of_a_run(dense):
     mcmc.run(Y)
     attributes = datasets(to_arviz(mcmc))["sample_stats"].attrs
     assert attributes["metric"] == ("dense" if dense else "diagonal")
+
+
+def test_a_warm_up_that_is_kept_comes_along_and_changes_no_draw():
+    draws = []
+    for keep in (False, True):
+        pyro.set_rng_seed(3)
+        mcmc = ParticleMCMC(
+            FHL(model), 10, 15, num_chains=8, disable_progbar=True, keep_warmup=keep
+        )
+        mcmc.run(Y)
+        draws.append(mcmc.get_samples(group_by_chain=True)["mu"])
+    np.testing.assert_array_equal(*draws)
+    kept = datasets(to_arviz(mcmc))["warmup_sample_stats"]
+    assert dict(kept.sizes)["draw"] == 15
+    np.testing.assert_array_equal(kept["group"], np.repeat([0, 1], 4))
+    # In every iteration each group of four has its leader.
+    np.testing.assert_array_equal(kept["is_leader"].sum("chain"), 2)

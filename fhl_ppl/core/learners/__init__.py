@@ -17,11 +17,13 @@ from fhl_ppl.core.learners.pull import Pull
 from fhl_ppl.core.learners.reference import ReferenceLearner
 from fhl_ppl.core.learners.step_size import StepSize
 from fhl_ppl.core.learners.trajectory_length import TrajectoryLength
+from fhl_ppl.core.learners.unseen_steps import UnseenStepsLearner
 from fhl_ppl.core.plan import Plan
 
 LEARNERS: dict[str, Callable[[Plan], Learner]] = {
     "step_size": StepSize.of,
     "lost_proposals": LostProposals.of,
+    "unseen_steps": UnseenStepsLearner.of,
     "archive": ArchiveLearner.of,
     "metric": MetricLearner.of,
     "reference": ReferenceLearner.of,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, make_homes
 from fhl_ppl.core.learners import windows
@@ -197,8 +197,8 @@ def observe(
 
     def keep(value):
         # The first that is free.
-        free = xp.astype(xp.max(value.taken, axis=1) == 0, value.taken.dtype)
-        here = (xp.cumulative_sum(free) == 1) & (free > 0)
+        filled = xp.sum(xp.max(value.taken, axis=1))
+        here = numbered(value.taken[:, 0]) == filled
         # What overflows when it is squared would spoil all moments.
         finite = is_finite(*(part if part.ndim == 1 else xp.vecdot(part, part) for part in state))
         places = xp.where(finite[:, None], xp.stack([state.position, state.gradient]), 0.0)
@@ -309,18 +309,18 @@ def _begin(components: Components, roots: Any, seen: _Seen) -> Components:
     dim = seen.places.shape[2]
     fitted = components.fitted
     lacking = -seen.energy - log_sum(log_parts(fitted, seen.places[0, :, :]))
-    lacking = (seen.taken > 0) & (lacking > seen.bound)
-    lowest = xp.argmin(xp.where(lacking, seen.energy, xp.inf))
+    energy = xp.where((seen.taken > 0) & (lacking > seen.bound), seen.energy, xp.inf)
+    lowest, least = xp.argmin(energy), xp.min(energy)
     here = ~in_use(fitted.log_weight)
-    here = here & (xp.cumulative_sum(xp.astype(here, seen.energy.dtype)) == 1) & xp.any(lacking)
+    here = here & (xp.cumulative_sum(xp.astype(here, seen.energy.dtype)) == 1) & (least < xp.inf)
     place = xp.take(seen.places, lowest[None], axis=1)[:, 0, :]
     # One Newton step, no longer than to where a Gaussian's mass is.
-    force = place[1, :] @ roots[0]
+    # Sums: of products of a matrix and a vector XLA makes programs that take longer to compile.
+    force = xp.sum(place[1, :, None] * roots[0], axis=0)
     gain = xp.sum(force * force)
     step = xp.minimum(1 + 0 * gain, sqrt(dim) / xp.sqrt(gain + 1e-30))
-    centre = place[0, :] - step * (roots[0] @ force)
-    mass = xp.minimum(gain, 0 * gain + dim) / 2 + roots[2] + dim * log(2 * pi) / 2
-    mass = mass - xp.take(seen.energy, lowest[None])[0]
+    centre = place[0, :] - step * xp.sum(roots[0] * force, axis=1)
+    mass = xp.minimum(gain, 0 * gain + dim) / 2 + roots[2] + dim * log(2 * pi) / 2 - least
     return components._replace(
         fitted=Mixture(
             xp.where(here, mass, fitted.log_weight),
@@ -343,7 +343,7 @@ def _refit(
     """Give each place to a component, and fit that to what it got; if `first`, all to one."""
     xp = array_namespace(seen.energy)
     slots, dim = components.fitted.centre.shape
-    order = xp.cumulative_sum(xp.ones_like(before.count)) - 1
+    order = numbered(before.count)
     parts = log_parts(components.fitted, seen.places[0, :, :])
     label = xp.astype(xp.argmax(parts, axis=1), order.dtype)
     label = xp.where(first, 0 * label, label)
@@ -385,11 +385,15 @@ def _refit(
         # In the coordinates in which the covariance within the components is the identity.
         spread = inverse_root @ spread @ xp.matrix_transpose(inverse_root)
         forces = xp.matrix_transpose(root) @ forces @ root
-        by = by @ root
-        narrow = from_scores(Welford(number, at, spread), Welford(number, by, forces))
-        matrix = narrow.inverse_mass_matrix
-        matrix = xp.where(xp.all(xp.isfinite(matrix)) & (number > 1), matrix, _identity(at))
-        newton = matrix @ by
+        by = xp.sum(by[:, None] * root, axis=0)
+        matrix = control.cond(
+            number > 1,
+            lambda both: from_scores(*both).inverse_mass_matrix,
+            lambda both: _identity(at),
+            (Welford(number, at, spread), Welford(number, by, forces)),
+        )
+        matrix = xp.where(xp.all(xp.isfinite(matrix)), matrix, _identity(at))
+        newton = xp.sum(matrix * by, axis=1)
         newton = newton / xp.clip(xp.sqrt(xp.sum(newton * by)), 1.0, None)
         much = xp.where(first, 0 * number, number / (number + FEW * dim))
         matrix = (1 - much) * matrix + much * spread / xp.clip(number - 1, 1.0, None)
@@ -397,9 +401,9 @@ def _refit(
         wider = xp.where(first, 1 + 0 * number, 1 + WIDER / sqrt(dim))
         there = _roots(wider * matrix)
         log_volume = there[2]
-        centre = at - (1 - much) * (root @ newton)
+        centre = at - (1 - much) * xp.sum(root * newton, axis=1)
         # The mean over the places of -U - log N(q; c, S), by their moments.
-        off = there[1] @ (at - centre)
+        off = xp.sum(there[1] * (at - centre), axis=1)
         square = xp.sum((there[1] @ of_this(scatter[0, :, :, :])) * there[1])
         square = square / xp.clip(number, 1.0, None) + xp.sum(off * off)
         mass = square / 2 + log_volume + dim * log(2 * pi) / 2 - of_this(energy)
@@ -422,12 +426,12 @@ def _simplify(components: Components, bound: Array) -> Components:
     xp = array_namespace(bound)
     fitted = components.fitted
     parts = log_parts(fitted, fitted.centre)
-    order = xp.cumulative_sum(xp.ones_like(components.count))
+    order = numbered(components.count)
     own = order[:, None] == order
     others = log_sum(xp.where(own, UNUSED, parts))
     height = xp.max(xp.where(own, parts, UNUSED), axis=1)
     lacking = xp.where(in_use(fitted.log_weight), height - others, xp.inf)
-    gone = (order - 1 == xp.argmin(lacking)) & (lacking < bound)
+    gone = (order == xp.argmin(lacking)) & (lacking < bound)
     return components._replace(
         fitted=fitted._replace(log_weight=xp.where(gone, UNUSED, fitted.log_weight)),
         count=xp.where(gone, 0 * order, components.count),

@@ -131,9 +131,10 @@ def homes_of(learnt: Learnt) -> Homes | None:
 
 def if_finite(estimate: Any, fallback: Any, control: Control) -> Any:
     """The one if all of its parts are finite, else the other: (nested) named tuples of a kind."""
-    parts = list(_leaves(estimate))
-    xp = array_namespace(parts[0])
-    finite = xp.all(xp.isfinite(xp.concat([xp.reshape(part, (-1,)) for part in parts])))
+    finite: Any = True
+    for part in _leaves(estimate):
+        xp = array_namespace(part)
+        finite = finite & xp.all(xp.isfinite(part))
     return control.cond(finite, lambda both: both[0], lambda both: both[1], (estimate, fallback))
 
 

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from array_api_compat import device
+
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, if_finite
 from fhl_ppl.core.metrics import AnyMetric
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import make_low_rank
 from fhl_ppl.core.metrics.low_rank_fit import RANK
+from fhl_ppl.core.moments.welford import Welford
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
 
@@ -43,8 +47,27 @@ class MetricLearner(Steady):
             return own
         moments = before["moments"]
         count = moments.independent_draws(seen.state.position.shape[0])
-        found = self.estimate(moments.positions, moments.gradients, draws=count)
-        return if_finite(found, own, seen.control)
+        gradients = moments.gradients
+        if isinstance(gradients, Welford):
+            found = renewed["unseen_steps"].found
+            gradients = unless_steps(gradients, moments.positions, found)
+        fitted = self.estimate(moments.positions, gradients, draws=count)
+        return if_finite(fitted, own, seen.control)
+
+
+def unless_steps(gradients: Welford, positions: Welford, found: Array) -> Welford:
+    """Replace gradients that do not tell the scales, where `found`, by those of a Gaussian.
+
+    Of one with the variances of the positions and no correlations: `from_scores` then gives these
+    variances, and correlations half way to none.
+    """
+    xp = array_namespace(positions.mean)
+    scatter = positions.scatter
+    own = scatter if scatter.ndim == 1 else xp.linalg.diagonal(scatter)
+    expected = (positions.count - 1) ** 2 / xp.where(own > 0, own, xp.ones_like(own))
+    if scatter.ndim == 2:
+        expected = xp.eye(len(own), dtype=own.dtype, device=device(own)) * expected
+    return gradients._replace(scatter=xp.where(found > 0, expected, gradients.scatter))
 
 
 def first_metric(inverse_mass_matrix: Array, is_low_rank: bool) -> AnyMetric:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.learners.cost import Cost
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
+from fhl_ppl.core.learners.unseen_steps import TRAJECTORY_FLOOR as TRAJECTORY_FLOOR_SHORT
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.moves.choice import Choice
 from fhl_ppl.core.plan import Plan
@@ -41,6 +42,10 @@ SHARPNESS = 8.0
 """Weights go as worth^SHARPNESS."""
 NEED = 3.0
 """The two kinds of direction count as (rate of all moves together)^-NEED."""
+ACCEPTED = 2.0
+"""Acceptances, added up, from which a move's record counts in full, and below which in proportion.
+Along a direction that all move slowly in, one far jump of fifty tries has the best rate of all: of
+`horseshoe` such a one took up to half of the iterations, and was then accepted hardly ever."""
 MEMORY = 0.5
 """Share of the record kept when the metric changes, and with it the unit of the jumps."""
 
@@ -54,7 +59,7 @@ class Shares(NamedTuple):
         Probabilities of each kind of trajectory, [kind], and of each jump on offer, [jump].
     rate
         Sums of the expected squared jumps along the widest direction, and of the mean square along
-        all; in units of the variance there, shape [option, 2].
+        all, in units of the variance there; and of the acceptance, shape [option, 3].
     cost
         Gradients that the option took, or what they cost, shape [option].
     """
@@ -113,6 +118,7 @@ class MoveShares(Steady):
             tuning.jump,
             info.squared_jump,
             info.principal_jump,
+            info.accept_prob,
             learnt["fitted_gaussian"].variance,
             self.cost.of(info),
             seen.state.position.shape[1],
@@ -125,8 +131,9 @@ class MoveShares(Steady):
             return own
         homes = homes_of(learnt)
         between = None if homes is None else (self._between(own), homes.others > 0)
-        floors = self.trajectory_floor, self.jump_floor
-        return reweigh(own, 1 - is_over * 1, *floors, between=between)
+        found = learnt["unseen_steps"].found
+        floor = self.trajectory_floor + found * (TRAJECTORY_FLOOR_SHORT - self.trajectory_floor)
+        return reweigh(own, 1 - is_over * 1, floor, self.jump_floor, between=between)
 
     @property
     def _chooses(self) -> bool:
@@ -144,7 +151,7 @@ def start(like: Array, kinds: int, jumps: int) -> Shares:
     xp = array_namespace(like)
     zero = xp.stack([0 * like] * (kinds + jumps))
     each = xp.stack([0 * like + 1 / kinds] * kinds)
-    return Shares(each, zero[kinds:], xp.stack([zero, zero], axis=1), zero)
+    return Shares(each, zero[kinds:], xp.stack([zero] * 3, axis=1), zero)
 
 
 def record(
@@ -152,12 +159,13 @@ def record(
     choice: Choice | None,
     squared_jump: Array,
     principal_jump: Array,
+    accept_prob: Array,
     variance: Array,
     cost: Array,
     dim: int,
     kind: Array | None = None,
 ) -> Shares:
-    """Add the jumps [particle] of one iteration at a `cost`, scalar, for each particle.
+    """Add the jumps and acceptances [particle] of one iteration, each at a `cost`, a scalar.
 
     `choice` is None where there are no jumps, `kind` is that of the trajectory if there are
     several, and `variance` that of the widest direction.
@@ -176,11 +184,12 @@ def record(
         [
             principal_jump / xp.where(variance > 0, variance, xp.ones_like(variance)),
             squared_jump / dim,
+            accept_prob,
         ],
         axis=1,
     )
     return shares._replace(
-        rate=shares.rate + xp.matrix_transpose(option) @ rates,
+        rate=shares.rate + xp.sum(option[:, :, None] * rates[:, None, :], axis=0),
         cost=shares.cost + xp.sum(option, axis=0) * cost,
     )
 
@@ -188,7 +197,7 @@ def record(
 def reweigh(
     shares: Shares,
     on_trial: Array,
-    trajectory_floor: float,
+    trajectory_floor: float | Array,
     jump_floor: float = JUMP_FLOOR,
     between: tuple[Array, Array] | None = None,
 ) -> Shares:
@@ -201,23 +210,26 @@ def reweigh(
     kinds = shares.kinds.shape[0]
     xp = array_namespace(shares.kinds)
     tried = shares.cost > 0
-    rate = shares.rate / xp.where(tried, shares.cost, xp.ones_like(shares.cost))[:, None]
-    together = xp.sum(shares.cost[:, None] * rate, axis=0)
+    cost = xp.where(tried, shares.cost, xp.ones_like(shares.cost))
+    together = xp.sum(shares.rate[:, :2], axis=0)
     together = xp.where(together > 0, together, xp.ones_like(together))
-    need = (xp.min(together) / together) ** NEED
-    worth = xp.sum(rate * (need / xp.sum(need)), axis=1)
-    is_jump = xp.cumulative_sum(xp.ones_like(worth)) > kinds
+    # Of the two each counts as its rate^-NEED.
+    need = 1 / (1 + (together / xp.flip(together)) ** NEED)
+    worth = xp.sum(shares.rate[:, :2] / cost[:, None] * need, axis=1)
+    worth = worth * xp.minimum(shares.rate[:, 2] / ACCEPTED, xp.ones_like(worth))
+    is_jump = numbered(worth) >= kinds
     trial = xp.zeros_like(worth) + on_trial > 0
     among_kinds = _kinds_alone(worth, is_jump, kinds, trial)
     worth = xp.where(is_jump, HANDICAP * worth, worth)
     best = xp.max(worth)
     score = (worth / xp.where(best > 0, best, xp.ones_like(best))) ** SHARPNESS
-    by_trajectories = xp.sum(xp.where(is_jump, xp.zeros_like(score), score))
-    score = xp.where(is_jump, score, by_trajectories * among_kinds)
+    if kinds > 1:
+        by_trajectories = xp.sum(xp.where(is_jump, xp.zeros_like(score), score))
+        score = xp.where(is_jump, score, by_trajectories * among_kinds)
     known = xp.any(tried & is_jump)
 
     def full(value, later):
-        return xp.where(trial, xp.full_like(worth, value), xp.full_like(worth, later))
+        return xp.where(trial, xp.zeros_like(worth) + value, xp.zeros_like(worth) + later)
 
     least = full(max(TRIAL_SHARE, jump_floor), jump_floor)
     if between is not None:
@@ -228,7 +240,9 @@ def reweigh(
         score = xp.where(idle, xp.zeros_like(score), score)
     weight = xp.where(known & (best > 0), score, among_kinds)
     weight = weight / xp.sum(weight)
-    going = max(trajectory_floor, TRAJECTORY_TRIAL) if kinds > 1 else trajectory_floor
+    going = trajectory_floor
+    if kinds > 1:
+        going = xp.maximum(0 * worth[0] + trajectory_floor, 0 * worth[0] + TRAJECTORY_TRIAL)
     floor = xp.where(is_jump, least, full(going, trajectory_floor) * among_kinds)
     # What was never on trial has nothing to stand on.
     floor = xp.where(known | trial, floor, xp.zeros_like(floor))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.groups import Groups, first_of_group
 from fhl_ppl.core.learners.cost import Cost
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
@@ -118,7 +118,7 @@ def choose(mixture: PullMixture, uniform: Array) -> Array:
     upper = xp.cumulative_sum(mixture.weight) / xp.sum(mixture.weight)
     passed = xp.astype(uniform[:, None] >= upper, upper.dtype)
     picked = xp.sum(passed, axis=1)
-    return picked[:, None] == xp.cumulative_sum(xp.ones_like(upper)) - 1
+    return picked[:, None] == numbered(upper)
 
 
 def strength_for(mixture: PullMixture, chosen: Array, step_size: Array, num_steps: Array) -> Array:

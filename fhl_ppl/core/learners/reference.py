@@ -74,9 +74,8 @@ class ReferenceLearner(Steady):
             heaviness = tails.tail_weight(
                 own.distances, before["metric"], reference.centre, moments.positions
             )
-            reference = if_finite(
-                Reference(centre, tails.frequency(heaviness)), reference, seen.control
-            )
+            frequency = tails.frequency(heaviness) * (1 - renewed["unseen_steps"].found)
+            reference = if_finite(Reference(centre, frequency), reference, seen.control)
         return CheckedReference(reference, _no_distances(seen.state))
 
 

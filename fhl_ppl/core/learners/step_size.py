@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, group_sum
-from fhl_ppl.core.learners import lost_proposals, windows
+from fhl_ppl.core.learners import lost_proposals, unseen_steps, windows
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.learners.trajectory_length import TrajectoryLength, of_kinds
 from fhl_ppl.core.plan import Plan
@@ -92,7 +92,7 @@ class StepSize(Steady):
             seen.groups,
             seen.info.accept_prob,
             self._witnesses(seen, learnt["lost_proposals"]),
-            self.target(own.log_step_size),
+            unseen_steps.target(learnt["unseen_steps"], self.target(own.log_step_size)),
             self._longest(own, learnt),
             True if seen.tuning.kind is None else seen.tuning.kind,
         )
@@ -241,8 +241,8 @@ def acceptance(groups: Groups, accept_prob: Array, witness: Array) -> Array:
     xp = array_namespace(accept_prob)
     weight = xp.astype(witness, accept_prob.dtype)
     worst = xp.full_like(accept_prob, WORST)
-    count = group_sum(groups, weight)
-    inverse = group_sum(groups, weight / xp.maximum(accept_prob, worst))
+    summed = group_sum(groups, xp.stack([weight, weight / xp.maximum(accept_prob, worst)], axis=1))
+    count, inverse = summed[:, 0], summed[:, 1]
     harmonic = count / xp.where(count > 0, inverse, xp.ones_like(inverse))
     total = xp.sum(count)
     return xp.sum(count * harmonic) / xp.maximum(total, xp.ones_like(total))

@@ -1,6 +1,7 @@
 """How far to integrate: T by the widest direction of the whitened posterior (section 7)."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from array_api_compat import device
@@ -120,6 +121,7 @@ class TrajectoryLength(Steady):
         step_size: Array,
         kind: Array | None,
         iteration: Array,
+        most: Array | float = inf,
     ) -> tuple[Array, Array]:
         """eta and L for iteration number `iteration`.
 
@@ -133,6 +135,8 @@ class TrajectoryLength(Steady):
             Which kind of trajectory it is, one-hot [..., kind], if there are several.
         iteration
             A scalar; or an array, for several iterations of one tuning.
+        most
+            A further bound on L, where that is not given.
 
         Returns
         -------
@@ -154,6 +158,7 @@ class TrajectoryLength(Steady):
                 searching = iteration < xp.full_like(length, self.search_ends)
                 length = xp.where(searching, SEARCHING_LENGTH * length, length)
         cap = steps_cap(iteration, self.num_warmup, cap, step_size)
+        cap = xp.minimum(cap, xp.zeros_like(cap) + most)
         num_steps = steps_for(length, step_size, cap, self.stages)
         return xp.minimum(step_size, length / num_steps), num_steps
 

@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-from array_api_compat import device
-
 from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
@@ -66,10 +64,9 @@ def eigen(symmetric: Array) -> tuple[Array, Array]:
     """Eigenvalues [dim], ascending, and eigenvectors [dim, dim]; NaN if it is not finite."""
     xp = array_namespace(symmetric)
     # NumPy and PyTorch raise where JAX returns NaN, so what is no number passes round.
-    usable = xp.all(xp.isfinite(symmetric))
-    eye = xp.eye(symmetric.shape[0], dtype=symmetric.dtype, device=device(symmetric))
-    values, vectors = xp.linalg.eigh(xp.where(usable, symmetric, eye))
-    return xp.where(usable, values, xp.full_like(values, xp.nan)), vectors
+    finite = xp.isfinite(symmetric)
+    values, vectors = xp.linalg.eigh(xp.where(finite, symmetric, xp.zeros_like(symmetric)))
+    return xp.where(xp.all(finite), values, xp.full_like(values, xp.nan)), vectors
 
 
 def power(spectrum: tuple[Array, Array], exponent: float) -> Array:

@@ -99,8 +99,10 @@ def from_scores(
         Not looked at.
     """
     xp = array_namespace(positions.mean)
-    spread, force = covariance(positions), covariance(gradients)
-    spread_diagonal, force_diagonal = _diagonal(xp, spread), _diagonal(xp, force)
+    # Of positions and of gradients.
+    both = xp.stack([covariance(positions), covariance(gradients)])
+    diagonals = both if both.ndim == 2 else xp.linalg.diagonal(both)
+    spread_diagonal, force_diagonal = diagonals[0, :], diagonals[1, :]
     felt = force_diagonal > 0
     # A coordinate that feels no force (an unused parameter) is scaled by its spread alone.
     variance = xp.where(
@@ -108,19 +110,19 @@ def from_scores(
         xp.sqrt(spread_diagonal / xp.where(felt, force_diagonal, xp.ones_like(force_diagonal))),
         spread_diagonal,
     )
-    if spread.ndim == 1:
+    if both.ndim == 2:
         return make_metric(variance)
 
     scale = xp.sqrt(variance)
-    spread = _restrict(xp, spread, structure) / scale[:, None] / scale
-    force = _restrict(xp, force, structure) * scale[:, None] * scale
-    eye = _identity(xp, scale)
+    units = xp.stack([1 / scale, scale])
     rounding = 10 * scale.shape[0] * xp.finfo(scale.dtype).eps
-    guess = RIDGE / positions.count
-    spread = spread + (guess + rounding * xp.mean(_diagonal(xp, spread))) * eye
-    force = force + (guess + rounding * xp.mean(_diagonal(xp, force))) * eye
+    ridge = RIDGE / positions.count + rounding * xp.mean(diagonals * units**2, axis=1)
     # Without a force the ridge alone would stand against the spread, as if it were one.
-    force = force + xp.where(felt, xp.zeros_like(scale), xp.ones_like(scale)) * eye
+    unfelt = xp.stack([xp.zeros_like(felt), ~felt])
+    ridge = ridge[:, None] + xp.astype(unfelt, scale.dtype)
+    both = _restrict(xp, both, structure) * units[:, :, None] * units[:, None, :]
+    both = both + ridge[:, None, :] * _identity(xp, scale)
+    spread, force = both[0, :, :], both[1, :, :]
 
     # spread # force^-1 = force^-1/2 (force^1/2 spread force^1/2)^1/2 force^-1/2.
     forces = _positive(eigen(force))

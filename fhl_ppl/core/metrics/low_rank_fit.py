@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.metrics import dense_fit as metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.moments import welford
@@ -79,8 +79,7 @@ def update(sample: Sample, batch: Array, straightened: Array) -> Sample:
 def keep(sample: Sample, batch: Array, slot: Array) -> Sample:
     """Put `batch` [particle, dim] into the rows, at number `slot`."""
     xp = array_namespace(batch)
-    number = xp.cumulative_sum(xp.ones_like(sample.rows[:, 0, 0])) - 1
-    here = (number == slot)[:, None, None]
+    here = (numbered(sample.rows[:, 0, 0]) == slot)[:, None, None]
     return sample._replace(rows=xp.where(here, batch[: sample.rows.shape[1], :], sample.rows))
 
 
@@ -197,9 +196,8 @@ def _principal(rows: Array) -> tuple[Array, Array]:
 def _affordable(sample: Sample, basis: Array) -> Array:
     """Which of the principal components there are enough rows for, boolean [rank]."""
     xp = array_namespace(basis)
-    number = xp.cumulative_sum(xp.ones_like(basis[0, :]))
     rows = xp.clip(sample.count, None, sample.rows.shape[0] * sample.rows.shape[1])
-    return number * ROWS_A_DIRECTION <= rows
+    return (1 + numbered(basis)) * ROWS_A_DIRECTION <= rows
 
 
 def _moments(along: Array, found: Array) -> Welford:

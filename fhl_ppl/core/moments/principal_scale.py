@@ -44,7 +44,8 @@ def update(scale: PrincipalScale, position: Array, metric: AnyMetric) -> Princip
     xp = array_namespace(position)
     count, weight, mean, centred = recentre(scale, position, metric)
     unit = scale.direction / xp.sqrt(xp.sum(scale.direction**2))
-    image = xp.mean(centred * (centred @ unit)[:, None], axis=0)
+    along = xp.sum(centred * unit, axis=1, keepdims=True)
+    image = xp.mean(centred * along, axis=0)
     direction = (1 - weight) * scale.direction + weight * image
     # Squares of far-off positions may overflow; one such iteration must not spoil the rest.
     usable = xp.all(xp.isfinite(direction))

@@ -46,7 +46,7 @@ def tail_weight(distances: Welford, metric: Any, centre: Array, positions: Any) 
     else:
         whitened = metric.whitener @ spread @ xp.matrix_transpose(metric.whitener)
         force = weigh(metric, shift)
-        along = force * (force @ spread)
+        along = xp.matrix_transpose(force) * force * spread
     expected = 2 * xp.sum(whitened * whitened) + 4 * xp.sum(along)
     return covariance(distances)[0] / expected
 

@@ -9,7 +9,7 @@ is tilted (`Choice.log_tilt`).
 from math import sqrt
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.homes import Homes
 from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.sequences import van_der_corput
@@ -125,7 +125,7 @@ def choose(jumps: Array, uniform: Array) -> Array:
     passed = xp.sum(xp.astype(uniform[:, None] >= upper / total, upper.dtype), axis=1)
     # Rounding may leave the last sum below 1.
     picked = xp.minimum(passed, xp.full_like(passed, jumps.shape[0] - 1))
-    return picked[:, None] == xp.cumulative_sum(xp.ones_like(upper)) - 1
+    return picked[:, None] == numbered(upper)
 
 
 def choose_far(names: tuple[str, ...], jumps: Array, uniform: Array) -> Array:
@@ -155,8 +155,7 @@ def log_tilt(names: tuple[str, ...], jumps: Array) -> Array:
 
 def is_named(name: str, names: tuple[str, ...], like: Array) -> Array:
     """Which of the jumps is called `name`, boolean; `like` has shape [jump]."""
-    xp = array_namespace(like)
-    return xp.cumulative_sum(xp.ones_like(like, dtype=xp.int8)) - 1 == names.index(name)
+    return numbered(like) == names.index(name)
 
 
 def _place(kinds: Array, iteration: Array) -> Array:

@@ -10,7 +10,7 @@ from math import sqrt
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.groups import Groups, spread, to_groups
+from fhl_ppl.core.groups import Groups, lowest_seat, spread, to_groups, value_there
 from fhl_ppl.core.moves.move import Offer, Scene
 
 Array = Any
@@ -42,12 +42,13 @@ def partner_difference(groups: Groups, is_scout: Array, role: Array, position: A
     0 in groups with a single scout.
     """
     xp = array_namespace(position)
-    seats = to_groups(groups, xp.where(is_scout, role, xp.inf))
-    seats = xp.where(groups.present, seats, xp.inf)
-    order = xp.argsort(seats, axis=1)
-    rows = groups.first_seat
-    first = xp.take(groups.members, rows + order[:, 0], axis=0)
-    second = xp.take(groups.members, rows + order[:, min(1, seats.shape[1] - 1)], axis=0)
-    both = xp.take(is_scout, second, axis=0) & (first != second)
-    apart = xp.take(position, first, axis=0) - xp.take(position, second, axis=0)
+    roles = to_groups(groups, xp.where(is_scout, role, xp.inf))
+    # An empty seat repeats a member, who must not be taken for two.
+    roles = xp.where(groups.present, roles, xp.inf)
+    first = lowest_seat(groups, roles)
+    roles = xp.where(first, xp.inf, roles)
+    second = lowest_seat(groups, roles)
+    seated = to_groups(groups, position)
+    apart = value_there(first, seated) - value_there(second, seated)
+    both = xp.isfinite(xp.min(roles, axis=1))
     return spread(groups, xp.where(both[:, None], apart, 0.0))

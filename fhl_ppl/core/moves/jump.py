@@ -7,6 +7,8 @@ Gaussian, or draw from it, which depends on nobody. So every particle has its ow
 
 from typing import Any, NamedTuple
 
+from array_api_compat import device
+
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings.alternate import Alternate
@@ -138,13 +140,11 @@ def move_codes(made: Array) -> Array:
 def _made(names: tuple[str, ...], drawn: Array, is_follower: Array) -> Array:
     """Scouts cannot make what needs partners; they rotate in its place, whoever their group is."""
     xp = array_namespace(drawn)
-    columns = [
-        drawn[:, k] & is_follower if JUMPS[name].needs_partners else drawn[:, k]
-        for k, name in enumerate(names)
-    ]
-    others = ~is_follower
-    for k, name in enumerate(names):
-        if not JUMPS[name].needs_partners:
-            others = others & ~drawn[:, k]
-    columns[names.index("rotation")] = columns[names.index("rotation")] | others
-    return xp.stack(columns, axis=1)
+
+    def those(flags):
+        return xp.asarray(flags, device=device(drawn))
+
+    needs_partners = those([JUMPS[name].needs_partners for name in names])
+    made = drawn & (is_follower[:, None] | ~needs_partners)
+    others = ~xp.any(made, axis=1, keepdims=True)
+    return made | (others & those([name == "rotation" for name in names]))

@@ -40,8 +40,7 @@ def renew(mixture: Mixture, position: Array, noise: Array, uniform: Array) -> Of
         On [0, 1), shape [particle]: picks the component.
     """
     xp = array_namespace(position)
-    share = xp.exp(mixture.log_weight) + xp.zeros_like(position[:, :1])
-    chosen, _ = pick(share, uniform)
+    chosen, _ = pick(xp.exp(mixture.log_weight)[None, :], uniform)
     proposal = place(mixture, chosen, noise)
     correction = log_sum(log_parts(mixture, position)) - log_sum(log_parts(mixture, proposal))
     return Offer(proposal, correction)

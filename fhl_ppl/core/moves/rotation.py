@@ -46,11 +46,9 @@ def rotate(metric: AnyMetric, centre: Array, angle: Array, position: Array, xi: 
     """
     xp = array_namespace(position)
     cosine, sine = xp.cos(angle)[:, None], xp.sin(angle)[:, None]
-    turned = centre + cosine * (position - centre) + sine * xi
-    correction = _energy(metric, turned - centre) - _energy(metric, position - centre)
-    return Offer(turned, correction)
-
-
-def _energy(metric: AnyMetric, displacement: Array) -> Array:
-    whitened = whiten(metric, displacement)
-    return array_namespace(displacement).vecdot(whitened, whitened) / 2
+    away = position - centre
+    # R(q) is half the squared length of this, and the turn is linear.
+    before, spun = whiten(metric, away), whiten(metric, xi)
+    after = cosine * before + sine * spun
+    correction = xp.sum(after * after - before * before, axis=1) / 2
+    return Offer(centre + cosine * away + sine * xi, correction)

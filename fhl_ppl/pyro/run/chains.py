@@ -26,6 +26,8 @@ class Chains:
     ----------
     record
         The statistics of the chains' draws.
+    warmup
+        Those of the iterations of the warm-up, after `keep_warmup`.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Chains:
         self.engine = engine
         self.num_reported = num_reported
         self.record = Record(engine.groups.group, num_reported, room)
+        self.warmup: Record | None = None
         self._companions = Rows(room) if keep_companions else None
         self._last: Iteration | None = None
         self._accept_sum = 0.0 * engine.state.potential_energy
@@ -74,7 +77,14 @@ class Chains:
             self.record.add(self._last)
             if self._companions is not None:
                 self._companions.add(self._last.state.position[self.num_reported :])
+        elif self.warmup is not None:
+            self.warmup.add(self._last)
         return int(self._last.info.num_steps)
+
+    def keep_warmup(self) -> None:
+        """Keep the statistics of the warm-up too."""
+        engine = self.engine
+        self.warmup = Record(engine.groups.group, self.num_reported, engine.sampler.num_warmup)
 
     def logging(self) -> "OrderedDict[str, str]":
         """Return what a progress bar shows: eta, mean acceptance of the phase, mean lambda."""

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhl_ppl.core.learners import move_shares
 from fhl_ppl.core.learners.move_shares import (
     JUMP_FLOOR,
     KIND_TRIAL,
@@ -33,10 +34,12 @@ def weight(shares):
     return np.concatenate([shares.kinds, shares.jumps])
 
 
-def with_record(rate, cost=100.0, like=ONE):
+def with_record(rate, cost=100.0, like=ONE, accepted=100.0):
     """Options that achieved `rate` [option] or [option, 2] with so many gradients each."""
     rate = np.asarray(rate, like.dtype)
     rate = np.stack([rate, rate], axis=1) if rate.ndim == 1 else rate
+    accepted = np.broadcast_to(np.asarray(accepted, like.dtype), OPTIONS)
+    rate = np.concatenate([rate, accepted[:, None]], axis=1)
     cost = np.broadcast_to(np.asarray(cost, like.dtype), OPTIONS)
     return fresh(like)._replace(rate=rate, cost=cost)
 
@@ -52,7 +55,7 @@ def test_a_run_begins_with_trajectories_alone():
     first = fresh(np.array(-3.0))
     np.testing.assert_array_equal(first.kinds, [1])
     np.testing.assert_array_equal(first.jumps, [0] * len(JUMPS))
-    np.testing.assert_array_equal(first.rate, np.zeros((OPTIONS, 2)))
+    np.testing.assert_array_equal(first.rate, np.zeros((OPTIONS, 3)))
     np.testing.assert_array_equal(first.cost, np.zeros(OPTIONS))
 
 
@@ -113,6 +116,23 @@ def test_the_direction_that_is_slow_counts_more():
     assert np.argmax(weight(reweigh(with_record(rate), False, 0.05))) == 0
 
 
+def rare_far_jump():
+    """Half an acceptance of fifty leaps, far along a direction that all move slowly in."""
+    rate = np.tile([0.01, 10.0], (OPTIONS, 1))
+    rate[1:], rate[-1] = 0.0, (0.06, 0.5)
+    accepted = np.array([1000.0, *[5.0] * (OPTIONS - 2), 0.5])
+    return weight(reweigh(with_record(rate, accepted=accepted), False, TRAJECTORY_FLOOR))
+
+
+def test_one_far_jump_that_hardly_was_accepted_does_not_win():
+    assert rare_far_jump()[-1] < 0.03
+
+
+def test_it_would_win_if_acceptances_did_not_count(monkeypatch):
+    monkeypatch.setattr(move_shares, "ACCEPTED", 1e-9)
+    assert rare_far_jump()[-1] > 0.4
+
+
 def test_without_a_record_of_jumps_there_are_none_when_sampling():
     rate, cost = np.zeros(OPTIONS), np.zeros(OPTIONS)
     rate[0], cost[0] = 10.0, 100.0
@@ -125,7 +145,8 @@ def test_without_a_record_of_jumps_there_are_none_when_sampling():
 
 def test_older_records_fade():
     mixture = reweigh(with_record(np.full(OPTIONS, 8.0), 16.0), True, TRAJECTORY_FLOOR)
-    np.testing.assert_allclose(mixture.rate, 8 * MEMORY)
+    np.testing.assert_allclose(mixture.rate[:, :2], 8 * MEMORY)
+    np.testing.assert_allclose(mixture.rate[:, 2], 100 * MEMORY)
     np.testing.assert_allclose(mixture.cost, 16 * MEMORY)
 
 
@@ -137,16 +158,24 @@ def make_hop(happens, options):
 @pytest.mark.parametrize("happens", [0, 1])
 def test_what_an_option_achieved_is_recorded_for_it(happens):
     squared, principal = np.array([6.0, 3.0, 9.0]), np.array([1.0, 2.0, 3.0])
-    before = with_record(np.zeros(OPTIONS), 10.0)
+    before = with_record(np.zeros(OPTIONS), 10.0, accepted=0.0)
+    accepted = np.array([0.5, 0.25, 1.0])
     after = record(
-        before, make_hop(happens, [1, 1, 4]), squared, principal, np.array(2.0), np.array(5.0), 3
+        before,
+        make_hop(happens, [1, 1, 4]),
+        squared,
+        principal,
+        accepted,
+        np.array(2.0),
+        np.array(5.0),
+        3,
     )
-    rate, cost = np.zeros((OPTIONS, 2)), np.full(OPTIONS, 10.0)
+    rate, cost = np.zeros((OPTIONS, 3)), np.full(OPTIONS, 10.0)
     if happens:
-        rate[2], rate[5] = [1.5, 3.0], [1.5, 3.0]
+        rate[2], rate[5] = [1.5, 3.0, 0.75], [1.5, 3.0, 1.0]
         cost[2], cost[5] = 10 + 2 * 5, 10 + 5
     else:
-        rate[0], cost[0] = [3.0, 6.0], 10 + 3 * 5
+        rate[0], cost[0] = [3.0, 6.0, 1.75], 10 + 3 * 5
     np.testing.assert_allclose(after.rate, rate)
     np.testing.assert_allclose(after.cost, cost)
     np.testing.assert_array_equal(weight(after), weight(before))
@@ -154,7 +183,14 @@ def test_what_an_option_achieved_is_recorded_for_it(happens):
 
 def test_without_a_widest_direction_nothing_is_divided_by_zero():
     after = record(
-        with_record(np.zeros(OPTIONS)), make_hop(1, [0]), ONE[None], 0 * ONE[None], 0 * ONE, ONE, 3
+        with_record(np.zeros(OPTIONS)),
+        make_hop(1, [0]),
+        ONE[None],
+        0 * ONE[None],
+        ONE[None],
+        0 * ONE,
+        ONE,
+        3,
     )
     np.testing.assert_array_equal(after.rate[:, 0], 0)
 
@@ -166,7 +202,8 @@ def with_kinds(rate, cost=100.0):
     """Three kinds and jumps, which achieved `rate` [option] with so many gradients each."""
     rate = np.asarray(rate, float)
     begun = start(ONE, 3, len(rate) - 3)
-    return begun._replace(rate=np.stack([rate, rate], 1), cost=np.full(len(rate), cost))
+    accepted = np.full(len(rate), 100.0)
+    return begun._replace(rate=np.stack([rate, rate, accepted], 1), cost=np.full(len(rate), cost))
 
 
 @pytest.mark.parametrize("jumps", [0, len(JUMPS)])
@@ -192,7 +229,7 @@ def test_trajectories_that_lose_keep_enough_trials_to_tune_their_steps():
 def test_a_trajectory_is_recorded_for_its_kind():
     squared, nothing = np.array([3.0, 6.0]), np.zeros(2)
     kind = np.array([False, True, False])
-    after = record(start(ONE, 3, 0), None, squared, nothing, ONE, np.array(5.0), 3, kind)
+    after = record(start(ONE, 3, 0), None, squared, nothing, nothing, ONE, np.array(5.0), 3, kind)
     np.testing.assert_allclose(after.rate[:, 1], [0, 3, 0])
     np.testing.assert_allclose(after.cost, [0, 10, 0])
 
@@ -202,7 +239,8 @@ def test_beside_jumps_a_trajectory_is_recorded_for_its_kind(happens):
     squared, nothing, jumps = np.array([3.0, 6.0]), np.zeros(2), len(JUMPS)
     kind = np.array([False, True, False])
     hop = make_hop(happens, [0, jumps - 1])
-    after = record(start(ONE, 3, jumps), hop, squared, nothing, ONE, np.array(5.0), 3, kind)
+    begun = start(ONE, 3, jumps)
+    after = record(begun, hop, squared, nothing, nothing, ONE, np.array(5.0), 3, kind)
     rates = [0, 0, 0, 1, *([0] * (jumps - 2)), 2] if happens else [0, 3, 0, *([0] * jumps)]
     np.testing.assert_allclose(after.rate[:, 1], rates)
     np.testing.assert_allclose(after.cost.sum(), 10)
