@@ -53,5 +53,5 @@ def test_a_second_process_compiles_nothing_and_the_model_is_traced_four_times(tm
     assert first[missed] > 0
     assert second["/jax/compilation_cache/cache_hits"] >= first[missed]
     assert second[missed] == 0
-    # As by NUTS for its sites, a start of finite energy and the trajectory; and where particles begin.
+    # As by NUTS for its sites, a finite start and the trajectory; and where all particles begin.
     assert first["traces"] <= 4
