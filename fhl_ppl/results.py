@@ -175,11 +175,12 @@ def summary(
         With the remedy: if an R-hat is above 1.01 (over groups: 1.05), if `ess_group` is far below
         `ess_bulk`, if a chain never moved, if there is only one group and a quantity has less than
         100 effective draws a chain, if draws diverged, if a chain accepted less than 10 % of its
-        trajectories or 1 % of all its moves, if `max_num_steps` cut more than 10 % of the
-        trajectories short, if the strongest pull on offer won, if warm-up saw a mode that no draw
-        is in, if hardly any chain crossed between the modes, or too few to say which of its
-        weights, by the draws or by its density, a mode has, if the draws are unadjusted, or if the
-        groups got lost on the way.
+        trajectories or 1 % of all its moves, if trajectories from one end of a quantity are refused
+        far more often than others, if the energy has steps that its gradient does not see, if
+        `max_num_steps` cut more than 10 % of the trajectories short, if the strongest pull on offer
+        won, if warm-up saw a mode that no draw is in, if hardly any chain crossed between the
+        modes, or too few to say which of its weights, by the draws or by its density, a mode has,
+        if the draws are unadjusted, or if the groups got lost on the way.
 
     Raises
     ------

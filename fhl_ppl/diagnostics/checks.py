@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fhl_ppl.diagnostics.ends import narrow_ends
 from fhl_ppl.diagnostics.group_units import variance_inflation
 from fhl_ppl.diagnostics.known_modes import disagreement, lost_modes, no_crossings
 from fhl_ppl.diagnostics.table import chains_first
@@ -83,6 +84,7 @@ def findings(
             no_crossings(sample_stats) or disagreement(sample_stats),
             _divergences(sample_stats),
             _acceptance(sample_stats, still),
+            narrow_ends(posterior, sample_stats),
             _unseen_steps(sample_stats.attrs),
             _capped(sample_stats.attrs),
             _strongest_pull(sample_stats.attrs),

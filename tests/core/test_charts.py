@@ -14,7 +14,7 @@ from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import homes_of
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.state import State
-from fhl_ppl.options import Options
+from fhl_ppl.options import CHARTS_LIMIT, Options
 from tests.runs import Run
 
 DIM = 5
@@ -269,3 +269,8 @@ def test_where_there_are_none(given):
     assert plan == Options(**{**given, "charts": False}).plan(120, 6)._replace(
         estimate_metric=plan.estimate_metric
     )
+
+
+def test_there_are_none_in_many_dimensions():
+    assert Options().plan(120, CHARTS_LIMIT).charts
+    assert not Options().plan(120, CHARTS_LIMIT + 1).charts

@@ -47,10 +47,11 @@ def run(directory) -> Counter:
 
 
 @pytest.mark.slow
-def test_a_second_process_compiles_nothing_and_the_model_is_traced_three_times(tmp_path):
+def test_a_second_process_compiles_nothing_and_the_model_is_traced_four_times(tmp_path):
     first, second = run(tmp_path), run(tmp_path)
     missed = "/jax/compilation_cache/cache_misses"
     assert first[missed] > 0
     assert second["/jax/compilation_cache/cache_hits"] >= first[missed]
     assert second[missed] == 0
-    assert first["traces"] <= 3
+    # As by NUTS for its sites, a finite start and the trajectory; and where all particles begin.
+    assert first["traces"] <= 4

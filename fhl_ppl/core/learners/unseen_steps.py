@@ -28,9 +28,10 @@ DEVIATIONS = 2.0
 """Standard errors by which the power has to be below `EXPONENT`."""
 SWEEP = 1.2
 """How far log eta has to have varied for that, as a standard deviation: it sank, and to no avail.
-In 22 targets without steps (the yardstick, funnels, hierarchies) it was at most 0.82 from the third
-window on, and where losses were enough the power plus two errors at least 0.6; `switch_cont`
-has 1.2 to 1.8, and -0.3 and less."""
+With 4 particles it was at most 0.82 in 21 targets without steps (the yardstick, funnels,
+hierarchies) from the third window on, and where losses were enough the power plus two errors at
+least 0.6 (with 32 particles, in ten of them: .08); `switch_cont` has 1.2 to 1.8, and -0.3 and
+less."""
 FEWEST = 10.0
 """Losses from which the power is worked out."""
 

@@ -175,6 +175,7 @@ def jump_on(arrays, name, iteration, control):
         tuning.jump,
         info.squared_jump,
         info.principal_jump,
+        info.accept_prob,
         fitted.variance,
         info.num_steps,
         3,
