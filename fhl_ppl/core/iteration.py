@@ -285,11 +285,14 @@ def _test_trajectories(
     kinetic = tuple(kinetic_energy(tuning.metric, momentum) for momentum in momenta)
     old, new = state.potential_energy + kinetic[0], end.potential_energy + kinetic[1]
     # Behind a wall the integrator is judged by the momentum, which it blows up where it fails.
-    error = xp.where(end.potential_energy == xp.inf, kinetic[1] - kinetic[0], new - old)
-    # A finite kinetic energy needs a finite momentum, and that a finite gradient.
-    error = xp.where(is_finite(end.position, error), error, xp.inf)
+    behind = end.potential_energy == xp.inf
+    error = xp.where(behind, kinetic[1] - kinetic[0], new - old)
+    # A finite kinetic energy needs a finite momentum, and that a finite gradient. The energy before
+    # may be infinite, which says that it is not known.
+    sound = is_finite(end.position, xp.where(behind, kinetic[1], new))
+    error = xp.where(sound, error, xp.inf)
     # Where a trajectory ends in another mode, the way back would turn about another centre.
-    change = xp.where(stays & (end.potential_energy != xp.inf), error, xp.inf)
+    change = xp.where(stays & ~behind, error, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     log_error, _ = coupling.log_accept_ratio(groups, error, draws)
     return _Test(
