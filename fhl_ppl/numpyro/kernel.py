@@ -83,7 +83,8 @@ class FHL(MCMCKernel):
     mesh : jax.sharding.Mesh, optional
         Devices over which vectorized chains are spread, in order, each with whole groups. While
         warm-up pools its statistics the devices exchange sums; afterwards nothing. The draws are
-        those of one device, to rounding.
+        those of one device, to rounding, with `charts=False`: over several none are looked for, as
+        they are fitted on the host.
     kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
         Accepted so that a NUTS call can stay as it is, by name or by position; they have no meaning
         here. A `max_tree_depth` other than NUTS's default 10 warns, since it caps nothing
@@ -166,6 +167,10 @@ class FHL(MCMCKernel):
         mesh: Mesh | None = None,
     ) -> None:
         chosen = only_options(locals())
+        check_mesh(mesh)
+        self._mesh = mesh
+        # A chart is fitted on the host, which would gather all particles there.
+        chosen["charts"] = charts and (mesh is None or mesh.size == 1)
         self._problem = Problem(
             model,
             potential_fn,
@@ -177,8 +182,6 @@ class FHL(MCMCKernel):
             forward_mode=forward_mode_differentiation,
             evaluation=evaluation,
         )
-        check_mesh(mesh)
-        self._mesh = mesh
         check_nuts_arguments(
             kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
         )

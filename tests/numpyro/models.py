@@ -8,7 +8,7 @@ from jax import random
 from numpyro import handlers
 from numpyro.infer.reparam import LocScaleReparam
 
-CHEAP = {"jumps": False, "integrator": "leapfrog", "pulling_strength": 0.0}
+CHEAP = {"jumps": False, "integrator": "leapfrog", "pulling_strength": 0.0, "charts": False}
 """Settings under which little has to be compiled, for what has nothing to do with the moves."""
 
 EFFECT = jnp.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
