@@ -135,7 +135,8 @@ def markdown(headings, rows):
 def ratios(rows, sampler):
     """Each rate of the sampler over the best of each kind of rival, None without one."""
     own = rows.get(sampler, {})
-    rows = {name: row for name, row in rows.items() if name != sampler}
+    # Our other settings are no peers.
+    rows = {name: row for name, row in rows.items() if not name.startswith("fhl")}
     for rate in RATIOS:
         for rivals in RIVALS.values():
             rival = best(rows, rivals, rate, own.get("chains"))

@@ -8,4 +8,4 @@ def steps(state):
     return state.n_steps
 
 
-SAMPLERS = {"fhl": entry(FHL, steps)}
+SAMPLERS = {"fhl": entry(FHL, steps), "fhl_no_charts": entry(FHL, steps, charts=False)}
