@@ -50,7 +50,8 @@ export FHL_BACKENDS := $(BACKENDS)
 SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going
 PYTEST := $(BIN)/python -m pytest $(if $(SLOW),,-m "not slow")$(addprefix $(space),$(PYTEST_ARGS))
 # Where two programs have to give the same bits, they are compiled as users have them compiled.
-SAME_BITS := $(if $(filter numpyro,$(BACKENDS)),test-numpyro/test_blocks.py)
+SAME_BITS := $(if $(filter numpyro,$(BACKENDS)),$(addprefix test-numpyro/, \
+	test_blocks.py test_traced_settings.py))
 TESTS := test-package test-core test-invariance test-diagnostics test-running test-benchmarks \
 	$(addprefix test-,$(BACKENDS)) $(SAME_BITS) doctest-core $(addprefix doctest-,$(BACKENDS))
 
@@ -98,7 +99,7 @@ format: $(TEST_STAMP)
 $(filter-out doctest-%,$(TESTS)): test-%: $(TEST_STAMP)
 	$(PYTEST) -n $(JOBS) tests/$* $(IGNORED)
 
-test-numpyro: IGNORED := --ignore=tests/numpyro/test_blocks.py
+test-numpyro: IGNORED := $(SAME_BITS:test-%=--ignore=tests/%)
 
 # Tests compile more than they run: what takes long to compile is not made faster.
 $(TESTS): export JAX_DISABLE_MOST_OPTIMIZATIONS ?= 1

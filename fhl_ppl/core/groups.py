@@ -87,7 +87,8 @@ def are_equal(groups: Groups) -> bool:
 def to_groups(groups: Groups, values: Array) -> Array:
     """Rearrange [particle, ...] into [group, seat, ...]."""
     xp = array_namespace(values)
-    if not are_equal(groups):
+    # `custom_vmap` traces the groups of one particle with the values of all before it batches.
+    if not (are_equal(groups) and values.shape[0] == groups.group.shape[0]):
         values = xp.take(values, groups.members, axis=0)
     return xp.reshape(values, (*groups.present.shape, *values.shape[1:]))
 

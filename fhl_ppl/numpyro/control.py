@@ -1,6 +1,7 @@
 """Loops and branches of compiled programs."""
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import jax
@@ -18,7 +19,8 @@ def _fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any) -> A
 
 def _aside(function: Callable[..., Any], like: Any, operand: Any) -> Any:
     # A program that calls back is not stored; one that is stored is compiled once.
-    if jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache:
+    is_stored = jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache
+    if is_stored or not _others_have_this_precision():
         return function(operand, JAX)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), leaf.dtype), like)
 
@@ -28,6 +30,18 @@ def _aside(function: Callable[..., Any], like: Any, operand: Any) -> Any:
         return jax.tree.map(lambda leaf, shape: np.asarray(leaf, shape.dtype), result, shapes)
 
     return jax.pure_callback(on_host, shapes, operand, vmap_method="sequential")
+
+
+def _others_have_this_precision() -> bool:
+    """Whether float64 is allowed here as elsewhere: `with jax.enable_x64(...)` is of one thread.
+
+    What is called back is called in another.
+    """
+    elsewhere: list[bool] = []
+    thread = Thread(target=lambda: elsewhere.append(jax.config.jax_enable_x64))
+    thread.start()
+    thread.join()
+    return elsewhere == [jax.config.jax_enable_x64]
 
 
 # XLA moves what does not change out of a loop, and so works it out even if the loop is never

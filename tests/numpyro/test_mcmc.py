@@ -132,10 +132,6 @@ def test_unpickled_run_goes_on_where_it_stood():
     assert_same(*results)
 
 
-def test_arguments_as_traced_values():
-    assert_same(draws(make()), draws(make(jit_model_args=True)))
-
-
 def test_thinning_keeps_every_other_draw():
     thinned = draws(make(thinning=2))
     assert_same(thinned, {name: x[:, 1::2] for name, x in draws(make()).items()})

@@ -35,8 +35,10 @@ less."""
 FEWEST = 10.0
 """Losses from which the power is worked out."""
 
-EARLIEST = 40
-"""Iterations before which nothing is found: particles are on their way, in a metric of chance."""
+IN_A_ROW = 3.0
+"""Windows of which each has to say so. A particle that is stuck, or on its way, loses whatever eta
+is: of `stochastic_volatility_small` one window said so in two seeds of four, and no two in a row;
+of `switch_cont` all do."""
 
 
 class UnseenSteps(NamedTuple):
@@ -46,11 +48,14 @@ class UnseenSteps(NamedTuple):
     ----------
     sums
         Of l, l x, T, T x and T x^2, l being 1 - acceptance and x log eta, shape [5].
+    in_a_row
+        Windows, up to the last, that had steps, a scalar.
     found
         1 once steps have been found, 0 before, a scalar.
     """
 
     sums: Array
+    in_a_row: Array
     found: Array
 
 
@@ -74,7 +79,7 @@ class UnseenStepsLearner(Steady):
 
     def start(self, state: State, given: Given) -> UnseenSteps:
         """Begin with trust."""
-        return _nothing(array_namespace(state.position).zeros_like(state.position[0, 0]))
+        return _nothing(array_namespace(state.position).zeros_like(state.potential_energy[0]))
 
     def observe(self, own: UnseenSteps, seen: Seen, learnt: Learnt) -> UnseenSteps:
         """Add what the particles lost that nothing but the integrator moved, and where they could.
@@ -97,9 +102,9 @@ class UnseenStepsLearner(Steady):
     def renew(self, own: UnseenSteps, seen: Seen, before: Learnt, renewed: Learnt) -> UnseenSteps:
         """Judge the window, and begin again."""
         xp = array_namespace(own.found)
-        found = has_steps(own) & (seen.iteration >= EARLIEST)
-        found = xp.where(found, xp.ones_like(own.found), own.found)
-        return _nothing(0 * own.found)._replace(found=found)
+        in_a_row = xp.where(has_steps(own), own.in_a_row + 1, xp.zeros_like(own.in_a_row))
+        found = xp.where(in_a_row >= IN_A_ROW, xp.ones_like(own.found), own.found)
+        return _nothing(0 * own.found)._replace(in_a_row=in_a_row, found=found)
 
 
 def cap(own: UnseenSteps) -> Array:
@@ -135,4 +140,4 @@ def has_steps(own: UnseenSteps) -> Array:
 
 
 def _nothing(zero: Array) -> UnseenSteps:
-    return UnseenSteps(array_namespace(zero).stack([zero] * 5), zero)
+    return UnseenSteps(array_namespace(zero).stack([zero] * 5), zero, zero)

@@ -11,7 +11,7 @@ from fhl_ppl.core.moments import welford
 from tests.plans import make_plan
 from tests.runs import Run
 
-NUM_WARMUP, DIM = 300, 3
+NUM_WARMUP, DIM = 600, 3
 
 
 def sums(power, lengths=None):
@@ -20,7 +20,7 @@ def sums(power, lengths=None):
     lengths = np.full(60, 1.0) if lengths is None else lengths
     losses = 0.5 * lengths * np.exp(power * at)
     parts = losses, losses * at, lengths, lengths * at, lengths * at**2
-    return UnseenSteps(np.array([part.sum() for part in parts]), np.zeros(()))
+    return UnseenSteps(np.array([part.sum() for part in parts]), np.zeros(()), np.zeros(()))
 
 
 def test_steps_are_told_by_losses_that_go_by_length_alone():
@@ -31,7 +31,7 @@ def test_steps_are_told_by_losses_that_go_by_length_alone():
 
 def test_nothing_is_found_in_little():
     assert not has_steps(sums(0.0)._replace(sums=sums(0.0).sums / 10))
-    assert not has_steps(UnseenSteps(np.zeros(5), np.zeros(())))
+    assert not has_steps(UnseenSteps(np.zeros(5), np.zeros(()), np.zeros(())))
 
 
 def stepped(position):
@@ -94,7 +94,9 @@ def test_nothing_is_found_where_there_are_none(evaluate, num_particles, dim):
 
 
 def test_what_is_then_aimed_at():
-    trusted, found = (UnseenSteps(np.zeros(5), np.asarray(value)) for value in (0.0, 1.0))
+    trusted, found = (
+        UnseenSteps(np.zeros(5), np.zeros(()), np.asarray(value)) for value in (0.0, 1.0)
+    )
     assert np.isinf(cap(trusted))
     assert cap(found) == 4
     np.testing.assert_allclose(target(trusted, np.asarray(0.9)), 0.9)
