@@ -145,10 +145,11 @@ def test_any_anchor_will_do():
 
 
 def test_minibatch_energy_in_the_test_would_be_caught(monkeypatch):
-    # A batch of 2 rows, so that its energy is far off.
+    # A batch of 5 rows, so that its energy is far off, and chains still move; no jumps, which have
+    # all rows' energy; and a step that is not shrunk until nothing is off.
     monkeypatch.setattr(RandomForce, "energy", lambda self, q, energy: energy)
-    kernel = FHL(regression, minibatch=True, anchor={"b": MEAN + 2 * SD})
-    draws = run(kernel, X, Y, 2).get_samples(group_by_chain=True)["b"]
+    kernel = FHL(regression, minibatch=True, jumps=False, adapt_step_size=False)
+    draws = run(kernel, X, Y, 5, num_samples=800).get_samples(group_by_chain=True)["b"]
     with pytest.raises(AssertionError):
         assert_moments(np.asarray(draws), MEAN, SD)
 
