@@ -48,7 +48,8 @@ def to_arviz(
       of the whitened space; `capped_trajectories`, the share of trajectories that were longer than
       `steps_cap`; `unseen_steps`, 1 if the energy has steps that its gradient does not see;
       `move_probabilities` of the `moves`; `pull_probabilities` of `pull_kappas`, the pulls as
-      lambda T^2; `metric`, its form; and `tuning_steps`, how long it took;
+      lambda T^2; `metric`, its form; `chart`, which parameters drive the places and widths of which
+      ("tau drives theta[0], theta[1]"); and `tuning_steps`, how long it took;
     - the draws and statistics of the warm-up, on request.
 
     Parameters

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.charts.chart import links
 from fhl_ppl.core.learners import unseen_steps
 from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.learners.trajectory_length import of_kinds, share_beyond
@@ -33,6 +34,9 @@ class Report(NamedTuple):
         slots, shape [component].
     unseen_steps
         1 if the energy has steps that its gradient does not see, scalar.
+    drivers
+        Row j has 1 at the parameters that the place or the width of parameter j goes with in the
+        chart, shape [dim, dim]; a scalar 0 if charts are not looked for.
     """
 
     step_size: Array
@@ -43,6 +47,7 @@ class Report(NamedTuple):
     move_weight: Array
     mode_mass: Array
     unseen_steps: Array | float = 0.0
+    drivers: Array | float = 0.0
 
 
 def report(sampler: Sampler, learnt: Learnt) -> Report:
@@ -79,6 +84,7 @@ def report(sampler: Sampler, learnt: Learnt) -> Report:
         xp.concat([xp.sum(shares.kinds)[None], shares.jumps]),
         _mode_mass(learnt, 1 + 0 * step_size),
         steps.found,
+        links(learnt["chart"].chart) if "chart" in learnt else 0 * step_size,
     )
 
 

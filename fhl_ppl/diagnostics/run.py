@@ -37,6 +37,7 @@ def describe(
     dim: int,
     num_warmup: int,
     tuned: Sequence[Report],
+    parameters: Sequence[str] = (),
     **about_the_run: Any,
 ) -> dict[str, Any]:
     """Name the sampler, list its settings, and what warm-up made of them.
@@ -53,6 +54,8 @@ def describe(
         Iterations of the warm-up.
     tuned
         What it settled on, once for all chains or for each that adapted on its own.
+    parameters
+        Names of the unconstrained parameters, of which the chart is told; default: their numbers.
     **about_the_run
         Further entries.
 
@@ -86,6 +89,7 @@ def describe(
         "steps_cap": plan.max_num_steps if plan.num_steps is None else plan.num_steps,
         "capped_trajectories": _mean([each.capped for each in tuned]),
         "unseen_steps": float(np.max([np.asarray(each.unseen_steps) for each in tuned])),
+        "chart": _drivers([each.drivers for each in tuned], parameters),
         "moves": ", ".join(("trajectory", *plan.jumps)),
         "mode_masses": _mean_of_alike([each.mode_mass for each in tuned]),
         "move_probabilities": _mean([each.move_weight for each in tuned]),
@@ -110,3 +114,28 @@ def _mean_of_alike(values: Sequence[Any]) -> Any:
 
 def _mean(values: Sequence[Any]) -> Any:
     return np.mean(np.asarray(values, float), axis=0).tolist()
+
+
+def _drivers(found: Sequence[Any], parameters: Sequence[str]) -> str:
+    """Which parameters drive which, in words; of chains with charts of their own, all links."""
+    links = np.max([np.asarray(each) > 0 for each in found], axis=0)
+    if not np.any(links):
+        return "none"
+    names = parameters or [str(i) for i in range(len(links))]
+    return "; ".join(
+        f"{names[i]} drives {', '.join(names[j] for j in np.flatnonzero(links[:, i]))}"
+        for i in np.flatnonzero(np.any(links, axis=0))
+    )
+
+
+def names_of(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Names of the elements of sites, in their order.
+
+    >>> names_of({"mu": (), "theta": (2,)})
+    ['mu', 'theta[0]', 'theta[1]']
+    """
+    return [
+        site + (f"[{','.join(map(str, place))}]" if shape else "")
+        for site, shape in shapes.items()
+        for place in np.ndindex(*shape)
+    ]

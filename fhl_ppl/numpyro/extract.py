@@ -15,7 +15,7 @@ from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.report import report
 from fhl_ppl.core.sampler import make_sampler
 from fhl_ppl.diagnostics.dims import check_dims
-from fhl_ppl.diagnostics.run import Run, describe
+from fhl_ppl.diagnostics.run import Run, describe, names_of
 from fhl_ppl.numpyro.companions import with_companions
 from fhl_ppl.numpyro.kernel import FHL
 
@@ -203,6 +203,16 @@ def settings_of_run(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
         dim,
         mcmc.num_warmup,
         [report(sampler, learnt) for learnt in _learnt(mcmc)],
+        _parameters(mcmc),
         thinning=mcmc.thinning,
         chain_method=getattr(mcmc.chain_method, "__name__", mcmc.chain_method),
+    )
+
+
+def _parameters(mcmc: MCMC) -> list[str]:
+    """Names of the unconstrained parameters in the order of a position."""
+    axes = int(_chains_are_particles(mcmc) or mcmc.num_chains > 1)
+    leaves = jax.tree_util.tree_leaves_with_path(mcmc.last_state.z)
+    return names_of(
+        {jax.tree_util.keystr(path, simple=True): leaf.shape[axes:] for path, leaf in leaves}
     )

@@ -110,6 +110,7 @@ class PyroSampling:
         engine = self._chains.engine
         found = {
             "tuned": engine.report(),
+            "parameters": self._chains.parameters(),
             "evaluation": self._chains.evaluation(),
             "inverse_mass_matrix": engine.inverse_mass_matrix(),
         }

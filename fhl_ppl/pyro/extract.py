@@ -118,6 +118,7 @@ def settings_of_run(mcmc: Any, options: Options, diagnostics: Mapping[str, Any])
         mcmc.warmup_steps,
         # Under `pyro.infer.MCMC` every chain tunes on its own.
         list(tuned.values()) if isinstance(tuned, Mapping) else [tuned],
+        _parameters(diagnostics),
         **_evaluation(diagnostics),
     )
 
@@ -128,6 +129,13 @@ def _evaluation(diagnostics: Mapping[str, Any]) -> dict[str, str]:
     if "rung" not in found:
         found = next(iter(found.values()))
     return {"evaluation": found["rung"], "evaluation_reason": found["reason"]}
+
+
+def _parameters(diagnostics: Mapping[str, Any]) -> list[str]:
+    """Names of the unconstrained parameters in the order of the metric's."""
+    found = diagnostics.get("parameters", [])
+    names: list[str] = next(iter(found.values())) if isinstance(found, Mapping) else found
+    return names
 
 
 def _dim(diagnostics: Mapping[str, Any]) -> int:

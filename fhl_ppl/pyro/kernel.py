@@ -402,6 +402,7 @@ class FHL(NutsNames):
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
             "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
             "tuned": self._chains.engine.report(),
+            "parameters": self._chains.parameters(),
             "evaluation": self._chains.evaluation(),
             **statistics,
         }

@@ -263,13 +263,13 @@ class MCMC(AbstractMCMC):
             By site "n_eff" and "r_hat" as from ``pyro.infer.MCMC``, NaN for less than four draws.
             "divergences", for each chain the numbers of the draws in which the proposal diverged,
             and "acceptance rate". "inverse_mass_matrix" [D] or [D, D], or if of low rank a
-            `fhl_ppl.core.metrics.LowRankMetric`, sites in the order of the model; "tuned", a
-            `fhl_ppl.core.report.Report`; "evaluation", the "rung" on which particles are evaluated
-            ("loop", one by one, is slower by about their number, "vmap" by several times than "fx"
-            or "compile") and the "reason" that it is none higher; and if the kernel keeps
-            companions, by site their draws [draw, companion, ...] under "companions"; if the
-            warm-up was kept, its statistics by name, [chain, iteration], under "warmup". And NumPy
-            arrays [chain, draw]:
+            `fhl_ppl.core.metrics.LowRankMetric`, "parameters", the names of its rows, in the order
+            of the model; "tuned", a `fhl_ppl.core.report.Report`; "evaluation", the "rung" on which
+            particles are evaluated ("loop", one by one, is slower by about their number, "vmap" by
+            several times than "fx" or "compile") and the "reason" that it is none higher; and if
+            the kernel keeps companions, by site their draws [draw, companion, ...] under
+            "companions"; if the warm-up was kept, its statistics by name, [chain, iteration], under
+            "warmup". And NumPy arrays [chain, draw]:
 
             {statistics}
         """
@@ -289,6 +289,7 @@ class MCMC(AbstractMCMC):
         result["acceptance rate"] = dict(zip(names, rates, strict=True))
         result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
         result["tuned"] = chains.engine.report()
+        result["parameters"] = chains.parameters()
         result["evaluation"] = chains.evaluation()
         if chains.warmup is not None:
             result["warmup"] = chains.warmup.statistics()

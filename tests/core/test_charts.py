@@ -191,6 +191,17 @@ def test_local_scales_are_found():
     np.testing.assert_allclose(np.std(y[:, 7:], axis=0), 1, atol=0.15)
 
 
+def test_links_are_those_that_the_map_has(coordinates):
+    """Where x_j in the chart goes with x_i: by differences of the map's width and place."""
+    one = CHARTS["identity"]._replace(local=CHARTS["any"].local)
+    matrix = slope(lambda y: charts.to_position(one, y)[0], coordinates)
+    goes = np.any(np.abs(matrix) > 1e-9, axis=0) & ~np.eye(DIM, dtype=bool)
+    np.testing.assert_array_equal(charts.links(one) > 0, goes)
+    assert not np.any(charts.links(CHARTS["identity"]))
+    drivers = charts.links(find(*funnel(np.random.default_rng(2), 200))[0])
+    np.testing.assert_array_equal(drivers, [[0] * 6] + [[1] + [0] * 5] * 5)
+
+
 def test_a_logarithm_is_made_even():
     rng = np.random.default_rng(12)
     x = np.log(np.abs(rng.normal(size=(300, 3))))

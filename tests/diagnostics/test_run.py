@@ -5,7 +5,7 @@ import pytest
 
 from fhl_ppl.core.moves import MOVES
 from fhl_ppl.core.report import Report
-from fhl_ppl.diagnostics.run import describe
+from fhl_ppl.diagnostics.run import describe, names_of
 from fhl_ppl.options import DENSE_LIMIT, Options
 
 
@@ -84,3 +84,13 @@ def test_the_cap_is_the_one_in_force(settings, cap):
 
 def test_a_given_pull_is_no_mixture():
     assert "pull_probabilities" not in described(Options(pulling_strength=1.0))
+
+
+def test_says_what_drives_what():
+    links = np.zeros((4, 4))
+    links[1:3, 0] = links[2, 3] = 1
+    each = [tuned()._replace(drivers=links)]
+    names = names_of({"tau": (), "theta": (2,), "s": ()})
+    found = describe("FHL", Options(), 4, 100, each, names)["chart"]
+    assert found == "tau drives theta[0], theta[1]; s drives theta[1]"
+    assert described()["chart"] == "none"

@@ -104,3 +104,14 @@ def leave(chart: Chart, state: State) -> State:
     position, log_volume = to_position(chart, state.position)
     gradient = push_forward(chart, state.position, state.gradient)
     return State(position, state.potential_energy + log_volume, gradient)
+
+
+def links(chart: Chart) -> Array:
+    """Row j has 1 at the coordinates of x that x_j's place or width goes with, [dim, dim]."""
+    xp = array_namespace(chart.tails.width)
+    own, shared = chart.local, chart.hierarchy
+    # Drivers of a hierarchy are coordinates as they are, whatever their new place.
+    drives = xp.sum(abs(shared.drivers @ shared.unmixing), axis=0) > 0
+    children = ~drives & xp.any(shared.is_child > 0)
+    alone = (own.own > 0) | ((own.is_child > 0)[:, None] & (own.common > 0))
+    return xp.astype((children[:, None] & drives) | alone, own.own.dtype)

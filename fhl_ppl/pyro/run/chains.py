@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from fhl_ppl.diagnostics.run import names_of
 from fhl_ppl.pyro.model.problem import Problem
 from fhl_ppl.pyro.run.arrays import on_host
 from fhl_ppl.pyro.run.engine import Engine, Iteration
@@ -106,6 +107,10 @@ class Chains:
     def acceptance_rate(self) -> np.ndarray:
         """Return the share of accepted proposals of each chain."""
         return self.record.acceptance_rate()
+
+    def parameters(self) -> list[str]:
+        """Names of the unconstrained parameters, in the order of a position."""
+        return names_of({name: tuple(s) for name, s in self.problem.layout.shapes.items()})
 
     def evaluation(self) -> dict[str, str]:
         """Return the rung that particles are evaluated on, and why it is none higher."""
