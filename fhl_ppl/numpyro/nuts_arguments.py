@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from fhl_ppl.arguments import shown, truth
 
 NUTS_TREE_DEPTH = 10
@@ -42,7 +44,7 @@ def check_nuts_arguments(
         return
     # NUTS takes one depth, or those of warm-up and of what follows.
     depths = max_tree_depth if isinstance(max_tree_depth, tuple | list) else (max_tree_depth,)
-    if any(isinstance(depth, bool) or not hasattr(depth, "__index__") for depth in depths):
+    if any(isinstance(depth, bool) or not isinstance(depth, int | np.integer) for depth in depths):
         raise TypeError(
             f"max_tree_depth must be an integer or two, got {shown(max_tree_depth)}."
         )
