@@ -152,7 +152,7 @@ def real(allowed: Callable[[float], bool], wanted: str) -> Check:
             number = inf
         except (TypeError, ValueError, RuntimeError):
             raise TypeError(f"{name} must be a number, got {shown(value)}.") from None
-        if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) == bool:
+        if isinstance(value, bool | np.bool_) or str(getattr(value, "dtype", "")) == "bool":
             raise TypeError(f"{name} must be a number, got {value!r}.")
         if not (isfinite(number) and allowed(number)):
             raise ValueError(f"{name} must be {wanted}, got {shown(value)}.")

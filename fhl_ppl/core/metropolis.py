@@ -10,7 +10,10 @@ Array = Any
 
 
 ROUNDINGS = 2.0
-"""Steps of floating point that differences of energies are wrong by."""
+"""Steps of floating point that differences of energies are wrong by.
+
+A Gaussian in 8 dimensions, 10^7 added to its energy, in float32: with 1, 2 and 4 the step is 1.8 to
+1.9 and the acceptance .83 after 400 gradients a particle; with 0 the step is .004, for 42 000."""
 
 
 class Verdict(NamedTuple):

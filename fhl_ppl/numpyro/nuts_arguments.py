@@ -45,9 +45,7 @@ def check_nuts_arguments(
     # NUTS takes one depth, or those of warm-up and of what follows.
     depths = max_tree_depth if isinstance(max_tree_depth, tuple | list) else (max_tree_depth,)
     if any(isinstance(depth, bool) or not isinstance(depth, int | np.integer) for depth in depths):
-        raise TypeError(
-            f"max_tree_depth must be an integer or two, got {shown(max_tree_depth)}."
-        )
+        raise TypeError(f"max_tree_depth must be an integer or two, got {shown(max_tree_depth)}.")
     if not 1 <= len(depths) <= 2 or not all(1 <= depth <= DEEPEST for depth in depths):
         raise ValueError(
             f"max_tree_depth must be in 1 to {DEEPEST}, or two such numbers, for warm-up and for "

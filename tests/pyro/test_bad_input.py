@@ -1,5 +1,7 @@
 """Whatever is given in place of what is asked for, the error is one of ours, and says what."""
 
+from functools import partial
+
 import numpy as np
 import pyro
 import pyro.distributions as dist
@@ -9,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhl_ppl.pyro import FHL, MCMC
-from tests.bad_input import BIG, COUNTS, METRICS, NUMBERS, OPTIONS, SWITCHES, assert_refused, each
+from tests.bad_input import (
+    BIG,
+    COUNTS,
+    METRICS,
+    NUMBERS,
+    OPTIONS,
+    SWITCHES,
+    assert_refused,
+    assert_taken_or_refused,
+    each,
+)
 
 DATA = torch.ones(3)
 FOUR = {"x": torch.ones(4, 2)}
@@ -50,7 +62,7 @@ OWN = [
     *each("ignore_jit_warnings", SWITCHES),
     *each("use_multinomial_sampling", SWITCHES),
     *each("max_tree_depth", COUNTS, optional=True),
-    *each("max_plate_nesting", [x for x in COUNTS if x != 0 or x is False], optional=True),
+    *each("max_plate_nesting", [x for x in COUNTS if x != 0], optional=True),
     *each("full_mass", [3, "x", [1], np.ones(2)]),
     *each("transforms", ["a", 3, [1], {1: 2}]),
     *each("jit_options", ["a", 3, {1: 2}]),
@@ -168,7 +180,7 @@ def test_forces(force, said):
     ("given", "said"),
     [
         ({"model": batches(0)}, "a plate of the model has a subsample_size of 0"),
-        ({"model": batches(0), "minibatch": True}, "a plate of the model has a subsample_size of 0"),
+        ({"model": batches(0), "minibatch": True}, "has a subsample_size of 0"),
         ({"model": batches(5)}, "plate 'rows' draws 5 of 10"),
         ({"model": batches(10), "minibatch": True}, "needs a plate that subsamples"),
         ({"anchor": "a"}, "anchor must be a dict with sites ['m'], got str"),
@@ -192,7 +204,7 @@ ENTRIES = ("settings", "iteration", "particles", "learnt", "generator", "draws_u
 
 
 @pytest.mark.parametrize("value", [None, "a", -1, {}, "left out"])
-@pytest.mark.parametrize("entry", ("version", *ENTRIES))
+@pytest.mark.parametrize("entry", ["version", *ENTRIES])
 def test_states(saved, entry, value):
     broken = {**saved, entry: value}
     if value == "left out":
@@ -231,7 +243,4 @@ NAMES = [*{name for case, _ in OPTIONS + OWN for name in case} - {"model", "pote
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), ANYTHING, min_size=1, max_size=3))
 def test_any_arguments_are_taken_or_refused(arguments):
-    try:
-        FHL(model, **arguments)
-    except (TypeError, ValueError) as error:
-        assert any(name in str(error) for name in arguments)
+    assert_taken_or_refused(partial(FHL, model), arguments)
