@@ -4,15 +4,18 @@
 others. Docstrings and checks derive from the lists; signatures repeat them, for editors to show.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, field, fields
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
 Check = Callable[[str, Any], None]
 """(name, value) -> None, or an error."""
+
+LARGEST = 2**31 - 1
+"""Of whole numbers: what backends count with."""
 
 LOW_RANK = "low_rank"
 """What `dense_mass` is called where it is scales and a few directions; None means it beyond."""
@@ -102,10 +105,22 @@ def is_traced(value: Any) -> bool:
     return False
 
 
+def shown(value: Any) -> str:
+    """A value as messages have it, in a line.
+
+    >>> shown("a"), shown(10**400), len(shown([0.5] * 1000))
+    ("'a'", 'an integer of 1329 bits', 100)
+    """
+    if isinstance(value, int) and value.bit_length() > 100:
+        # Python refuses to write out the largest.
+        return f"an integer of {value.bit_length()} bits"
+    return repr(value)[:100]
+
+
 def truth(name: str, value: Any) -> None:
     """Insist on a truth value."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r}.")
+        raise TypeError(f"{name} must be True or False, got {shown(value)}.")
 
 
 def whole(wanted: str) -> Check:
@@ -113,9 +128,11 @@ def whole(wanted: str) -> Check:
 
     def check(name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise TypeError(f"{name} must be an integer, got {value!r}.")
+            raise TypeError(f"{name} must be an integer, got {shown(value)}.")
         if value < 1:
             raise ValueError(f"{name} must be {wanted}, got {value}.")
+        if value > LARGEST:
+            raise ValueError(f"{name} must be at most {LARGEST}, got {shown(value)}.")
 
     return check
 
@@ -131,12 +148,14 @@ def real(allowed: Callable[[float], bool], wanted: str) -> Check:
             return
         try:
             number = float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"{name} must be a number, got {value!r}.") from None
-        if isinstance(value, bool):
+        except OverflowError:
+            number = inf
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(f"{name} must be a number, got {shown(value)}.") from None
+        if isinstance(value, bool | np.bool_) or str(getattr(value, "dtype", "")) == "bool":
             raise TypeError(f"{name} must be a number, got {value!r}.")
         if not (isfinite(number) and allowed(number)):
-            raise ValueError(f"{name} must be {wanted}, got {value}.")
+            raise ValueError(f"{name} must be {wanted}, got {shown(value)}.")
 
     return check
 
@@ -159,11 +178,34 @@ def blocks(name: str, value: Any) -> None:
             f"{name} must be {wanted}, got {value!r}; for one site give [({value!r},)]."
         )
     if not isinstance(value, bool | str | list | tuple):
-        raise TypeError(f"{name} must be {wanted}, got {value!r}.")
+        raise TypeError(f"{name} must be {wanted}, got {shown(value)}.")
     if isinstance(value, list | tuple) and not all(
-        isinstance(block, str | tuple | list) for block in value
+        isinstance(block, str)
+        or (isinstance(block, tuple | list) and all(isinstance(each, str) for each in block))
+        for block in value
     ):
-        raise TypeError(f"{name} must be a list of tuples of site names, got {value!r}.")
+        raise TypeError(f"{name} must be a list of tuples of site names, got {shown(value)}.")
+
+
+def check_batches(plates: Mapping[str, tuple[int, int]]) -> None:
+    """Check (size, subsample_size) of the plates that subsample, by name.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one that draws no rows.
+    """
+    if not plates:
+        raise ValueError(
+            "minibatch=True needs a plate that subsamples: give one a subsample_size and index the "
+            "data with it, or leave minibatch out."
+        )
+    for name, (size, subsample_size) in plates.items():
+        if subsample_size < 1:
+            raise ValueError(
+                f"plate {name!r} must have a subsample_size of at least 1, got {subsample_size} of "
+                f"{size}; leave it out for all rows."
+            )
 
 
 def check_target(

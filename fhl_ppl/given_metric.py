@@ -67,8 +67,15 @@ def initial_inverse_mass_matrix(
     matrix: np.ndarray
     if isinstance(given, dict):
         matrix = np.eye(dim)
+        seen: set[str] = set()
         for block, values in given.items():
-            names = (block,) if isinstance(block, str) else tuple(block)
+            names = (block,) if isinstance(block, str) else block
+            if not (isinstance(names, tuple) and names and seen.isdisjoint(names)):
+                raise ValueError(
+                    "inverse_mass_matrix must be a dict from tuples of site names to blocks, each "
+                    f"site in one of them, got the key {block!r}."
+                )
+            seen.update(names)
             unknown = [name for name in names if name not in sites]
             if unknown:
                 raise ValueError(
@@ -98,7 +105,10 @@ def initial_inverse_mass_matrix(
 
 def _shaped(values: Any, dim: int, what: str) -> np.ndarray:
     try:
-        array = np.asarray(values, dtype=float)
+        array = np.asarray(values)
+        if array.dtype.kind not in "iuf":
+            raise TypeError
+        array = array.astype(float)
     except (TypeError, ValueError):
         raise TypeError(f"inverse_mass_matrix must hold numbers, got {values!r}.") from None
     if array.shape not in ((dim,), (dim, dim)):

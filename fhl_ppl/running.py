@@ -11,7 +11,7 @@ from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
 from fhl_ppl.runs.sampling import Sampling
-from fhl_ppl.runs.store import Store
+from fhl_ppl.runs.store import Store, whole
 from fhl_ppl.runs.until import Until
 
 
@@ -150,7 +150,8 @@ def open_store(path: str | os.PathLike[str]) -> Any:
 
     if not Store(path).draws:
         raise ValueError(f"the store {str(path)!r} has no draws yet")
-    return from_zarr(path)
+    with whole(path, "draws"):
+        return from_zarr(path)
 
 
 def _sampling(

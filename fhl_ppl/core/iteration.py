@@ -14,7 +14,7 @@ from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.homes import Homes, home_of, turning_point
 from fhl_ppl.core.metrics import AnyMetric, draw_momentum, kinetic_energy
-from fhl_ppl.core.metropolis import is_finite, keep
+from fhl_ppl.core.metropolis import is_finite, keep, rounding
 from fhl_ppl.core.moves.choice import Choice
 from fhl_ppl.core.moves.jump import (
     Jump,
@@ -82,6 +82,7 @@ class _Test(NamedTuple):
     """What the Metropolis test is of, and what only one kind of iteration has, [particle]."""
 
     log_ratio: Array
+    step_log_ratio: Array
     uniform: Array
     old_energy: Array
     new_energy: Array
@@ -196,6 +197,9 @@ def iterate(
     xp = array_namespace(state.position)
     info = Info(
         accept_prob=verdict.accept_prob,
+        step_accept_prob=xp.exp(
+            xp.minimum(test.step_log_ratio, xp.zeros_like(test.step_log_ratio))
+        ),
         accepted=verdict.accepted,
         diverging=test.diverging,
         is_lost=test.log_ratio == -xp.inf,
@@ -249,11 +253,13 @@ def _test_jumps(
     xp = array_namespace(state.position)
     log_ratio = log_ratio_of_jumps(jump, roles, state, end)
     finite = is_finite(*end, log_ratio)
+    log_ratio = xp.where(finite, log_ratio, -xp.inf)
     # That of a momentum W' xi, whatever the metric.
     kinetic = xp.vecdot(draws.noise, draws.noise) / 2
     nothing = xp.zeros_like(kinetic)
     return _Test(
-        log_ratio=xp.where(finite, log_ratio, -xp.inf),
+        log_ratio=log_ratio,
+        step_log_ratio=log_ratio,
         uniform=draws.accept,
         old_energy=state.potential_energy + kinetic,
         new_energy=end.potential_energy + kinetic,
@@ -294,9 +300,12 @@ def _test_trajectories(
     # Where a trajectory ends in another mode, the way back would turn about another centre.
     change = xp.where(stays & ~behind, error, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
+    within = xp.abs(error) <= rounding(xp.maximum(xp.abs(old), xp.abs(new)))
+    error = xp.where(within, xp.zeros_like(error), error)
     log_error, _ = coupling.log_accept_ratio(groups, error, draws)
     return _Test(
         log_ratio=log_ratio,
+        step_log_ratio=xp.where(log_ratio == -xp.inf, log_ratio, log_error),
         uniform=uniform,
         old_energy=old,
         new_energy=new,

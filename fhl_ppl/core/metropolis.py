@@ -9,6 +9,13 @@ from fhl_ppl.core.state import State
 Array = Any
 
 
+ROUNDINGS = 2.0
+"""Steps of floating point that differences of energies are wrong by.
+
+A Gaussian in 8 dimensions, 10^7 added to its energy, in float32: with 1, 2 and 4 the step is 1.8 to
+1.9 and the acceptance .83 after 400 gradients a particle; with 0 the step is .004, for 42 000."""
+
+
 class Verdict(NamedTuple):
     """What the test made of the proposals; every field has shape [particle], see `Info`."""
 
@@ -61,6 +68,12 @@ def keep(
         0 * squared_jump if direction is None else expected(xp.sum(step * direction, axis=1) ** 2)
     )
     return moved, Verdict(accept_prob, accepted, squared_jump, principal_jump)
+
+
+def rounding(energy: Array) -> Array:
+    """What a difference of two such energies may be wrong by, shaped as they are."""
+    eps = array_namespace(energy).finfo(energy.dtype).eps
+    return ROUNDINGS * float(eps) * energy
 
 
 def is_finite(*parts: Array) -> Array:

@@ -58,6 +58,9 @@ class Info(NamedTuple):
     ----------
     accept_prob
         min(1, a), the probability with which the Metropolis test accepts the proposal.
+    step_accept_prob
+        The same as far as eta is to blame: differences that are within the rounding of the energy
+        count as none.
     accepted
         Whether it was.
     diverging
@@ -91,6 +94,7 @@ class Info(NamedTuple):
     """
 
     accept_prob: Array
+    step_accept_prob: Array
     accepted: Array
     diverging: Array
     is_lost: Array

@@ -49,6 +49,10 @@ more often than that in a run that is all right."""
 ACCEPTANCE_OF_ALL = 0.01
 """The same of all its moves together."""
 
+ROUNDED = 0.5
+"""Steps of floating point in the energy from which acceptance suffers: a Gaussian with 10^7 added
+to its energy, rounded to multiples of 1, has .83 in place of .92."""
+
 FEWEST_TRAJECTORIES = 20
 """Trajectories of a chain from which their acceptance is judged."""
 
@@ -84,6 +88,7 @@ def findings(
             no_crossings(sample_stats) or disagreement(sample_stats),
             _divergences(sample_stats),
             _acceptance(sample_stats, still),
+            _rounded(sample_stats),
             narrow_ends(posterior, sample_stats),
             _unseen_steps(sample_stats.attrs),
             _capped(sample_stats.attrs),
@@ -210,6 +215,21 @@ def _acceptance(sample_stats: Dataset, still: np.ndarray) -> str:
     of_trajectories = rate.where(judged).mean("draw")
     return _hardly_moved(of_trajectories, ACCEPTANCE, "trajectories") or _hardly_moved(
         rate.mean("draw"), ACCEPTANCE_OF_ALL, "proposals"
+    )
+
+
+def _rounded(sample_stats: Dataset) -> str:
+    """Of energies so large that what the test compares is lost in them."""
+    if "lp" not in sample_stats or sample_stats["lp"].dtype != np.float32:
+        return ""
+    energy = float(np.median(np.abs(sample_stats["lp"].values)))
+    step = energy * float(np.finfo(np.float32).eps)
+    if not step > ROUNDED:
+        return ""
+    return (
+        f"The energy is about {energy:.1g}, which float32 rounds to multiples of {step:.2g}: "
+        "proposals are refused for that alone. Use float64 (numpyro.enable_x64(), or float64 data "
+        "in Pyro), or leave constants out of the density."
     )
 
 

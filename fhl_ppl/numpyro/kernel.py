@@ -12,7 +12,7 @@ from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
 
 from fhl_ppl._docs import filled
-from fhl_ppl.arguments import parameters
+from fhl_ppl.arguments import parameters, truth
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS
@@ -167,6 +167,7 @@ class FHL(MCMCKernel):
         mesh: Mesh | None = None,
     ) -> None:
         chosen = only_options(locals())
+        truth("charts", charts)
         check_mesh(mesh)
         self._mesh = mesh
         # A chart is fitted on the host, which would gather all particles there.

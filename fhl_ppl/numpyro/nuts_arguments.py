@@ -4,10 +4,15 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from fhl_ppl.arguments import truth
+import numpy as np
+
+from fhl_ppl.arguments import shown, truth
 
 NUTS_TREE_DEPTH = 10
 """Default of NUTS, whose 2^10 steps are FHL's default cap as well."""
+
+DEEPEST = 30
+"""Beyond, 2^depth is no number of steps that is counted with 32 bits."""
 
 
 def check_nuts_arguments(
@@ -39,12 +44,12 @@ def check_nuts_arguments(
         return
     # NUTS takes one depth, or those of warm-up and of what follows.
     depths = max_tree_depth if isinstance(max_tree_depth, tuple | list) else (max_tree_depth,)
-    if any(isinstance(depth, bool) or not hasattr(depth, "__index__") for depth in depths):
-        raise TypeError(f"max_tree_depth must be an integer or two, got {max_tree_depth!r}.")
-    if not 1 <= len(depths) <= 2 or min(depths) < 1:
+    if any(isinstance(depth, bool) or not isinstance(depth, int | np.integer) for depth in depths):
+        raise TypeError(f"max_tree_depth must be an integer or two, got {shown(max_tree_depth)}.")
+    if not 1 <= len(depths) <= 2 or not all(1 <= depth <= DEEPEST for depth in depths):
         raise ValueError(
-            "max_tree_depth must be at least 1, or two such numbers, for warm-up and for what "
-            f"follows, got {max_tree_depth!r}."
+            f"max_tree_depth must be in 1 to {DEEPEST}, or two such numbers, for warm-up and for "
+            f"what follows, got {shown(max_tree_depth)}."
         )
     if any(depth != NUTS_TREE_DEPTH for depth in depths):
         warnings.warn(

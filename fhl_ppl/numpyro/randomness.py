@@ -70,10 +70,11 @@ def check_key(rng_key: Any) -> None:
     """
     dtype = getattr(rng_key, "dtype", None)
     is_typed = dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
-    is_legacy = dtype == np.uint32 and np.ndim(rng_key) in (1, 2)
-    if not (is_typed or is_legacy):
+    is_legacy = dtype == np.uint32 and np.ndim(rng_key) > 0
+    if not (is_typed or is_legacy) or np.ndim(rng_key) - is_legacy > 1:
         raise TypeError(
-            f"rng_key must be a key of jax.random, such as jax.random.key(0), got {rng_key!r}."
+            f"rng_key must be a key of jax.random, such as jax.random.key(0), or one for each "
+            f"chain, got {rng_key!r}."
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from fhl_ppl.arguments import real
+from fhl_ppl.arguments import LARGEST, real, shown, truth
 
 
 def check_kernel_arguments(
@@ -16,6 +16,8 @@ def check_kernel_arguments(
     jit_options: Any,
     min_stepsize: Any,
     max_stepsize: Any,
+    max_tree_depth: Any,
+    **switches: Any,
 ) -> None:
     """Check the arguments of `fhl_ppl.pyro.FHL` that only Pyro has.
 
@@ -31,8 +33,12 @@ def check_kernel_arguments(
         )
     mapping("transforms", transforms, "a dict from site names to transforms")
     mapping("jit_options", jit_options, "a dict of keyword arguments for torch.compile")
+    for name, value in switches.items():
+        truth(name, value)
     if max_plate_nesting is not None:
         count("max_plate_nesting", max_plate_nesting, 0)
+    if max_tree_depth is not None:
+        count("max_tree_depth", max_tree_depth, 1)
     for name, value in {"min_stepsize": min_stepsize, "max_stepsize": max_stepsize}.items():
         real(lambda x: x > 0, "positive")(name, value)
     if min_stepsize > max_stepsize:
@@ -42,20 +48,32 @@ def check_kernel_arguments(
         )
 
 
+def check_transforms(transforms: Mapping[str, Any] | None) -> None:
+    """Insist on transforms that can be undone, by site."""
+    for name, value in (transforms or {}).items():
+        if not (callable(value) and hasattr(value, "inv")):
+            raise TypeError(
+                f"transforms[{name!r}] must be a torch.distributions.transforms.Transform, such as "
+                f"biject_to(support).inv, got {shown(value)}"
+            )
+
+
 def mapping(name: str, value: Any, wanted: str) -> None:
     """Insist on a mapping with text as keys, or None; `wanted` says of what."""
     if value is not None and not (
         isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
     ):
-        raise TypeError(f"{name} must be {wanted}, or None, got {value!r}")
+        raise TypeError(f"{name} must be {wanted}, or None, got {shown(value)}")
 
 
 def count(name: str, value: Any, least: int) -> None:
     """Insist on a whole number from `least` on."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
+        raise TypeError(f"{name} must be a whole number, got {shown(value)}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    if value > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST}, got {shown(value)}")
 
 
 def as_number(value: Any) -> Any:

@@ -13,7 +13,7 @@ from pyro.infer.autoguide.initialization import init_to_uniform
 from torch import Tensor
 
 from fhl_ppl._docs import filled
-from fhl_ppl.arguments import check_target, parameters
+from fhl_ppl.arguments import blocks, check_target, parameters, shown
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
 from fhl_ppl.options import Options, only_options
 from fhl_ppl.pyro.batching.potential import BatchedPotential
@@ -26,7 +26,7 @@ from fhl_ppl.pyro.model.minibatch import (
     with_all_rows,
 )
 from fhl_ppl.pyro.model.problem import Problem, problem_from_model, problem_from_potential
-from fhl_ppl.pyro.model.starts import tried
+from fhl_ppl.pyro.model.starts import expanded, tried
 from fhl_ppl.pyro.nuts_names import NutsNames
 from fhl_ppl.pyro.run.chains import Chains
 from fhl_ppl.pyro.run.engine import Engine
@@ -175,14 +175,19 @@ class FHL(NutsNames):
         min_stepsize, max_stepsize = as_number(min_stepsize), as_number(max_stepsize)
         check_kernel_arguments(
             *(init_strategy, transforms, max_plate_nesting),
-            *(jit_options, min_stepsize, max_stepsize),
+            *(jit_options, min_stepsize, max_stepsize, max_tree_depth),
+            jit_compile=jit_compile,
+            ignore_jit_warnings=ignore_jit_warnings,
+            keep_companions=keep_companions,
+            use_multinomial_sampling=use_multinomial_sampling,
         )
+        if full_mass is not None:
+            blocks("full_mass", full_mass)
+            chosen["dense_mass"] = full_mass
         if max_tree_depth is not None:
             _warn_ignored("max_tree_depth", "; max_num_steps caps a trajectory")
         if not use_multinomial_sampling:
             _warn_ignored("use_multinomial_sampling", "")
-        if full_mass is not None:
-            chosen["dense_mass"] = full_mass
         self._options = Options(
             **chosen, trusts_gradient=gradient_fn is None, noisy_gradient=noisy_gradient
         )
@@ -260,8 +265,7 @@ class FHL(NutsNames):
             torch.set_num_threads(1)
         given = self._initial_params
         if given is not None and self.model is None:
-            count = self._options.group_size
-            given = {name: value.expand(count, *value.shape) for name, value in given.items()}
+            given = expanded(given, self._options.group_size)
         self.prepare(self._options.group_size, warmup_steps, args, kwargs, given)
 
     def prepare(
@@ -321,10 +325,10 @@ class FHL(NutsNames):
         start, layout = problem.position[0], problem.layout
         if self._anchor is not None:
             start = layout.flatten(self._anchor, "anchor")
-            if start.shape != (layout.size,):
+            if start.shape != (layout.size,) or not torch.isfinite(start).all():
                 raise ValueError(
-                    f"anchor must hold one unconstrained value of each site {layout.shapes}, got "
-                    f"shapes { {name: tuple(value.shape) for name, value in self._anchor.items()} }"
+                    "anchor must hold one finite unconstrained value of each site "
+                    f"{layout.shapes}, got {shown(self._anchor)}"
                 )
         with pyro.validation_enabled(False):
             self._minibatch = find_minibatch(

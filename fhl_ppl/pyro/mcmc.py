@@ -14,9 +14,11 @@ from pyro.util import optional
 from torch import Tensor
 
 from fhl_ppl._docs import filled
+from fhl_ppl.arguments import real, shown
 from fhl_ppl.core.statistics import MEANINGS
-from fhl_ppl.pyro.checks import count, mapping
+from fhl_ppl.pyro.checks import check_transforms, count, mapping
 from fhl_ppl.pyro.kernel import FHL
+from fhl_ppl.pyro.model.starts import expanded
 from fhl_ppl.pyro.run.chains import Chains, check_state, constrained
 from fhl_ppl.pyro.run.progress import Progress
 
@@ -128,6 +130,15 @@ class MCMC(AbstractMCMC):
                 f"{hook_fn!r}"
             )
         mapping("transforms", transforms, "a dict from site names to transforms")
+        check_transforms(transforms)
+        if save_params is not None and (
+            isinstance(save_params, str)
+            or not isinstance(save_params, Sequence)
+            or not all(isinstance(each, str) for each in save_params)
+        ):
+            raise TypeError(
+                f"save_params must be a list of site names, or None, got {shown(save_params)}"
+            )
         mapping("initial_params", initial_params, "a dict from site names to tensors")
         if mp_context is not None:
             warnings.warn(
@@ -200,7 +211,7 @@ class MCMC(AbstractMCMC):
         num_particles = num_chains if num_chains > 1 else self.kernel.options.group_size
         given = self._initial_params
         if given is not None and num_chains == 1 and self.kernel.model is None:
-            given = {k: v.expand(num_particles, *v.shape) for k, v in given.items()}
+            given = expanded(given, num_particles)
         problem = self.kernel.prepare(num_particles, self.warmup_steps, args, kwargs, given)
         unknown = sorted(set(self._save_params or ()) - set(problem.layout.shapes))
         if unknown:
@@ -250,6 +261,8 @@ class MCMC(AbstractMCMC):
         dict of str to Tensor
             ``[chain, draw, *site shape]``, or ``[chain * draw, *site shape]``.
         """
+        if num_samples is not None:
+            count("num_samples", num_samples, 1)
         self._drew("get_samples")
         return select_samples(self._samples, num_samples, group_by_chain)
 
@@ -307,6 +320,7 @@ class MCMC(AbstractMCMC):
         prob : float, default 0.9
             Probability mass of the credible interval.
         """
+        real(lambda x: 0 < x < 1, "in (0, 1)")("prob", prob)
         self._drew("summary")
         print_summary(self._samples, prob=prob)
         divergences = self.diagnostics()["divergences"]

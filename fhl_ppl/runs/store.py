@@ -10,7 +10,8 @@ and the next to write overwrites it. Nothing in it is pickled.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ FORMAT = 1
 
 _ENTRY = "fhl_ppl_run"
 """Attribute of the Zarr group that says what is in the directory."""
+
+_FOUND = ("identity", "gradients", "draws", "state", "number")
 
 _GROUPS = ("posterior", "sample_stats")
 
@@ -85,14 +88,8 @@ class Store:
         """Return the state after the last block."""
         assert self.found is not None
         file = self.path / self.found["state"]
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return dict(arrays)
-        except Exception as error:
-            # What is damaged may fail anywhere in what unpacks it.
-            raise ValueError(
-                f"the store {str(self.path)!r} is damaged: its {file.name} cannot be read ({error})"
-            ) from error
+        with whole(self.path, file.name), np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
 
     def read(self, group: str, every: int = 1) -> dict[str, Array]:
         """Return every so many-th draw of "posterior" or "sample_stats", [chain, draw, ...]."""
@@ -104,7 +101,8 @@ class Store:
 
     def read_one(self, group: str, name: str, every: int = 1) -> Array:
         """Return draws of one variable alone."""
-        return np.asarray(self._arrays(group)[name][:, : self.draws : every])
+        with whole(self.path, f"{group}/{name}"):
+            return np.asarray(self._arrays(group)[name][:, : self.draws : every])
 
     @property
     def draws(self) -> int:
@@ -191,23 +189,34 @@ class Store:
     def _arrays(self, group: str) -> dict[str, Any]:
         """All arrays of a group that have draws, the numbers of the draws among them."""
         if group not in self._opened:
-            import zarr
-
-            folders = sorted(file.parent for file in (self.path / group).glob("*/zarr.json"))
-            arrays = {each.name: zarr.open_array(each, mode="r+") for each in folders}
-            self._opened[group] = {
-                name: array
-                for name, array in arrays.items()
-                if "draw" in (getattr(array.metadata, "dimension_names", None) or ())
-            }
+            with whole(self.path, group):
+                self._opened[group] = self._open(group)
         return self._opened[group]
+
+    def _open(self, group: str) -> dict[str, Any]:
+        import zarr
+
+        members = _metadata_below(self.path / group)
+        told = json.loads((self.path / "zarr.json").read_text())["consolidated_metadata"]
+        prefix = f"{group}/"
+        names = {each.removeprefix(prefix) for each in told["metadata"] if each.startswith(prefix)}
+        if names - members.keys():
+            raise FileNotFoundError(f"no {sorted(names - members.keys())}")
+        arrays = {name: zarr.open_array(self.path / group / name, mode="r+") for name in members}
+        return {
+            name: array
+            for name, array in arrays.items()
+            if "draw" in (getattr(array.metadata, "dimension_names", None) or ())
+        }
 
     def _commit(self, found: dict[str, Any]) -> None:
         """Let the group say what there is now; first each group in it, for who opens that alone."""
         metadata: dict[str, Any] = {}
         for group in _GROUPS if found["draws"] else ():
-            members = _metadata_below(self.path / group)
-            _write_group(self.path / group, _attributes(self.path / group), members)
+            with whole(self.path, group):
+                members = _metadata_below(self.path / group)
+                attributes = _attributes(self.path / group)
+            _write_group(self.path / group, attributes, members)
             metadata[group] = json.loads((self.path / group / "zarr.json").read_text())
             metadata |= {f"{group}/{name}": each for name, each in members.items()}
         # As text, since netCDF has no attributes with parts.
@@ -223,6 +232,8 @@ class Store:
         try:
             entry = json.loads(_attributes(self.path)[_ENTRY])
             version = entry["format"]
+            if version == FORMAT and not set(_FOUND) <= entry.keys():
+                raise KeyError(f"needs {_FOUND}")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"store={str(self.path)!r} is there and was not made by fhl_ppl.run, or is damaged;"
@@ -234,6 +245,18 @@ class Store:
                 "read; go on with the fhl_ppl that made it"
             )
         return dict(entry)
+
+
+@contextmanager
+def whole(path: Any, part: str) -> Iterator[None]:
+    """Say of the store at `path` that it is damaged where a part of it cannot be read."""
+    try:
+        yield
+    except Exception as error:
+        # What is damaged may fail anywhere in what unpacks it.
+        raise ValueError(
+            f"the store {str(path)!r} is damaged: its {part} cannot be read ({error})"
+        ) from error
 
 
 def to_arviz_names(statistics: Mapping[str, Array]) -> dict[str, Array]:

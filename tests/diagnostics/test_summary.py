@@ -322,3 +322,12 @@ def test_warns_of_a_chain_that_never_moved(draws):
 def test_refuses_too_few_draws(draws):
     with pytest.raises(ValueError, match="3 draws a chain; ESS and R-hat need at least 4"):
         summary(inference_data({"x": draws["x"][:, :3]}, GROUP), show=False)
+
+
+@pytest.mark.parametrize("energy", [1e6, 1e7])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_energies_that_single_precision_rounds(draws, energy, dtype):
+    lp = np.full((8, 1000), -energy, dtype)
+    messages = warned(inference_data({"x": draws["x"]}, GROUP, {"lp": lp}))
+    told = [message for message in messages if "float32 rounds to multiples of 1.2" in message]
+    assert bool(told) == (energy > 5e6 and dtype == np.float32)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -277,6 +278,33 @@ def test_damage_is_told(tmp_path, seed):
         file.write_bytes(content)
     with pytest.raises(ValueError, match="damaged"):
         ran(tmp_path)
+
+
+def test_damage_anywhere_is_told_or_does_no_harm(tmp_path, undisturbed):
+    """Whichever file is emptied or garbled, the error names the store, or the draws are right."""
+    ran(tmp_path / "good")
+    good = [file for file in sorted((tmp_path / "good").rglob("*")) if file.is_file()]
+    # Of the chunks of a variable one.
+    good = [file for file in good if not file.parts[-1].isdigit() or set(file.parts[-1:]) & {"2"}]
+    told = []
+    for number, file in enumerate(good):
+        bad = tmp_path / f"bad{number}"
+        shutil.copytree(tmp_path / "good", bad)
+        broken = bad / file.relative_to(tmp_path / "good")
+        broken.write_bytes((b"", b"null", file.read_bytes()[:-9])[number % 3])
+        try:
+            found = ran(bad, draws=DRAWS + 50).published[-1][:, :DRAWS]
+        except ValueError as error:
+            told.append(str(error))
+            assert_names(told[-1], bad)
+        else:
+            np.testing.assert_array_equal(found, undisturbed)
+    assert len(told) > len(good) / 2
+
+
+def assert_names(message, path):
+    assert "damaged" in message
+    assert str(path) in message
 
 
 def test_the_directory_has_nothing_but_arrays_and_text(tmp_path):

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import chart as charts
-from fhl_ppl.core.charts import hierarchy, local, local_fit, skew, tails
+from fhl_ppl.core.charts import hierarchy, local_fit, skew, tails
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.drivers import first_largest, scores
 from fhl_ppl.core.charts.fit import fit
 from fhl_ppl.core.charts.least_squares import select
-from fhl_ppl.core.charts.local import Local
 from fhl_ppl.core.charts.rows import mean, moments
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.metrics import dense_fit
@@ -66,8 +65,8 @@ def renew(
 
     Returns
     -------
-    A chart, and the losses of the identity, of the previous chart, of local scales, of hierarchies
-    with 1, 2, ... drivers along the user's axes, of such along other axes, and of the best so far
+    A chart, and the losses of the identity, of the previous chart, of hierarchies with 1, 2, ...
+    drivers along the user's axes, of such along other axes, of local scales, and of the best so far
     with its tails straightened and with its coordinates bent, shape [CANDIDATES]. What was not
     tried has the loss that led to it.
     """
@@ -83,13 +82,7 @@ def renew(
     losses = [loss]
     known = _better((previous,) * 3, known, position, gradient, halves, at_most=of_modes)
     losses.append(known.loss)
-    # Local scales, in whose coordinates hierarchies are looked for.
-    known, scales, loss = _with_local(known, loss, position, gradient, seen, halves, control)
-    losses.append(loss)
-    unchanged = unchanged._replace(local=scales)
-    middle = local.to_coordinates(scales, position)
-    of_middle = local.pull_back(scales, middle, gradient)
-    bare_loss, none = loss, 0 * known.drivers
+    identity_loss, none = losses[0], 0 * known.drivers
     order = xp.cumulative_sum(none[:, 0] + 1)
     tried = xp.stack([known.loss] * (2 * hierarchy.DRIVERS))
 
@@ -100,7 +93,7 @@ def renew(
         number = i + 1 - hierarchy.DRIVERS * turned
         begins = number == 1
         known = known._replace(
-            loss=xp.where(begins, bare_loss, known.loss),
+            loss=xp.where(begins, identity_loss, known.loss),
             latest=select(begins, (unchanged,) * 3, known.latest),
             drivers=xp.where(begins, none, known.drivers),
         )
@@ -108,17 +101,22 @@ def renew(
         def with_drivers(known: _Known) -> _Known:
             row = _next_driver(known.latest[0], known.drivers, position, gradient, seen)
             drivers = xp.where(order[:, None] == number, row, known.drivers)
-            fitted = fit(drivers, middle, of_middle, (seen, *halves), turned, control)
+            fitted = fit(drivers, position, gradient, (seen, *halves), turned, control)
             latest = tuple(unchanged._replace(hierarchy=one) for one in fitted)
             return _better(latest, known._replace(drivers=drivers), position, gradient, halves)
 
         # One driver that is no good leaves little hope for two.
-        worth_it = (known.lowest > GOOD) & ((known.loss < bare_loss) | begins)
+        worth_it = (known.lowest > GOOD) & ((known.loss < identity_loss) | begins)
         known = control.cond(worth_it, with_drivers, lambda same: same, known)
         place = xp.cumulative_sum(xp.ones_like(tried)) - 1
         return known, xp.where(place == i, known.loss, tried)
 
     known, tried = control.fori_loop(0, 2 * hierarchy.DRIVERS, try_one, (known, tried))
+
+    def with_local(known: _Known) -> _Known:
+        fitted = local_fit.fit(position, gradient, (seen, *halves), control)
+        latest = tuple(unchanged._replace(local=one) for one in fitted)
+        return _better(latest, known, position, gradient, halves)
 
     def with_tails(known: _Known) -> _Known:
         straight = []
@@ -137,38 +135,11 @@ def renew(
         latest = [one._replace(skew=each) for one, each in zip(bare, bent, strict=True)]
         return _better(tuple(latest), known, position, gradient, halves)
 
-    known = control.cond(known.lowest > GOOD, with_tails, lambda same: same, known)
-    with_it = known.loss
-    known = control.cond(known.lowest > GOOD, with_skew, lambda same: same, known)
-    return known.best[0], xp.concat([xp.stack(losses), tried, xp.stack([with_it, known.loss])])
-
-
-def _with_local(
-    known: "_Known",
-    identity_loss: Array,
-    position: Array,
-    gradient: Array,
-    seen: Array,
-    halves: tuple[Array, Array],
-    control: Control,
-) -> tuple["_Known", Local, Array]:
-    """Try local scales: what is known then, those to go on from, and the loss in them."""
-    unchanged = charts.identity(position)
-
-    def try_them(known: _Known) -> tuple[_Known, Local, Array]:
-        fitted = local_fit.fit(position, gradient, (seen, *halves), control)
-        latest = tuple(unchanged._replace(local=one) for one in fitted)
-        found = _better(latest, known, position, gradient, halves)
-        good = found.loss < MARGIN * identity_loss
-        scales, loss = select(good, (fitted[0], (found.loss,)), (unchanged.local, (identity_loss,)))
-        return found, scales, loss[0]
-
-    return control.cond(
-        known.lowest > GOOD,
-        try_them,
-        lambda same: (same, unchanged.local, identity_loss),
-        known,
-    )
+    last = []
+    for attempt in (with_local, with_tails, with_skew):
+        known = control.cond(known.lowest > GOOD, attempt, lambda same: same, known)
+        last.append(known.loss)
+    return known.best[0], xp.concat([xp.stack(losses), tried, xp.stack(last)])
 
 
 class _Known(NamedTuple):
@@ -241,8 +212,7 @@ def _next_driver(
     white = dense_fit.from_scores(moments(y, seen), moments(g, seen))
     w = white.whiten(y - mean(y, seen))
     h = white.whiten(white.velocity(g - mean(g, seen)))
-    candidates = local.to_coordinates(chart.local, position)
-    candidates = candidates - mean(candidates, seen)
+    candidates = position - mean(position, seen)
     candidates = candidates / xp.sqrt(mean(candidates**2, seen))
     found = scores(candidates, h - w, w, seen)
     taken = xp.sum(drivers, axis=0) > 0

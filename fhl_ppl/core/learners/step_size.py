@@ -90,7 +90,7 @@ class StepSize(Steady):
         return update(
             own,
             seen.groups,
-            seen.info.accept_prob,
+            seen.info.step_accept_prob,
             self._witnesses(seen, learnt["lost_proposals"]),
             unseen_steps.target(learnt["unseen_steps"], self.target(own.log_step_size)),
             self._longest(own, learnt),

@@ -90,7 +90,7 @@ class UnseenStepsLearner(Steady):
         xp = array_namespace(info.accept_prob)
         asked = info.is_free & ~seen.is_stray
         asked = asked & ~lost_proposals.excused(learnt["lost_proposals"], info.is_lost)
-        lost = xp.sum(xp.where(asked, 1 - info.accept_prob, xp.zeros_like(info.accept_prob)))
+        lost = xp.sum(xp.where(asked, 1 - info.step_accept_prob, 0 * info.step_accept_prob))
         count = xp.sum(xp.astype(asked, info.accept_prob.dtype))
         length = count * tuning.step_size * tuning.num_steps
         at = xp.log(tuning.step_size)

@@ -15,6 +15,8 @@ from jax.scipy.optimize import minimize
 from numpyro import handlers
 from numpyro.primitives import Messenger
 
+from fhl_ppl.arguments import check_batches
+
 Array = Any
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -77,7 +79,7 @@ def subsampled_plates(
     Raises
     ------
     ValueError
-        If there is none, or a latent site lies within one.
+        If there is none, or one of no rows, or a latent site lies within one.
     """
     trace = handlers.trace(handlers.seed(model, key)).get_trace(*model_args, **model_kwargs)
     plates = {
@@ -85,11 +87,7 @@ def subsampled_plates(
         for name, site in trace.items()
         if site["type"] == "plate" and site["args"][1] not in (None, site["args"][0])
     }
-    if not plates:
-        raise ValueError(
-            "minibatch=True needs a plate that subsamples: give one a subsample_size and index "
-            "the data with it, or leave minibatch out."
-        )
+    check_batches(plates)
     for name, site in trace.items():
         if site["type"] != "sample" or site["is_observed"]:
             continue

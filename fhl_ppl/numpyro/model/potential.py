@@ -126,27 +126,39 @@ def slices(z: Any) -> dict[str, slice]:
 
 
 def check_potential(potential_fn: Callable[[Any], Array], z: Any) -> None:
-    """Refuse parameters that cannot move and a potential that is no scalar.
-
-    `z` is one particle's pytree.
+    """Refuse a potential that is no real scalar; `z` is one particle's pytree.
 
     Raises
     ------
     ValueError
-        If a leaf is not floating point, or the potential does not return one number.
+        If the potential does not return one number, or one that has no gradient.
+    TypeError
+        If JAX cannot trace it.
     """
-    for path, leaf in jax.tree_util.tree_flatten_with_path(z)[0]:
-        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-            raise ValueError(
-                f"init_params{jax.tree_util.keystr(path)} has dtype {jnp.result_type(leaf)}; FHL "
-                "moves floating-point parameters only. Convert it, or close over it."
-            )
-    value = jax.eval_shape(potential_fn, z)
-    size = sum(leaf.size for leaf in jax.tree.leaves(value))
-    if len(jax.tree.leaves(value)) != 1 or size != 1:
+    value = _traced("potential_fn", potential_fn, z)
+    if not isinstance(value, jax.ShapeDtypeStruct) or value.size != 1:
         raise ValueError(
-            f"potential_fn must return one number, got {jax.tree.map(lambda x: x.shape, value)}."
+            "potential_fn must return one number, an array, got "
+            f"{jax.tree.map(lambda x: x.shape, value)}."
         )
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise ValueError(
+            f"potential_fn must return a real number of floating point, got {value.dtype}; convert "
+            "it, or return the real part."
+        )
+
+
+def _traced(name: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Shapes and types of what a user's function returns."""
+    try:
+        return jax.eval_shape(function, *args)
+    except TypeError as error:
+        # So are those of JAX about what it cannot trace.
+        raise TypeError(
+            f"{name} must be a function of one particle's parameters that JAX can trace (a "
+            'simulator can be called by jax.pure_callback, with evaluation="map"); it raised '
+            f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def check_gradient_fn(gradient_fn: Callable[..., Any], z: Any, *noise: Array) -> None:
@@ -157,9 +169,9 @@ def check_gradient_fn(gradient_fn: Callable[..., Any], z: Any, *noise: Array) ->
     Raises
     ------
     TypeError
-        If a noisy one does not take a key.
+        If a noisy one does not take a key, or JAX cannot trace it.
     ValueError
-        Naming both structures.
+        Naming both structures, or a complex type.
     """
 
     def shapes(tree: Any) -> Any:
@@ -173,7 +185,9 @@ def check_gradient_fn(gradient_fn: Callable[..., Any], z: Any, *noise: Array) ->
                 "noisy_gradient=True needs a gradient_fn of the parameters and a random key, "
                 f"gradient_fn(params, rng_key); {gradient_fn!r} takes other arguments."
             ) from None
-    result = jax.eval_shape(gradient_fn, z, *noise)
+    result = _traced("gradient_fn", gradient_fn, z, *noise)
+    if any(jnp.issubdtype(leaf.dtype, jnp.complexfloating) for leaf in jax.tree.leaves(result)):
+        raise ValueError("gradient_fn must return real numbers, got complex ones.")
     if jax.tree.structure(result) != jax.tree.structure(z) or shapes(result) != shapes(z):
         raise ValueError(
             "gradient_fn must return dU/dq shaped as the parameters it is given, "

@@ -12,7 +12,7 @@ from numpyro import handlers
 from numpyro.infer.util import constrain_fn
 from numpyro.util import identity
 
-from fhl_ppl.arguments import check_target
+from fhl_ppl.arguments import check_target, one_of, truth
 from fhl_ppl.core.target import Target
 from fhl_ppl.numpyro.model import minibatch as batches
 from fhl_ppl.numpyro.model import potential, starts
@@ -48,13 +48,13 @@ class Problem:
             raise TypeError(
                 f"init_strategy must be callable, such as init_to_median, got {init_strategy!r}."
             )
+        truth("forward_mode_differentiation", forward_mode)
         if minibatch and forward_mode:
             raise ValueError(
                 "minibatch=True differentiates in reverse; leave out "
                 "forward_mode_differentiation=True."
             )
-        if evaluation not in potential.EVALUATIONS:
-            raise ValueError(f'evaluation must be "vmap" or "map", got {evaluation!r}.')
+        one_of(potential.EVALUATIONS)("evaluation", evaluation)
         self._subsampling_model = model if minibatch else None
         self.model = batches.with_all_rows(model) if minibatch and model else model
         self.gradient_fn = gradient_fn

@@ -20,11 +20,29 @@ def with_particle_axis(init_params: Any, num_particles: int, vectorized: bool) -
     """Give `init_params` leaves [particle, ...], which those of vectorized chains have already.
 
     Private companions start where their chain does, which is known to be a valid place.
+
+    Raises
+    ------
+    ValueError
+        If a leaf has no such axis, or is of another type than particles can have.
     """
-    leaves = jax.tree.map(jnp.asarray, init_params)
+    leaves, where = jax.tree_util.tree_flatten_with_path(init_params)
+    for path, leaf in leaves:
+        kind = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+        if kind not in (np.float32, np.float64):
+            raise ValueError(
+                f"init_params{jax.tree_util.keystr(path)} has dtype {kind}; FHL moves parameters "
+                "of float32 and float64 only. Convert it, or close over it."
+            )
+        if vectorized and np.shape(leaf)[:1] != (num_particles,):
+            raise ValueError(
+                f"init_params{jax.tree_util.keystr(path)} must have {num_particles} chains as its "
+                f"first axis, got shape {np.shape(leaf)}."
+            )
+    init_params = jax.tree.unflatten(where, [jnp.asarray(leaf) for _, leaf in leaves])
     if vectorized:
-        return leaves
-    return jax.tree.map(lambda x: jnp.broadcast_to(x, (num_particles, *x.shape)), leaves)
+        return init_params
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (num_particles, *x.shape)), init_params)
 
 
 def needed(init_params: Any) -> Any:
@@ -92,7 +110,8 @@ def as_anchor(given: Any, start: Any) -> Any:
     ValueError
         If it is not shaped like it.
     """
-    if _shapes(given) != _shapes(start):
+    numbers = all(np.asarray(leaf).dtype.kind in "iuf" for leaf in jax.tree.leaves(given))
+    if not numbers or _shapes(given) != _shapes(start):
         raise ValueError(
             "anchor must hold one unconstrained value of every latent site, as init_params of a "
             f"single chain: wanted shapes {_shapes(start)}, got {_shapes(given)}."

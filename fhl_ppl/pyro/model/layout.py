@@ -2,9 +2,34 @@
 
 from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from fhl_ppl.arguments import shown
+
+
+def as_real(name: str, value: Any) -> Tensor:
+    """Return what `name` was given as a tensor of real numbers, if it is that.
+
+    Raises
+    ------
+    TypeError
+        If it is not.
+
+    Examples
+    --------
+    >>> as_real("initial_params['x']", [1, 2])
+    tensor([1, 2])
+    """
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        tensor = None
+    if tensor is None or tensor.is_complex():
+        raise TypeError(f"{name} must be a tensor of real numbers, got {shown(value)}")
+    return tensor
 
 
 class SiteLayout:
@@ -112,7 +137,7 @@ class SiteLayout:
             raise ValueError(f"{origin} must be a dict with sites {list(self.shapes)}, got {got}")
         parts = []
         for name, shape in self.shapes.items():
-            value = torch.as_tensor(sites[name], device=self.device)
+            value = as_real(f"{origin}[{name!r}]", sites[name]).to(self.device)
             batch = value.shape[: value.dim() - len(shape)]
             if value.shape != batch + shape:
                 raise ValueError(

@@ -13,6 +13,7 @@ from pyro import poutine
 from pyro.poutine.subsample_messenger import SubsampleMessenger, _Subsample
 from torch import Tensor
 
+from fhl_ppl.arguments import check_batches
 from fhl_ppl.pyro.model.layout import SiteLayout
 from fhl_ppl.pyro.model.one_particle import (
     Outputs,
@@ -71,7 +72,7 @@ def subsampled_plates(
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or one of no rows.
     NotImplementedError
         If a latent site lies within one, or a discrete site is to be enumerated.
     """
@@ -79,13 +80,9 @@ def subsampled_plates(
     plates = {}
     for name, site in trace.nodes.items():
         fn = site.get("fn")
-        if isinstance(fn, _Subsample) and (fn.subsample_size or fn.size) < fn.size:
+        if isinstance(fn, _Subsample) and fn.subsample_size not in (None, fn.size):
             plates[name] = (fn.size, fn.subsample_size)
-    if not plates:
-        raise ValueError(
-            "minibatch=True needs a plate that subsamples: give one a subsample_size and index the "
-            "data with it, or leave minibatch out"
-        )
+    check_batches(plates)
     for name, site in trace.iter_stochastic_nodes():
         if isinstance(site["fn"], _Subsample):
             continue

@@ -12,7 +12,8 @@ from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 from torch.distributions import biject_to
 
-from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.checks import check_transforms
+from fhl_ppl.pyro.model.layout import SiteLayout, as_real
 from fhl_ppl.pyro.model.one_particle import PotentialFn, Sites, energy, energy_and_gradient
 from fhl_ppl.pyro.model.starts import found_starts, given_starts, tried
 from fhl_ppl.pyro.model.why_not import WhyNot, latent_sites, refuse_unsupported
@@ -110,8 +111,7 @@ def problem_from_model(
         refuse_unsupported(first)
         sites = latent_sites(first)
         chosen = dict(transforms or {})
-        if not chosen.keys() <= sites.keys():
-            raise _foreign_transforms(chosen, sites)
+        _check_transforms(chosen, sites)
         for name, site in sites.items():
             if name not in chosen:
                 chosen[name] = biject_to(site["fn"].support).inv
@@ -126,6 +126,12 @@ def problem_from_model(
         )
 
         def unconstrained(trace: Any) -> Sites:
+            missing = sites.keys() - trace.nodes.keys()
+            if missing:
+                raise ValueError(
+                    f"the model must have the same latent sites in every run, got one without "
+                    f"{sorted(missing)}; which sites there are must not depend on other sites"
+                )
             values = {name: trace.nodes[name]["value"].detach() for name in sites}
             return {name: chosen[name](value) for name, value in values.items()}
 
@@ -165,23 +171,27 @@ def problem_from_potential(
     ValueError
         If a site lacks the leading axis of N particles, or a start has no finite potential.
     """
-    for name, value in initial_params.items():
+    starts = {
+        name: as_real(f"initial_params[{name!r}]", value) for name, value in initial_params.items()
+    }
+    for name, value in starts.items():
         if value.dim() == 0 or len(value) != num_particles:
             raise ValueError(
                 f"initial_params[{name!r}] must have {num_particles} particles as its first axis, "
                 f"got shape {tuple(value.shape)}; for a common start, expand it: "
                 f"value.expand({num_particles}, *value.shape)"
             )
-    layout = SiteLayout({name: value[0] for name, value in initial_params.items()})
-    if not (transforms or {}).keys() <= layout.shapes.keys():
-        raise _foreign_transforms(transforms or {}, layout.shapes)
+    layout = SiteLayout({name: value[0] for name, value in starts.items()})
+    _check_transforms(transforms or {}, layout.shapes)
     quantity = (energy_and_gradient if differentiable else energy)(potential_fn, layout)
-    position = given_starts(quantity, layout, num_particles, initial_params, None)
+    position = given_starts(quantity, layout, num_particles, starts, None)
     return Problem(potential_fn, layout, dict(transforms or {}), position, None)
 
 
-def _foreign_transforms(transforms: Mapping[str, Any], sites: Mapping[str, Any]) -> ValueError:
-    return ValueError(
-        f"transforms must be for sites of {list(sites)}, got {list(transforms)}; leave out those "
-        "of observed, enumerated and unknown sites"
-    )
+def _check_transforms(transforms: Mapping[str, Any], sites: Mapping[str, Any]) -> None:
+    if not transforms.keys() <= sites.keys():
+        raise ValueError(
+            f"transforms must be for sites of {list(sites)}, got {list(transforms)}; leave out "
+            "those of observed, enumerated and unknown sites"
+        )
+    check_transforms(transforms)

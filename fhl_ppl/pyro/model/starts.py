@@ -1,16 +1,19 @@
 """Where particles start: at points of finite potential, or nowhere."""
 
+import traceback
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.layout import SiteLayout, as_real
 from fhl_ppl.pyro.model.one_particle import Quantity, Sites, is_rejection
 from fhl_ppl.pyro.model.why_not import WhyNot
 
 Result = TypeVar("Result")
+
+_PLATES = "subsample_messenger.py"
 
 # Draws per particle, as in Pyro's own search.
 _TRIES = 100
@@ -24,12 +27,17 @@ def tried(action: Callable[[], Result]) -> Result:
     Raises
     ------
     ValueError
-        If none of 100 tries goes through.
+        If none of 100 tries goes through, or a plate draws no rows.
     """
     for _ in range(_TRIES):
         try:
             return action()
         except Exception as error:
+            if isinstance(error, ZeroDivisionError) and _came_from(error, _PLATES):
+                raise ValueError(
+                    "a plate of the model has a subsample_size of 0; it must be at least 1, or "
+                    "left out for all rows"
+                ) from error
             if not is_rejection(error):
                 raise
             last = error
@@ -38,6 +46,12 @@ def tried(action: Callable[[], Result]) -> Result:
         f"different values: {last}. Check the matrices and arguments that the model computes, or "
         "pass init_strategy=pyro.infer.autoguide.init_to_value(values=...)"
     ) from last
+
+
+def expanded(initial_params: Mapping[str, Tensor], num_particles: int) -> dict[str, Tensor]:
+    """Let so many particles start where one does."""
+    starts = {k: as_real(f"initial_params[{k!r}]", v) for k, v in initial_params.items()}
+    return {name: value.expand(num_particles, *value.shape) for name, value in starts.items()}
 
 
 def found_starts(
@@ -105,7 +119,7 @@ def given_starts(
     """
     position = layout.flatten(initial_params, "initial_params").detach()
     if position.shape not in ((layout.size,), (num_particles, layout.size)):
-        got = {name: tuple(value.shape) for name, value in initial_params.items()}
+        got = {name: tuple(torch.as_tensor(x).shape) for name, x in initial_params.items()}
         raise ValueError(
             f"initial_params must have the shapes of one particle, {_shapes(layout)}, or of "
             f"{num_particles} with that number as the first axis, got {got}"
@@ -130,6 +144,10 @@ def _is_valid(quantity: Quantity, row: Tensor) -> bool:
             raise
         return False
     return all(bool(torch.isfinite(value).all()) for value in outputs)
+
+
+def _came_from(error: Exception, file: str) -> bool:
+    return traceback.extract_tb(error.__traceback__)[-1].filename.endswith(file)
 
 
 def _needs(quantity: Quantity) -> str:

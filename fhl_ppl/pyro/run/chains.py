@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from fhl_ppl.diagnostics.run import names_of
+from fhl_ppl.pyro.checks import count
 from fhl_ppl.pyro.model.problem import Problem
 from fhl_ppl.pyro.run.arrays import on_host
 from fhl_ppl.pyro.run.engine import Engine, Iteration
@@ -156,14 +157,27 @@ class Chains:
                 f"the state lacks {sorted(missing)}; load what MCMC.state_dict() returned, whole"
             )
         settings = self.settings()
+        if not isinstance(state_dict["settings"], Mapping):
+            raise ValueError(
+                f"the state has settings {state_dict['settings']!r:.50}; load what "
+                "MCMC.state_dict() returned, whole"
+            )
         for name, value in settings.items():
             got = state_dict["settings"].get(name)
-            if got != value:
+            if not (type(got) is type(value) and got == value):
                 raise ValueError(
                     f"the state is from a run with {name}={got!r}, this one has {value!r}; "
                     "a run can go on only with the same settings"
                 )
-        self.engine.load_state_dict(state_dict)
+        for name in ("iteration", "draws_used"):
+            count(f"{name} of the state", state_dict[name], 0)
+        try:
+            self.engine.load_state_dict(state_dict)
+        except (TypeError, KeyError, AttributeError, RuntimeError) as error:
+            # What has been changed may fail anywhere in what unpacks it.
+            raise ValueError(
+                f"the state cannot be read ({error}); load what MCMC.state_dict() returned, whole"
+            ) from error
 
     def settings(self) -> dict[str, Any]:
         """Return what a run has to have in common with one whose state it goes on from."""

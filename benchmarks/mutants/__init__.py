@@ -1,0 +1,1 @@
+"""Mutation testing of `fhl_ppl.core`: faults made on purpose, and which tests see them."""
