@@ -41,7 +41,7 @@ class Problem:
         anchor: Any,
         init_strategy: Callable[..., Any],
         forward_mode: bool,
-        evaluation: str,
+        evaluation: potential.Evaluation,
     ) -> None:
         check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
         if not callable(init_strategy):
@@ -53,8 +53,7 @@ class Problem:
                 "minibatch=True differentiates in reverse; leave out "
                 "forward_mode_differentiation=True."
             )
-        if evaluation not in potential.EVALUATIONS:
-            raise ValueError(f'evaluation must be "vmap" or "map", got {evaluation!r}.')
+        potential.check_evaluation(evaluation)
         self._subsampling_model = model if minibatch else None
         self.model = batches.with_all_rows(model) if minibatch and model else model
         self.gradient_fn = gradient_fn
