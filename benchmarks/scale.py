@@ -152,9 +152,11 @@ def run(job):
 
     compiled = []
     jax.monitoring.register_event_duration_secs_listener(
-        lambda name, seconds, **_: compiled.append(seconds)
-        if "compile" in name or "trace" in name or "jaxpr_to_mlir" in name
-        else None
+        lambda name, seconds, **_: (
+            compiled.append(seconds)
+            if "compile" in name or "trace" in name or "jaxpr_to_mlir" in name
+            else None
+        )
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
