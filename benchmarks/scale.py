@@ -21,8 +21,9 @@ COLUMNS = ("compile_s", "run_s", "draws_per_s", "ess_per_s", "peak_mib", "state_
 
 
 def ours(job):
-    """FHL by `fhl_ppl.stream`: once for what is compiled, once more."""
+    """FHL by `fhl_ppl.stream`."""
     import jax
+    import numpy as np
     from numpyro.infer import MCMC
 
     import fhl_ppl
@@ -37,18 +38,12 @@ def ours(job):
         chain_method="vectorized",
         progress_bar=False,
     )
-    marks = []
-    # Blocks of one length, the first of which is compiled.
     found = fhl_ppl.stream(
         mcmc,
         jax.random.key(job["seed"]),
         init_params={"x": start},
-        block=job["draws"],
-        callback=lambda status: marks.append(status),
         progress=False,
     )
-    import numpy as np
-
     mean, sd, mcse = (np.asarray(part["x"], float) for part in (found.mean, found.sd, found.mcse))
     return {"mean": mean, "sd": sd, "mcse": mcse, "ess": float(found.ess["x"].min())}
 
@@ -56,10 +51,8 @@ def ours(job):
 def loop(job, init, step, position):
     """Any other: `step` (key, state) in one compiled loop, moments of each chain taken up."""
     import jax
-    import numpy as np
     from jax import lax, random
 
-    from fhl_ppl.core.groups import make_groups
     from fhl_ppl.core.moments import across_chains
 
     def once(_, value):
@@ -75,16 +68,22 @@ def loop(job, init, step, position):
 
     state = init(random.key(job["seed"]))
     moments = sample(random.key(job["seed"] + 1), state)
+    return compared(job, moments)
+
+
+def compared(job, moments):
+    """What moments of chains that know nothing of each other say."""
+    import numpy as np
+
+    from fhl_ppl.core.groups import make_groups
+    from fhl_ppl.core.moments import across_chains
+
     groups = make_groups(job["particles"], 1, np.zeros(0))
     count, *both = (np.asarray(part, float) for part in moments)
     shape = (job["particles"], job["dim"])
     found = across_chains.agreement(type(moments)(count, *both), shape, groups, groups)
-    return {
-        "mean": found.mean,
-        "sd": found.sd,
-        "mcse": found.mcse,
-        "ess": float(found.ess.min()),
-    }
+    ess = float(found.ess.min())
+    return {"mean": found.mean, "sd": found.sd, "mcse": found.mcse, "ess": ess}
 
 
 def nuts(job):
@@ -102,37 +101,61 @@ def nuts(job):
         return go(state)
 
     def one(state):
-        return jax.vmap(lambda state: kernel.sample(state, (), {}))(state)
+        return kernel.sample(state, (), {})
 
     return loop(job, init, lambda _, state: one(state), lambda state: state.z["x"])
 
 
 def chees(job):
-    """ChEES-HMC of BlackJAX: a step size and a length for all chains."""
-    import blackjax
+    """ChEES-HMC of BlackJAX, as `benchmarks.peers` has it: one step size and length for all."""
     import jax
-    import optax
+
+    from benchmarks.samplers.blackjax_algorithms import chees as of_blackjax
+    from benchmarks.samplers.interface import Size
 
     potential, start = target(job)
-
-    def logdensity(x):
-        return -potential({"x": x})
+    size = Size(job["particles"], job["warmup"], job["draws"])
+    warm_up, step = of_blackjax(lambda x: -potential({"x": x}), size)
+    parameters = {}
 
     def init(key):
-        warmup = blackjax.chees_adaptation(logdensity, job["particles"])
-        (states, parameters), _ = warmup.run(key, start, 0.1, optax.adam(0.02), job["warmup"])
-        kernel = blackjax.dynamic_hmc(logdensity, **parameters).step
-        init.step = lambda key, states: jax.vmap(kernel)(
-            jax.random.split(key, job["particles"]), states
-        )[0]
+        states, found, _ = jax.jit(warm_up)(key, start)
+        parameters.update(found)
         return states
 
-    return loop(
-        job, init, lambda key, states: init.step(key, states), lambda states: states.position
+    def one(key, states):
+        keys = jax.random.split(key, job["particles"])
+        return jax.vmap(lambda key, state: step(key, state, parameters)[0])(keys, states)
+
+    return loop(job, init, one, lambda states: states.position)
+
+
+def laps(job):
+    """LAPS of BlackJAX: only where chains end is had of it, a draw of each."""
+    import jax
+    import numpy as np
+    from blackjax.adaptation.laps import laps as of_blackjax
+
+    from fhl_ppl.core.moments import across_chains
+
+    potential, _ = target(job)
+    found = of_blackjax(
+        lambda x: -potential({"x": x}),
+        lambda key: jax.random.normal(key, (job["dim"],)),
+        job["dim"],
+        job["warmup"],
+        # Of two gradients a step, and 15 steps a draw.
+        30 * job["draws"],
+        job["particles"],
+        jax.make_mesh((1,), ("chains",)),
+        jax.random.key(job["seed"]),
+        diagnostics=False,
     )
+    position = np.asarray(found[-1].position, float)
+    return compared(job, across_chains.update(across_chains.empty(position), position))
 
 
-SAMPLERS = {"fhl": ours, "nuts": nuts, "chees": chees}
+SAMPLERS = {"fhl": ours, "nuts": nuts, "chees": chees, "laps": laps}
 
 
 def target(job):
