@@ -19,7 +19,7 @@ import fhl_ppl
 from fhl_ppl.pyro import FHL, MCMC
 
 smoke = "--smoke" in sys.argv
-chains, warmup = (64, 20) if smoke else (1024, 100)
+chains, warmup = (64, 20) if smoke else (512, 100)
 lengths = [2, 4] if smoke else [2, 5, 10, 20]
 x = torch.linspace(-1, 1, 40)
 torch.manual_seed(0)
