@@ -2,7 +2,7 @@
 Many short chains
 =================
 
-A thousand chains of a few draws each, of which none is kept: ``fhl_ppl.stream`` has the mean of
+Hundreds of chains of a few draws each, of which none is kept: ``fhl_ppl.stream`` has the mean of
 every site with its error, R-hat, and where each chain ended. Chains so short look bad to the usual
 R-hat, which compares them one by one. The nested one compares superchains, each begun in one place:
 it says that they have forgotten where, and that is enough.
