@@ -3,6 +3,7 @@
 # make gallery  the guide with all examples run, and their pictures stored in docs/images/gallery
 # make test     everything that has to pass: lint, types, layers, tests, doctests
 # make lint     the first three of these alone
+# make test-gpu what needs a GPU, with the backends that the environment has for it; else skipped
 # make docs     the guide as web pages, from out/docs/index.html on; needs both backends, no network
 # make format   rewrite the files the way `make lint` wants them
 # make clean    remove what the other targets made
@@ -55,7 +56,7 @@ SAME_BITS := $(if $(filter numpyro,$(BACKENDS)),$(addprefix test-numpyro/, \
 TESTS := test-package test-core test-invariance test-diagnostics test-running test-benchmarks \
 	$(addprefix test-,$(BACKENDS)) $(SAME_BITS) doctest-core $(addprefix doctest-,$(BACKENDS))
 
-.PHONY: help demo examples docs gallery test lint ruff mypy layers format clean $(TESTS)
+.PHONY: help demo examples docs gallery test test-gpu lint ruff mypy layers format clean $(TESTS)
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -98,6 +99,11 @@ format: $(TEST_STAMP)
 # finds no tests exits with 5, which fails the target.
 $(filter-out doctest-%,$(TESTS)): test-%: $(TEST_STAMP)
 	$(PYTEST) -n $(JOBS) tests/$* $(IGNORED)
+
+# JAX and Torch for a GPU are installed by hand, over what is there: see docs/how-to/several-devices.md.
+test-gpu: $(TEST_STAMP)
+	$(if $(filter numpyro,$(BACKENDS)),$(PYTEST) tests/gpu/test_jax.py)
+	$(if $(filter pyro,$(BACKENDS)),$(PYTEST) tests/gpu/test_torch.py)
 
 test-numpyro: IGNORED := $(SAME_BITS:test-%=--ignore=tests/%)
 

@@ -3,7 +3,7 @@
 from fhl_ppl._version import __version__
 from fhl_ppl.evidence import log_evidence
 from fhl_ppl.results import mode_changes, modes, moves, summary, to_arviz
-from fhl_ppl.running import open_store, run
+from fhl_ppl.running import open_store, run, stream
 from fhl_ppl.runs.until import Until
 
 _OF_A_BACKEND = ("FHL", "MCMC")
@@ -29,6 +29,7 @@ __all__ = [
     "moves",
     "open_store",
     "run",
+    "stream",
     "summary",
     "to_arviz",
 ]

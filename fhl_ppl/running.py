@@ -1,7 +1,7 @@
-"""`run`: draw in blocks until it is enough."""
+"""`run` and `stream`: draw in blocks until it is enough, and keep the draws or their moments."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fhl_ppl._backend import backend_of
@@ -12,6 +12,7 @@ from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
 from fhl_ppl.runs.sampling import Sampling
 from fhl_ppl.runs.store import Store, whole
+from fhl_ppl.runs.streamed import Streamed, Taken, partitions, starts_of_superchains
 from fhl_ppl.runs.until import Until
 
 
@@ -100,12 +101,7 @@ def run(
         status.draws, status.stopped          # such as (350, 'target')
         fhl_ppl.summary(mcmc)
     """
-    if not (callback is None or callable(callback)):
-        raise TypeError(f"callback must be a function of the status, or None, got {callback!r}")
-    if block is not None and (isinstance(block, bool) or not isinstance(block, int) or block < 1):
-        raise ValueError(f"block must be a whole number of iterations from 1, got {block!r}")
-    if not (until is None or isinstance(until, Until)):
-        raise TypeError(f"until must be a fhl_ppl.Until or None, got {until!r}")
+    _check(until, callback, block)
     if until is not None and until.looks_at_draws:
         require("arviz", "arviz")
     if store is None and not keep_draws:
@@ -122,6 +118,85 @@ def run(
     length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
     kept = Kept(sampling, opened, length, keep_draws)
     return run_in_blocks(sampling, until, callback, length, kept, Line(progress))
+
+
+def stream(
+    mcmc: Any,
+    *args: Any,
+    superchains: int | None = None,
+    sites: Sequence[str] | None = None,
+    until: Until | None = None,
+    callback: Callable[[Status], Any] | None = None,
+    block: int | None = None,
+    progress: bool | None = None,
+    **kwargs: Any,
+) -> Streamed:
+    """Run `mcmc` without keeping draws, for very many chains: their moments, and how they agree.
+
+    Memory does not grow with the number of draws: each chain has its position, and a running mean
+    and a sum of squares for each of its scalars.
+
+    Parameters
+    ----------
+    mcmc
+        NumPyro's `MCMC` of a `fhl_ppl.numpyro.FHL` with ``chain_method="vectorized"``, or a
+        `fhl_ppl.pyro.MCMC`.
+    *args, **kwargs
+        Of `mcmc.run`: NumPyro's key, the model's arguments.
+    superchains : int, optional
+        How many superchains to make of the chains, in order, each of as many whole groups. All
+        chains of one start where its first would have. `r_hat_nested` then says whether so many
+        draws were enough to forget the starts, also where they are too few for `r_hat`; warm-up is
+        pooled, so it speaks of what warm-up has left to be forgotten. Default: every chain starts
+        by itself, and `r_hat_nested` is with groups as the units.
+    sites : sequence of str, optional
+        Whose moments to take. Default: all, in NumPyro with deterministic ones.
+    until : Until, optional
+        When to stop. Default: after the draws that `mcmc` was made for. `ess` and `r_hat` are those
+        of the table, of the sites themselves and not of their squares.
+    callback, block, progress
+        As in `run`; after a block `mcmc` holds no draws.
+
+    Returns
+    -------
+    Streamed
+        Mean, standard deviation, its Monte Carlo error, ESS and both R-hats by site, and the last
+        draw of every chain, of which quantiles can be taken; ``.table()`` has a row for each
+        scalar.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it should be; in NumPyro, if chains are not vectorized or draws
+        are thinned.
+    KeyboardInterrupt
+        As in `run`.
+
+    Notes
+    -----
+    The draws are those of `run`, to rounding. R-hat is neither split nor rank-normalised, for which
+    draws would have to be kept; that all chains drift alike shows in `r_hat_nested` with
+    superchains. `mcmc` holds no draws afterwards; NumPyro's ``mcmc.last_state`` and Pyro's
+    ``mcmc.state_dict()`` are there.
+
+    Examples
+    --------
+    With ``mcmc = MCMC(FHL(model), num_chains=4096, chain_method="vectorized", ...)``::
+
+        found = fhl_ppl.stream(mcmc, key, data, superchains=16)
+        found.table()                                  # mean, sd, mcse, ess, r_hat, r_hat_nested
+        numpy.quantile(found.last["x"], 0.9, axis=0)
+    """
+    _check(until, callback, block)
+    sampling = _sampling(mcmc, args, kwargs, None)
+    if superchains is not None:
+        partitions(sampling.group, superchains)
+        former = starts_of_superchains(sampling.former(), superchains)
+        sampling = _sampling(mcmc, args, kwargs, former)
+    until = Until(draws=sampling.num_draws) if until is None else until
+    length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
+    taken = Taken(sampling, superchains, sites)
+    return taken.result(run_in_blocks(sampling, until, callback, length, taken, Line(progress)))
 
 
 def open_store(path: str | os.PathLike[str]) -> Any:
@@ -152,6 +227,15 @@ def open_store(path: str | os.PathLike[str]) -> Any:
         raise ValueError(f"the store {str(path)!r} has no draws yet")
     with whole(path, "draws"):
         return from_zarr(path)
+
+
+def _check(until: Any, callback: Any, block: Any) -> None:
+    if not (callback is None or callable(callback)):
+        raise TypeError(f"callback must be a function of the status, or None, got {callback!r}")
+    if block is not None and (isinstance(block, bool) or not isinstance(block, int) or block < 1):
+        raise ValueError(f"block must be a whole number of iterations from 1, got {block!r}")
+    if not (until is None or isinstance(until, Until)):
+        raise TypeError(f"until must be a fhl_ppl.Until or None, got {until!r}")
 
 
 def _sampling(

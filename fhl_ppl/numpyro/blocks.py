@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import random
+from jax import lax, random
 from numpyro.infer import MCMC
 
 from fhl_ppl._version import __version__
@@ -78,6 +78,8 @@ class NumpyroSampling:
         self.warmup_left = self.warmup_steps
         self.num_draws = mcmc.num_samples // mcmc.thinning
         self.gradients = 0.0
+        self._first_draw = int(jnp.ravel(self.state.i)[0]) + self.warmup_steps
+        self._fold: Callable[..., Any] | None = None
         self._keeps_companions = True
         self._data = digest((self._args, self._kwargs))
         mcmc._args, mcmc._kwargs = self._args, self._kwargs
@@ -106,6 +108,64 @@ class NumpyroSampling:
         statistics = {name: value for name, value in whole.items() if isinstance(value, np.ndarray)}
         statistics.pop(_SITES, None)
         return Block(posterior, statistics, whole)
+
+    def sites(self) -> dict[str, Any]:
+        """Where the chains are, constrained, with deterministic sites: [chain, ...] by name."""
+        return jax.jit(self._constrained)(self.state.z)
+
+    def fold(
+        self,
+        count: int,
+        stop: Callable[[], bool],
+        update: Callable[[Any, dict[str, Any]], Any],
+        carried: Any,
+    ) -> tuple[Any, int]:
+        """Run so many iterations in one compiled loop, and take up the draws after warm-up.
+
+        Raises
+        ------
+        ValueError
+            If chains are not particles, or draws are to be thinned.
+        """
+        if not self._vectorized or self._mcmc.thinning != 1:
+            raise ValueError(
+                "without kept draws NumPyro's MCMC needs several chains, "
+                f'chain_method="vectorized" and no thinning, got num_chains={self._num_chains}, '
+                f"chain_method={self._mcmc.chain_method!r}, thinning={self._mcmc.thinning}."
+            )
+        if self._fold is None:
+            # What goes in is overwritten, so as not to be there twice; but not what users hold.
+            self._fold = jax.jit(partial(self._folded, update), donate_argnums=(1, 2))
+            self.state, carried = jax.tree.map(jnp.copy, (self.state, carried))
+        steps = jnp.zeros((), jnp.float32)
+        self.state, carried, steps = self._fold(count, self.state, carried, steps)
+        self._mcmc._last_state = self.state
+        self.gradients += float(steps) * self._num_chains
+        self.warmup_left = max(0, self.warmup_left - count)
+        return carried, count
+
+    def _folded(
+        self, update: Callable[..., Any], count: Array, state: FHLState, carried: Any, steps: Array
+    ) -> tuple[FHLState, Any, Array]:
+        kernel = self._mcmc.sampler
+
+        def once(_: Array, value: tuple[FHLState, Any, Array]) -> tuple[FHLState, Any, Array]:
+            state, carried, steps = value
+            is_draw = state.i[0] >= self._first_draw
+            state = kernel.sample(state, self._args, self._kwargs)
+            carried = lax.cond(
+                is_draw,
+                lambda both: update(both[0], self._constrained(both[1])),
+                lambda both: both[0],
+                (carried, state.z),
+            )
+            return state, carried, steps + state.n_steps[0]
+
+        return lax.fori_loop(0, count, once, (state, carried, steps))
+
+    def _constrained(self, z: Any) -> dict[str, Any]:
+        found = jax.vmap(self._mcmc.sampler.postprocess_fn(self._args, self._kwargs))(z)
+        return found if isinstance(found, dict) else {_SITES: found}
 
     def publish(self, blocks: list[Block]) -> None:
         """Let `mcmc` hold the draws of these blocks."""
@@ -146,9 +206,10 @@ class NumpyroSampling:
         """All that the rest of the run depends on."""
         arrays = {name: np.asarray(_bare(leaf)) for name, leaf in _by_path(self.state).items()}
         left = {"warmup_left": np.array(self.warmup_left)}
-        return {**arrays, **left, **self._former().saved()}
+        return {**arrays, **left, **self.former().saved()}
 
-    def _former(self) -> Former:
+    def former(self) -> Former:
+        """Where the chains are, for another run to start from, and the metric."""
         z, metric = self.state.z, reported(self.state.learnt["metric"])
         places = z if isinstance(z, dict) else {_SITES: z}
         if self._num_chains == 1:

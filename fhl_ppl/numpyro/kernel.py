@@ -77,9 +77,10 @@ class FHL(MCMCKernel):
         Where to start.
     forward_mode_differentiation : bool, default False
         Whether to differentiate forward.
-    evaluation : {"vmap", "map"}, default "vmap"
+    evaluation : {"vmap", "map"} or int, default "vmap"
         "vmap" evaluates all particles at once; "map" one after the other, for potentials that
-        cannot be vmapped, such as a `jax.pure_callback` without `vmap_method`.
+        cannot be vmapped, such as a `jax.pure_callback` without `vmap_method`; a number so many at
+        a time, where what the model needs for all at once is more than memory holds.
     mesh : jax.sharding.Mesh, optional
         Devices over which vectorized chains are spread, in order, each with whole groups. While
         warm-up pools its statistics the devices exchange sums; afterwards nothing. The draws are
@@ -163,7 +164,7 @@ class FHL(MCMCKernel):
         integrator: str = "split",
         jumps: bool = True,
         charts: bool = True,
-        evaluation: str = "vmap",
+        evaluation: str | int = "vmap",
         mesh: Mesh | None = None,
     ) -> None:
         chosen = only_options(locals())

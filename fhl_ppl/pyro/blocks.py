@@ -79,6 +79,32 @@ class PyroSampling:
         posterior = {name: value.cpu().numpy() for name, value in whole.items()}
         return Block(posterior, chains.record.take(), whole)
 
+    def sites(self) -> dict[str, Any]:
+        """Where the chains are, in the model's own space: [chain, ...] by name."""
+        position = self._chains.position.clone()[:, None]
+        return {k: x[:, 0] for k, x in self._mcmc._constrained(self._chains, position).items()}
+
+    def fold(
+        self,
+        count: int,
+        stop: Callable[[], bool],
+        update: Callable[[Any, dict[str, Any]], Any],
+        carried: Any,
+    ) -> tuple[Any, int]:
+        """Run so many iterations, or less if `stop` says so, and take up draws after warm-up."""
+        self._chains.forget_draws()
+        for done in range(count):
+            if stop():
+                return carried, done
+            if self._chains.is_warming_up:
+                self.warm_up(1)
+                continue
+            with poutine.block(), self._mcmc._validation():
+                self._advance("Sample", self._drawn)
+                carried = update(carried, self.sites())
+            self._drawn += 1
+        return carried, count
+
     def publish(self, blocks: list[Block]) -> None:
         """Let `mcmc` hold the draws of these blocks."""
         names = blocks[0].whole if blocks else {}
@@ -124,9 +150,10 @@ class PyroSampling:
         accepted, drawn = self._chains.record.tally
         state = {**self._chains.state_dict(), "accepted": torch.as_tensor(accepted.copy())}
         arrays, plain = _taken_apart({**state, "drawn": drawn})
-        return {**arrays, "plain": np.array(json.dumps(plain)), **self._former().saved()}
+        return {**arrays, "plain": np.array(json.dumps(plain)), **self.former().saved()}
 
-    def _former(self) -> Former:
+    def former(self) -> Former:
+        """Where the chains are, for another run to start from, and the metric."""
         chains = self._chains
         sites = chains.problem.layout.unflatten(chains.position.clone())
         metric = chains.engine.inverse_mass_matrix()

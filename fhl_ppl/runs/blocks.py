@@ -1,15 +1,14 @@
 """Draw in blocks until it is enough, looking at the draws now and then. Knows no backend."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from math import gcd
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fhl_ppl.runs.interrupts import Interrupts
-from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
-from fhl_ppl.runs.quality import Quality, quality, stride
+from fhl_ppl.runs.quality import Quality
 from fhl_ppl.runs.sampling import Sampling
 from fhl_ppl.runs.until import Looks, Until
 
@@ -48,12 +47,42 @@ class Status(NamedTuple):
     stopped: str
 
 
+class Keeper(Protocol):
+    """What becomes of the draws: kept (`kept.Kept`), or taken up in moments (`streamed.Taken`).
+
+    Attributes
+    ----------
+    draws
+        Of each chain, so far.
+    """
+
+    draws: int
+
+    @property
+    def sites(self) -> list[str]: ...  # noqa: D102
+
+    def warm_up(self, count: int) -> None:
+        """Run so many iterations of the warm-up."""
+
+    def draw(self, count: int, stop: Callable[[], bool]) -> None:
+        """Draw so many times, or less if `stop` says so on the way."""
+
+    def quality(self, sites: Iterable[str], ess: float | None) -> Quality:
+        """Find the worst scalars of these sites, of which so many effective draws are wanted."""
+
+    def publish(self) -> None:
+        """Let the `MCMC` hold the draws so far."""
+
+    def write(self) -> None:
+        """Write what waits to be written."""
+
+
 def run_in_blocks(
     sampling: Sampling,
     until: Until,
     callback: Callable[[Status], Any] | None,
     length: int,
-    kept: Kept,
+    kept: Keeper,
     line: Line,
 ) -> Status:
     """Draw until it is enough, in blocks of `length`; for `fhl_ppl.run`, whose arguments these are.
@@ -68,29 +97,28 @@ def run_in_blocks(
     status = Status(kept.draws, sampling.gradients, 0.0, None, "", "")
     with closing(line), Interrupts() as interrupts:
         while sampling.warmup_left:
-            sampling.warm_up(min(length, sampling.warmup_left))
-            kept.add(None)
+            kept.warm_up(min(length, sampling.warmup_left))
             left = sampling.warmup_left
             line.show(f"warm-up {sampling.warmup_steps - left} of {sampling.warmup_steps}")
             interrupts.check()
         try:
             # Of a run that goes on, the draws that there are may be enough.
-            status = _look_at(status, kept, sampling, until, looks)
+            status = _look_at(status, kept, until, looks)
             while not status.stopped:
                 ahead = length if until.draws is None else min(length, until.draws - kept.draws)
-                kept.add(sampling.draw(ahead, interrupts.asked))
+                kept.draw(ahead, interrupts.asked)
                 seconds = time.monotonic() - began
                 status = status._replace(gradients=sampling.gradients, seconds=seconds)
-                status = _look_at(status._replace(draws=kept.draws), kept, sampling, until, looks)
+                status = _look_at(status._replace(draws=kept.draws), kept, until, looks)
                 line.show(_described(status, until))
                 if callback is not None:
-                    sampling.publish(kept.blocks)
+                    kept.publish()
                     status = _stop(status, "callback" if callback(status) else "")
                 status = _stop(status, "interrupt" if interrupts.asked() else "")
         except KeyboardInterrupt:
             status = status._replace(stopped="interrupt")
         finally:
-            sampling.publish(kept.blocks)
+            kept.publish()
             kept.write()
     return status
 
@@ -112,7 +140,7 @@ def block_length(num_warmup: int, num_draws: int) -> int:
     return max(fair, default=longest)
 
 
-def _look_at(status: Status, kept: Kept, sampling: Sampling, until: Until, looks: Looks) -> Status:
+def _look_at(status: Status, kept: Keeper, until: Until, looks: Looks) -> Status:
     draws = kept.draws
     if until.looks_at_draws and looks.due(draws):
         sites = until.sites or kept.sites
@@ -121,8 +149,7 @@ def _look_at(status: Status, kept: Kept, sampling: Sampling, until: Until, looks
             raise ValueError(
                 f"sites has {unknown[0]!r}, which is not drawn; there are {list(kept.sites)}."
             )
-        every = stride(draws, until.ess)
-        found = quality(sites, lambda site: kept.read(site, every), sampling.group)
+        found = kept.quality(sites, until.ess)
         status = status._replace(quality=found, missing=until.missing(found))
         status = _stop(status, "" if status.missing else "target")
     return _stop(status, until.spent(draws, status.seconds, status.gradients))

@@ -1,11 +1,12 @@
 """The draws of a run so far: in memory, in a store, or in both."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from fhl_ppl.runs.quality import Quality, quality, stride
 from fhl_ppl.runs.sampling import Block, Sampling
 from fhl_ppl.runs.store import FORMAT, Store, from_arviz_names, to_arviz_names
 
@@ -67,6 +68,24 @@ class Kept:
             if self.draws and in_memory:
                 statistics = from_arviz_names(store.read("sample_stats"), sampling.group)
                 self.blocks.append(sampling.restored(store.read("posterior"), statistics))
+
+    def warm_up(self, count: int) -> None:
+        """Run so many iterations of the warm-up."""
+        self._sampling.warm_up(count)
+        self.add(None)
+
+    def draw(self, count: int, stop: Callable[[], bool]) -> None:
+        """Draw so many times, or less if `stop` says so on the way."""
+        self.add(self._sampling.draw(count, stop))
+
+    def quality(self, sites: Iterable[str], ess: float | None) -> Quality:
+        """Find the worst scalars of these sites, of which so many effective draws are wanted."""
+        every = stride(self.draws, ess)
+        return quality(sites, lambda site: self.read(site, every), self._sampling.group)
+
+    def publish(self) -> None:
+        """Let the `MCMC` hold the draws in memory."""
+        self._sampling.publish(self.blocks)
 
     def add(self, block: Block | None) -> None:
         """Keep a block, and where the run stands after it; None is one of warm-up."""

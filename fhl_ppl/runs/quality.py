@@ -1,6 +1,6 @@
 """How good draws are: the least effective draws and the largest R-hat of any scalar."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,9 @@ class Quality(NamedTuple):
     r_hat_of: str
 
 
+_NONE = Quality(np.inf, "", -np.inf, "")
+
+
 def quality(sites: Iterable[str], read: Callable[[str], Array], group: Array) -> Quality:
     """Look at all scalars.
 
@@ -55,13 +58,23 @@ def quality(sites: Iterable[str], read: Callable[[str], Array], group: Array) ->
     >>> found.ess_of
     'a squared'
     """
-    worst = Quality(np.inf, "", -np.inf, "")
+    worst = _NONE
     for site in sites:
         draws = np.asarray(read(site), float)
         worst = _worse(worst, site, draws, group)
-    if worst.ess_of:
-        return worst
-    return Quality(0.0, "no scalar varies", np.inf, "no scalar varies")
+    return _if_any(worst)
+
+
+def worst_of(found: Mapping[str, tuple[Array, Array]]) -> Quality:
+    """The same of what is known already: ESS and R-hat by site, [...] each.
+
+    >>> worst_of({"a": (np.array([9.0, 5.0]), np.array([1.0, 1.1]))})
+    Quality(ess=5.0, ess_of='a[1]', r_hat=1.1, r_hat_of='a[1]')
+    """
+    worst = _NONE
+    for site, (ess, r_hat) in found.items():
+        worst = _larger(_smaller(worst, site, ess), site, r_hat)
+    return _if_any(worst)
 
 
 def stride(draws: int, ess: float | None) -> int:
@@ -81,15 +94,31 @@ def _worse(worst: Quality, site: str, draws: Array, group: Array) -> Quality:
     draws, squares = np.where(finite, draws, 0.0), np.where(finite, squares, 0.0)
     for quantity, suffix in ((draws, ""), (squares, " squared")):
         ess = ess_group(quantity, group)
-        if not np.isnan(ess).all():
-            where = np.unravel_index(np.nanargmin(ess), ess.shape)
-            if ess[where] < worst.ess:
-                worst = worst._replace(ess=float(ess[where]), ess_of=_name(site, where) + suffix)
-    found = np.nan_to_num(r_hat_group(draws, np.arange(len(draws))), nan=-np.inf, posinf=np.inf)
+        worst = _smaller(worst, site, ess, suffix)
+    return _larger(worst, site, r_hat_group(draws, np.arange(len(draws))))
+
+
+def _smaller(worst: Quality, site: str, ess: Array, suffix: str = "") -> Quality:
+    if np.isnan(ess).all():
+        return worst
+    where = np.unravel_index(np.nanargmin(ess), ess.shape)
+    if ess[where] >= worst.ess:
+        return worst
+    return worst._replace(ess=float(ess[where]), ess_of=_name(site, where) + suffix)
+
+
+def _larger(worst: Quality, site: str, r_hat: Array) -> Quality:
+    found = np.nan_to_num(r_hat, nan=-np.inf, posinf=np.inf)
     where = np.unravel_index(np.argmax(found), found.shape)
-    if found[where] > worst.r_hat:
-        worst = worst._replace(r_hat=float(found[where]), r_hat_of=_name(site, where))
-    return worst
+    if found[where] <= worst.r_hat:
+        return worst
+    return worst._replace(r_hat=float(found[where]), r_hat_of=_name(site, where))
+
+
+def _if_any(worst: Quality) -> Quality:
+    if worst.ess_of:
+        return worst
+    return Quality(0.0, "no scalar varies", np.inf, "no scalar varies")
 
 
 def _name(site: str, where: tuple[np.intp, ...]) -> str:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from fhl_ppl.runs.former import Former
+
 Array = np.ndarray
 
 
@@ -61,6 +63,25 @@ class Sampling(Protocol):
 
     def draw(self, count: int, stop: Callable[[], bool]) -> Block:
         """Draw so many times, or less if `stop` says so on the way."""
+
+    def sites(self) -> dict[str, Any]:
+        """Where the chains are: arrays of the backend, [chain, ...] by name."""
+
+    def fold(
+        self,
+        count: int,
+        stop: Callable[[], bool],
+        update: Callable[[Any, dict[str, Any]], Any],
+        carried: Any,
+    ) -> tuple[Any, int]:
+        """Run so many iterations, or less if `stop` says so, and keep no draw.
+
+        Of those after warm-up each is taken up, ``carried = update(carried, sites)``; nested tuples
+        and dicts of arrays whose shapes stay. Returns it, and how many were run.
+        """
+
+    def former(self) -> Former:
+        """Where the chains are, for another run to start from, and the metric."""
 
     def publish(self, blocks: list[Block]) -> None:
         """Let the `MCMC` hold the draws of these blocks, as after its own `run`."""

@@ -195,3 +195,27 @@ def test_bad_arguments():
         fhl_ppl.run(make(), 0, DATA)
     with pytest.raises(TypeError, match=r"made with a fhl_ppl.numpyro.FHL to run in blocks"):
         fhl_ppl.run(MCMC(NUTS(model), num_warmup=5, num_samples=5), random.key(0), DATA)
+
+
+def test_a_run_that_keeps_no_draws_says_the_same_of_them(plain):
+    mcmc = make()
+    with compilations() as names:
+        found = fhl_ppl.stream(mcmc, KEY, DATA, block=30, until=Until(r_hat=1.0001, draws=120))
+    assert sum("_folded" in name for name in names) == 1
+    kept = plain.get_samples(group_by_chain=True)
+    for name in ("mean", "sum"):
+        draws = np.asarray(kept[name], float)
+        np.testing.assert_allclose(found.mean[name], draws.mean(axis=(0, 1)), rtol=1e-4)
+        np.testing.assert_allclose(found.sd[name], draws.std(axis=(0, 1), ddof=1), rtol=1e-4)
+        np.testing.assert_allclose(found.last[name], draws[:, -1], rtol=1e-5)
+    assert (found.status.draws, found.status.stopped) == (120, "draws")
+    assert found.status.gradients > np.asarray(kept["sum"]).size
+    assert int(mcmc.last_state.i[0]) == 160
+
+
+@pytest.mark.parametrize(
+    "settings", [{"thinning": 2}, {"chain_method": "sequential"}, {"num_chains": 1}]
+)
+def test_what_keeps_no_draws_wants_vectorized_chains(settings):
+    with pytest.raises(ValueError, match='needs several chains, chain_method="vectorized"'):
+        fhl_ppl.stream(make(**settings), KEY, DATA)

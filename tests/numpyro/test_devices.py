@@ -15,6 +15,7 @@ from jax import lax, random
 from jax.sharding import Mesh
 from numpyro.infer import MCMC
 
+import fhl_ppl
 from fhl_ppl.numpyro import FHL
 
 COLLECTIVES = r"(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)\("
@@ -28,11 +29,11 @@ def potential(z):
     return 0.5 * (z["x"] ** 2 * jnp.arange(1.0, 4.0)).sum()
 
 
-def begun(devices, num_warmup=0, **settings):
-    """A kernel with the state of 16 particles."""
+def begun(devices, num_warmup=0, chains=16, **settings):
+    """A kernel with the state of its particles."""
     kernel = FHL(potential_fn=potential, mesh=mesh(devices), **settings)
-    start = {"x": random.normal(random.PRNGKey(1), (16, 3))}
-    return kernel, kernel.init(random.split(random.PRNGKey(0), 16), num_warmup, start)
+    start = {"x": random.normal(random.PRNGKey(1), (chains, 3))}
+    return kernel, kernel.init(random.split(random.PRNGKey(0), chains), num_warmup, start)
 
 
 def loop(kernel, state, steps):
@@ -59,9 +60,24 @@ def test_two_devices_draw_what_one_does():
     np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-10)
 
 
-def test_devices_say_nothing_after_warm_up():
-    kernel, state = begun(2, num_warmup=20)
-    text = loop(kernel, state, 50).as_text()
+@pytest.fixture(scope="module")
+def on_two():
+    return loop(*begun(2, num_warmup=20), 50)
+
+
+def flops(compiled):
+    """Of one device, for an iteration."""
+    found = compiled.cost_analysis()
+    return (found[0] if isinstance(found, list) else found)["flops"]
+
+
+def test_twice_the_particles_on_two_devices_are_the_same_work_for_each(on_two):
+    alone = flops(loop(*begun(1, num_warmup=20, chains=8, charts=False), 50))
+    assert flops(on_two) < alone / 0.9
+
+
+def test_devices_say_nothing_after_warm_up(on_two):
+    text = on_two.as_text()
     places = [line for line in text.splitlines() if re.search(COLLECTIVES, line)]
     # Warm-up is the only branch of the loop that may be left out.
     assert places
@@ -81,6 +97,23 @@ def test_a_model_is_run_on_two_devices():
     mcmc.run(random.key(0), init_params={"x": jnp.zeros((16, 3))})
     assert mcmc.get_samples(group_by_chain=True)["x"].shape == (16, 50, 3)
     assert len(mcmc.last_state.z["x"].sharding.device_set) == 2
+
+
+def test_moments_are_taken_up_on_the_devices():
+    mcmc = MCMC(
+        FHL(potential_fn=potential, mesh=mesh(2), jumps=False),
+        num_warmup=50,
+        num_samples=100,
+        num_chains=16,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    start = {"x": random.normal(random.PRNGKey(1), (16, 3))}
+    found = fhl_ppl.stream(mcmc, random.key(0), init_params=start, block=50)
+    assert len(mcmc.last_state.z["x"].sharding.device_set) == 2
+    # Four groups: an error has three degrees of freedom, and 20 of its own say next to nothing.
+    assert (np.abs(found.mean["x"]) < 20 * found.mcse["x"]).all()
+    np.testing.assert_allclose(found.sd["x"], np.arange(1.0, 4) ** -0.5, rtol=0.25)
 
 
 @pytest.mark.parametrize("chains", [8, 12, 18])

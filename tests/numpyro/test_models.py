@@ -15,6 +15,7 @@ from numpyro.infer import MCMC, NUTS, Predictive
 from scipy.stats import truncnorm
 
 from fhl_ppl.numpyro import FHL
+from fhl_ppl.numpyro.model import potential
 from tests.numpyro.models import CHEAP, EFFECT, MODELS, eight_schools
 
 BY_ALL_MOVES = {"eight_schools", "enumerated", "matrix_valued"}
@@ -99,6 +100,18 @@ def test_callback_without_batching_rule_runs_one_particle_after_another():
     )
     mcmc.run(random.PRNGKey(0), init_params=np.ones((4, 2), np.float32))
     assert np.isfinite(mcmc.get_samples()).all()
+
+
+@pytest.mark.parametrize("evaluation", ["map", 4, 100])
+def test_some_particles_at_a_time_are_as_all_at_once(evaluation):
+    def of(evaluation):
+        target = potential.potential_and_gradient(
+            lambda x: (x**4).sum(), None, lambda x: x, False, evaluation
+        )
+        return target.potential_and_gradient(np.linspace(-1, 1, 30, dtype="f").reshape(10, 3))
+
+    for one, other in zip(of(evaluation), of("vmap"), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 def run_potential(potential_fn, start, **settings):

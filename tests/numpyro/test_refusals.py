@@ -49,7 +49,7 @@ def run(kernel, *args, **settings):
         ({"trajectory_length": -1.0}, "trajectory_length must be positive"),
         ({"num_steps": 2, "trajectory_length": 1.0}, "contradict each other"),
         ({"kinetic_fn": lambda m, r: 0.0}, "kinetic_fn is not supported"),
-        ({"evaluation": "pmap"}, "evaluation must be one of 'vmap', 'map', got 'pmap'"),
+        ({"evaluation": "pmap"}, 'evaluation must be "vmap", "map" or how many'),
         (
             {"potential_fn": potential},
             "Exactly one of model and potential_fn must be given, got both",

@@ -259,3 +259,17 @@ def check_kills(folder, moments, kernel):
     assert killed["draws"] == undisturbed["draws"]
     # Something had been done before the last run.
     assert killed["iterations"] < undisturbed["iterations"]
+
+
+def test_a_run_that_keeps_no_draws_says_the_same_of_them():
+    plain, none = plain_run(make(num_chains=16)), make(num_chains=16)
+    pyro.set_rng_seed(0)
+    found = fhl_ppl.stream(none, DATA, superchains=None)
+    for name, value in draws(plain).items():
+        np.testing.assert_allclose(found.mean[name], value.mean(axis=(0, 1)), rtol=1e-5)
+        np.testing.assert_allclose(found.last[name], value[:, -1])
+    assert found.status.draws == 60
+    assert not none._chains.record.statistics()
+    with pytest.raises(RuntimeError, match="needs draws"):
+        none.get_samples()
+    assert fhl_ppl.stream(make(num_chains=16), DATA, superchains=2).status.draws == 60

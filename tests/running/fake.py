@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.sampling import Block
 
 
@@ -38,6 +39,22 @@ class FakeSampling:
         x = np.stack(draws, axis=1)
         still = np.zeros((*x.shape, 2))
         return Block({"x": x, "still": still}, {"lp": -(x**2) / 2})
+
+    def sites(self):
+        return {"x": self.x + self.offset, "still": np.zeros((len(self.x), 2))}
+
+    def fold(self, count, stop, update, carried):
+        """As long as there is warm-up left, do that."""
+        if self.warmup_left:
+            self.warm_up(count)
+            return carried, count
+        block = self.draw(count, stop).posterior
+        for k in range(block["x"].shape[1]):
+            carried = update(carried, {name: x[:, k] for name, x in block.items()})
+        return carried, block["x"].shape[1]
+
+    def former(self):
+        return Former({"x": self.x}, None)
 
     def identity(self):
         return {"num_chains": len(self.x), "memory": self.memory, "shape": (1, 2)}

@@ -13,7 +13,8 @@ from fhl_ppl.core.target import Plain, RandomForce
 
 Array = Any
 
-EVALUATIONS = ("vmap", "map")
+Evaluation = str | int
+"""How all particles are evaluated: "vmap" at once, "map" one by one, or so many at a time."""
 
 
 def potential_and_gradient(
@@ -21,13 +22,13 @@ def potential_and_gradient(
     gradient_fn: Callable[[Any], Any] | None,
     unravel: Callable[[Array], Any],
     forward_mode: bool,
-    evaluation: str,
+    evaluation: Evaluation,
 ) -> Plain:
     """Energy and force of all particles at once, [particle] and [particle, dim].
 
     Of one particle, `potential_fn` and `gradient_fn` take the pytree that `unravel` makes of its
     position [dim]. Without a `gradient_fn` there is automatic differentiation, forward or reverse;
-    `evaluation` is "vmap" for all at once or "map" for one after the other.
+    `evaluation` is "vmap" for all at once, "map" for one after the other, or how many at a time.
     """
 
     def energy(position: Array) -> Array:
@@ -48,7 +49,7 @@ def potential_and_gradient(
 
 
 def energies(
-    potential_fn: Callable[[Any], Array], unravel: Callable[[Array], Any], evaluation: str
+    potential_fn: Callable[[Any], Array], unravel: Callable[[Array], Any], evaluation: Evaluation
 ) -> Callable[[Array], Array]:
     """Energy alone of all particles at once, [particle]; arguments as above."""
     each: Callable[[Array], Array] = _each(
@@ -62,7 +63,7 @@ def noisy_force(
     gradient_fn: Callable[[Any, Array], Any],
     unravel: Callable[[Array], Any],
     keys: Array,
-    evaluation: str,
+    evaluation: Evaluation,
 ) -> RandomForce:
     """As `potential_and_gradient`, for a `gradient_fn` that takes a key; `keys` [particle]."""
 
@@ -84,7 +85,7 @@ def batch_force(
     of_batch: Callable[[Array, Array], tuple[Array, Array]],
     unravel: Callable[[Array], Any],
     keys: Array,
-    evaluation: str,
+    evaluation: Evaluation,
 ) -> RandomForce:
     """The same for `of_batch`, (q [dim], key) -> (u, g [dim]), and `potential_fn` of all rows."""
 
@@ -107,10 +108,26 @@ def _force(gradient: Any, position: Array) -> Array:
     return jnp.asarray(jnp.where(jnp.isfinite(flat), flat, 0.0), position.dtype)
 
 
-def _each(one: Callable[..., Any], evaluation: str) -> Callable[..., Any]:
-    if evaluation == "map":
-        return lambda *arrays: lax.map(lambda row: one(*row), arrays)
-    return jax.vmap(one)
+def _each(one: Callable[..., Any], evaluation: Evaluation) -> Callable[..., Any]:
+    if evaluation == "vmap":
+        return jax.vmap(one)
+    size = None if evaluation == "map" else evaluation
+    return lambda *arrays: lax.map(lambda row: one(*row), arrays, batch_size=size)
+
+
+def check_evaluation(evaluation: Any) -> None:
+    """Insist on a way of evaluating all particles.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    is_size = isinstance(evaluation, int) and not isinstance(evaluation, bool) and evaluation > 0
+    if not (is_size or evaluation in ("vmap", "map")):
+        raise ValueError(
+            f'evaluation must be "vmap", "map" or how many particles at a time, got {evaluation!r}.'
+        )
 
 
 def slices(z: Any) -> dict[str, slice]:

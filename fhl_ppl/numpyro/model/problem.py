@@ -12,7 +12,7 @@ from numpyro import handlers
 from numpyro.infer.util import constrain_fn
 from numpyro.util import identity
 
-from fhl_ppl.arguments import check_target, one_of, truth
+from fhl_ppl.arguments import check_target, truth
 from fhl_ppl.core.target import Target
 from fhl_ppl.numpyro.model import minibatch as batches
 from fhl_ppl.numpyro.model import potential, starts
@@ -41,7 +41,7 @@ class Problem:
         anchor: Any,
         init_strategy: Callable[..., Any],
         forward_mode: bool,
-        evaluation: str,
+        evaluation: potential.Evaluation,
     ) -> None:
         check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
         if not callable(init_strategy):
@@ -54,7 +54,7 @@ class Problem:
                 "minibatch=True differentiates in reverse; leave out "
                 "forward_mode_differentiation=True."
             )
-        one_of(potential.EVALUATIONS)("evaluation", evaluation)
+        potential.check_evaluation(evaluation)
         self._subsampling_model = model if minibatch else None
         self.model = batches.with_all_rows(model) if minibatch and model else model
         self.gradient_fn = gradient_fn

@@ -122,6 +122,11 @@ class Chains:
         """Keep no draws of companions any more."""
         self._companions = None
 
+    def forget_draws(self) -> None:
+        """Keep no statistics of draws any more, and no draws of companions."""
+        self.record.forget()
+        self.forget_companions()
+
     def companions(self) -> dict[str, np.ndarray] | None:
         """Return the companions' draws in the model's own space, [draw, companion, ...]."""
         if not self._companions:

@@ -69,9 +69,14 @@ class Record:
         self._drawn = 0
         self._earlier: dict[str, np.ndarray] = {}
         self._count = 0
+        self._keeps = True
 
     def add(self, iteration: Iteration) -> None:
         """Keep the statistics of `iteration`."""
+        self._accepted = self._accepted + iteration.info.accepted[: self._num_reported]
+        self._drawn += 1
+        if not self._keeps:
+            return
         values = read(*iteration)
         for each in STATISTICS:
             value = values[each.name]
@@ -81,9 +86,11 @@ class Record:
                 # Plain numbers, as a rule: the host counts the steps.
                 value = np.asarray(on_host(value), dtype=each.dtype or float)
             self._rows[each.name].add(value)
-        self._accepted = self._accepted + iteration.info.accepted[: self._num_reported]
-        self._drawn += 1
         self._count += 1
+
+    def forget(self) -> None:
+        """Keep nothing of a draw any more but whether it was accepted."""
+        self._keeps = False
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Return the statistics of the reported particles by name, each [particle, draw]."""

@@ -149,3 +149,11 @@ def test_densities_of_the_mixture_add_up(rng):
     )
     weight = np.exp(log_sum(log_parts(mixture, draws)) - wide)
     np.testing.assert_allclose(weight.mean(), 1, atol=5 * weight.std() / 400_000**0.5)
+
+
+def test_memory_does_not_grow_with_the_particles_and_modes_are_found():
+    """Of 5,000 particles every fifth is in the second mode: one in five is a witness, too."""
+    modes = (np.arange(5000) % 5 == 4).astype(int)
+    (own,) = seen(TWO, [modes], particles=5000)
+    assert own.places.size <= 2 * 4 * archive.WITNESSES * DIM
+    assert len(masses(own)[0]) == 2
