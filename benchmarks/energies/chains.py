@@ -22,12 +22,11 @@ from fhl_ppl.core.target import Plain, state_at
 Array = Any
 RECORDS = 100
 """How often all chains are looked at, at even numbers of evaluations."""
-FIXED = ("LMC", "HMC", "U-LMC", "U-HMC", "FHL joint", "U-FHL", "FHL alternate")
-"""In the words of the paper: LMC is MALA, U-LMC is SGLD with all data."""
 STEPS = (0.2, 0.35, 0.5, 0.7, 0.9)
 """Tried, in units of the noise."""
 LENGTH = 8
 NAMES = {"LMC": "MALA", "U-LMC": "SGLD"}
+"""What the paper's methods are called elsewhere; SGLD with all of an energy, so without noise."""
 
 
 class Target(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.energies.nuts import RestartedNUTS
 from benchmarks.paper import measures
 from benchmarks.paper.compare import Contest, compare, gather
-from benchmarks.paper.composed_energies import grid_draws, grid_energy
+from benchmarks.paper.grid import grid_draws, grid_energy
 from benchmarks.paper.methods import wide_grid
 from benchmarks.paper.pictures import scatter
 from benchmarks.paper.run import Course, Problem

@@ -1,4 +1,4 @@
-"""Digits without a condition, from noise and from data: do the chains agree, and on what?
+"""Digits without a condition, from noise and from data: whether chains agree, and on what.
 
 One energy, at two noise levels. Every method starts once from N(1/2, 1) and once from training
 images with noise, and has to come to the same; the second half of its evaluations is looked at.
@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.energies import measures, model
-from benchmarks.energies.chains import FIXED, NAMES, RECORDS, Adaptive, Target, fixed
+from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
 from benchmarks.energies.pictures import rows
 from benchmarks.paper.measures import sliced_w2
 from benchmarks.paper.tables import Result, Table
 
 LEVELS = (0.5, 0.3)
 CHAINS, BUDGET = 40, 8000
+METHODS = ("LMC", "HMC", "U-LMC", "U-HMC", "FHL joint", "U-FHL")
 STARTS = ("noise", "data")
 
 
@@ -122,9 +123,9 @@ def run(seeds: list[int], quick: bool) -> Result:
     for s in LEVELS:
         look, on = Look(s, quick), target(s, quick)
         table, images = [], {}
-        for name in (*FIXED, "NUTS", "FHL as shipped"):
+        for name in (*METHODS, "NUTS", "FHL as shipped"):
             found, note = {start: [] for start in STARTS}, ""
-            adaptive = None if name in FIXED else Adaptive(on, name, chains)
+            adaptive = None if name in METHODS else Adaptive(on, name, chains)
             for seed in seeds:
                 keys = jax.random.split(jax.random.key(seed))
                 starts = from_noise(keys[0], chains), from_data(s, keys[1], chains)
