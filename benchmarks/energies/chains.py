@@ -42,12 +42,15 @@ def _fixed(potential, method, num_steps, each, step_size, kappa, position, key):
     evaluate = jax.vmap(jax.value_and_grad(potential))
     target, particles, dim = Plain(evaluate), *position.shape
     groups = make_groups(particles, method.group_size, jnp.zeros(1))
-    strength = kappa / (step_size * num_steps) ** 2 if method.group_size > 1 else None
-    tuning = Tuning(step_size, num_steps, strength, make_metric(jnp.ones(dim)))
+    metric = make_metric(jnp.ones(dim))
 
     def once(i, carry):
         state, key, jump = carry
-        key, own = jax.random.split(key)
+        key, own, spread = jax.random.split(key, 3)
+        # Of one length all trajectories of a Gaussian come back to their energies.
+        eta = step_size * jax.random.uniform(spread, minval=0.5)
+        strength = kappa / (eta * num_steps) ** 2 if method.group_size > 1 else None
+        tuning = Tuning(eta, num_steps, strength, metric)
         new, _ = iterate(
             state,
             draw(own, particles, dim),

@@ -14,7 +14,7 @@ from benchmarks.paper.tables import Result, Table
 from fhl_ppl.energies import energy
 
 LEVEL = 0.3
-CHAINS, BUDGET = 40, 8000
+CHAINS, BUDGET = 40, 6000
 METHODS = ("LMC", "HMC", "U-FHL")
 KNOWN = 32
 """Pixels of the upper half."""

@@ -17,7 +17,7 @@ from benchmarks.paper.measures import sliced_w2
 from benchmarks.paper.tables import Result, Table
 
 LEVELS = (0.5, 0.3)
-CHAINS, BUDGET = 40, 8000
+CHAINS, BUDGET = 40, 6000
 METHODS = ("LMC", "HMC", "U-LMC", "U-HMC", "FHL joint", "U-FHL")
 STARTS = ("noise", "data")
 

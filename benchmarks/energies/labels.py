@@ -19,7 +19,7 @@ from benchmarks.energies.pictures import rows
 from benchmarks.paper.tables import Result, Table
 
 LEVEL = 0.5
-CHAINS, BUDGET, LONG = 40, 8000, 5
+CHAINS, BUDGET, LONG = 40, 6000, 5
 METHODS = ("LMC", "HMC", "FHL joint")
 
 
