@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.energies.nuts import RestartedNUTS
+from benchmarks.energies.nuts import NUTSChains
 from benchmarks.paper.methods import METHODS, Method
 from benchmarks.paper.run import CONTROL, draw
 from benchmarks.restarted import Restarted
@@ -99,7 +99,7 @@ class Adaptive:
     """FHL as shipped, or NUTS: compiled once, run from many starts, `num_warmup` counted."""
 
     def __init__(self, target: Target, name: str, chains: int, num_warmup: int = 300):
-        maker = RestartedNUTS if name == "NUTS" else Restarted
+        maker = NUTSChains if name == "NUTS" else Restarted
         self.is_nuts, self.num_warmup = name == "NUTS", num_warmup
         self.sampler = maker(target, chains, num_warmup)
         spent = (lambda s: s.num_steps) if self.is_nuts else (lambda s: s.n_steps[0])

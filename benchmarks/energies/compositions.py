@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.energies.nuts import RestartedNUTS
+from benchmarks.energies.nuts import NUTSChains
 from benchmarks.paper import measures
 from benchmarks.paper.compare import Contest, compare, gather
 from benchmarks.paper.grid import grid_draws, grid_energy
@@ -83,7 +83,7 @@ def contest(name: str, quick: bool) -> Contest:
 
 
 def nuts_courses(game: Contest, seeds: list[int]) -> list[Course]:
-    nuts, courses = RestartedNUTS(game.problem, game.particles), []
+    nuts, courses = NUTSChains(game.problem, game.particles), []
     for seed in seeds:
         for spent, position, energies in nuts.course(seed, game.budget):
             last = spent, position, energies
@@ -110,5 +110,5 @@ def run(seeds: list[int], quick: bool) -> Result:
             first[method] = courses[0]
         label = f"{name}, {game.particles} particles, T = {game.budget}"
         tables.append(Table(label, rows))
-        pictures["energies_" + name.replace(" ", "_")] = scatter(first, game.problem, limit=3.0)
+        pictures["energies_" + name.replace(" ", "_")] = scatter(first, game.problem, limit=3.6)
     return Result(tables, pictures)

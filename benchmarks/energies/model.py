@@ -8,6 +8,7 @@ temperatures: the larger s, the smoother the density.
 """
 
 import itertools
+import warnings
 from functools import cache, partial
 
 import jax
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from fhl_ppl.energies import energy, labelled
@@ -151,6 +153,10 @@ def noisy(images, s: float, seed: int):
 def judge(s: float):
     """A second classifier, trained with noise and by nothing of the model; and its accuracy."""
     (images, labels), (held_out, right) = data()
-    many = np.concatenate([noisy(images, s, seed) for seed in range(4)])
-    classifier = MLPClassifier((64,), max_iter=40, random_state=0).fit(many, np.tile(labels, 4))
+    many = np.concatenate([noisy(images, s, seed) for seed in range(16)])
+    classifier = MLPClassifier((64,), max_iter=12, random_state=0)
+    with warnings.catch_warnings():
+        # Stopped early on purpose, before it knows the noise by heart.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(many, np.tile(labels, 16))
     return classifier, float(classifier.score(noisy(held_out, s, 99), right))
