@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.energies import measures, model
 from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
-from benchmarks.energies.digits import Look, from_data, from_noise
+from benchmarks.energies.digits import OTHER, Look, from_data, from_noise
 from benchmarks.energies.pictures import rows
 from benchmarks.paper.tables import Result, Table
 from fhl_ppl.energies import energy
@@ -77,11 +77,12 @@ def run(seeds: list[int], quick: bool) -> Result:
                 keys = jax.random.split(jax.random.key(seed))
                 dim = on.start(keys[1], chains).shape[1]
                 found = []
-                for begin in (from_noise(keys[0], chains)[:, :dim], on.start(keys[1], chains)):
+                starts = from_noise(keys[0], chains)[:, :dim], on.start(keys[1], chains)
+                for own, begin in zip((seed, seed + OTHER), starts, strict=True):
                     if adaptive is None:
-                        found.append(fixed(on, method, LEVEL, begin, budget, seed))
+                        found.append(fixed(on, method, LEVEL, begin, budget, own))
                     else:
-                        found.append(adaptive.run(begin, budget, seed)[0])
+                        found.append(adaptive.run(begin, budget, own)[0])
                 both = np.concatenate([one[RECORDS // 2 :] for one in found], 1)
                 energies = np.asarray(jax.vmap(jax.vmap(on.potential))(jnp.asarray(both)))
                 noisy = whole(name, both)

@@ -20,6 +20,8 @@ LEVELS = (0.5, 0.3)
 CHAINS, BUDGET = 40, 6000
 METHODS = ("LMC", "HMC", "U-LMC", "U-HMC", "FHL joint", "U-FHL")
 STARTS = ("noise", "data")
+OTHER = 500
+"""Between the seeds of chains from either start."""
 
 
 @cache
@@ -129,11 +131,13 @@ def run(seeds: list[int], quick: bool) -> Result:
             for seed in seeds:
                 keys = jax.random.split(jax.random.key(seed))
                 starts = from_noise(keys[0], chains), from_data(s, keys[1], chains)
-                for start, position in zip(STARTS, starts, strict=True):
+                for k, (start, position) in enumerate(zip(STARTS, starts, strict=True)):
+                    # With the same random numbers chains would meet, wherever they come from.
+                    own = seed + OTHER * k
                     if adaptive is None:
-                        positions = fixed(on, name, s, position, budget, seed)
+                        positions = fixed(on, name, s, position, budget, own)
                     else:
-                        positions, warm = adaptive.run(position, budget, seed)
+                        positions, warm = adaptive.run(position, budget, own)
                         note = f" (warm-up {warm:.0f})"
                     found[start].append(positions)
             label = NAMES.get(name, name)

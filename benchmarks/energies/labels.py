@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.energies import measures, model
 from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
-from benchmarks.energies.digits import Look, target
+from benchmarks.energies.digits import OTHER, Look, target
 from benchmarks.energies.digits import from_data as images_of_data
 from benchmarks.energies.pictures import rows
 from benchmarks.paper.tables import Result, Table
@@ -114,12 +114,12 @@ def run(seeds: list[int], quick: bool) -> Result:
         columns: dict[str, list] = {}
         for seed in seeds:
             seen = {}
-            for which in ("noughts", "data"):
-                begin = start(which, jax.random.key(seed), chains)
+            for which, own in (("noughts", seed), ("data", seed + OTHER)):
+                begin = start(which, jax.random.key(own), chains)
                 if adaptive is None:
-                    seen[which] = fixed(on, name, LEVEL, begin, budget, seed)
+                    seen[which] = fixed(on, name, LEVEL, begin, budget, own)
                 else:
-                    seen[which] = adaptive.run(begin, budget, seed)[0]
+                    seen[which] = adaptive.run(begin, budget, own)[0]
             if seed == seeds[0]:
                 images[NAMES.get(name, name)] = parts(seen["noughts"][-1])[0]
             halves = [one[RECORDS // 2 :] for one in seen.values()]
