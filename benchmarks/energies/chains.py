@@ -25,6 +25,8 @@ RECORDS = 100
 STEPS = (0.2, 0.35, 0.5, 0.7, 0.9)
 """Tried, in units of the noise."""
 LENGTH = 8
+CLEAN = 25.0
+"""lambda of U-FHL, in units of the noise: the paper's 100 at a noise of .5."""
 NAMES = {"LMC": "MALA", "U-LMC": "SGLD"}
 """What the paper's methods are called elsewhere; SGLD with all of an energy, so without noise."""
 
@@ -75,7 +77,7 @@ def _fixed(potential, method, num_steps, each, step_size, kappa, position, key):
 def fixed(target: Target, name: str, s: float, start: Array, budget: int, seed: int):
     """[record, chain, dim] of a method whose step has the largest squared jump from the data."""
     method: Method = METHODS[name]._replace(one_step=False)
-    length, kappa = 1 if METHODS[name].one_step else LENGTH, 1.0 if name == "U-FHL" else 0.25
+    length, kappa = 1 if METHODS[name].one_step else LENGTH, 0.25
     # Without a test the longest step would win: they take that of their counterpart.
     tested = method._replace(adjusted=True)
     jumps = []
@@ -86,6 +88,9 @@ def fixed(target: Target, name: str, s: float, start: Array, budget: int, seed: 
             float(_fixed(target.potential, *setting, step * s, kappa, from_data, _key(1000))[1])
         )
     best = STEPS[int(np.argmax(jumps))] * s
+    if name == "U-FHL":
+        # What makes clean pictures.
+        best, kappa = STEPS[0] * s, CLEAN * (STEPS[0] * length) ** 2
     each = max(1, budget // (RECORDS * length))
     found, _ = _fixed(target.potential, method, length, each, best, kappa, start, _key(seed))
     return np.asarray(found)
