@@ -128,12 +128,13 @@ class Adaptive:
             state = kernel.init(keys, self.num_warmup, start, (), {})
         else:
             state = kernel.init(keys, self.num_warmup, init_params=start)
-        state, used = self.warm_up(state)
-        used = warm = float(used)
-        records = [np.asarray(start)] * min(RECORDS, int(used / budget * RECORDS))
+        state, warm = self.warm_up(state)
+        # A longer warm-up passes for half of the budget, so that there is a half to look at.
+        used = min(float(warm), budget / 2)
+        records = [np.asarray(start)] * int(used / budget * RECORDS)
         while len(records) < RECORDS:
             state = self.sampler.step(state)
             used += float(jnp.mean(self.spent(state)))
             position = np.asarray(state.z if self.is_nuts else state.particles.position)
             records += [position] * (min(RECORDS, int(used / budget * RECORDS)) - len(records))
-        return np.stack(records), warm
+        return np.stack(records), float(warm)
