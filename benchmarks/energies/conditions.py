@@ -15,7 +15,7 @@ from fhl_ppl.energies import energy
 
 LEVEL = 0.3
 CHAINS, BUDGET = 40, 6000
-METHODS = ("LMC", "HMC", "U-FHL")
+METHODS = ("HMC", "U-FHL")
 KNOWN = 32
 """Pixels of the upper half."""
 SHOWN = 5
