@@ -135,6 +135,7 @@ class Adaptive:
         while len(records) < RECORDS:
             state = self.sampler.step(state)
             used += float(jnp.mean(self.spent(state)))
-            position = np.asarray(state.z if self.is_nuts else state.particles.position)
+            # Not `particles`, which may be in the coordinates of a chart.
+            position = np.asarray(state.z)
             records += [position] * (min(RECORDS, int(used / budget * RECORDS)) - len(records))
         return np.stack(records), float(warm)
