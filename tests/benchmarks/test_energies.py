@@ -88,13 +88,12 @@ def test_a_chain_that_stands_still_has_no_rhat():
         assert measures.rhat(still) > 10
 
 
-def test_the_model_of_digits_is_trained_and_named(monkeypatch):
+def test_the_energies_of_digits_belong_together():
     pytest.importorskip("optax")
     pytest.importorskip("sklearn")
     from benchmarks.energies import model
 
-    monkeypatch.setattr(model, "WIDTH", 16)
-    parameters = model.trained(quick=True)
+    parameters = model.initial(jax.random.key(0))
     (images, _), (held_out, _) = model.data()
     assert len(images) == model.TRAINED
     assert not {image.tobytes() for image in images} & {image.tobytes() for image in held_out}
@@ -106,3 +105,15 @@ def test_the_model_of_digits_is_trained_and_named(monkeypatch):
     np.testing.assert_allclose(
         model.of_class(parameters, 0.3, 4)({"image": x[2]}), per_label[2, 4], rtol=1e-5
     )
+
+
+@pytest.mark.slow
+def test_training_makes_the_loss_small():
+    pytest.importorskip("optax")
+    pytest.importorskip("sklearn")
+    from benchmarks.energies import model
+
+    (images, labels), _ = model.data()
+    arguments = jax.random.key(5), jnp.asarray(images, jnp.float32), jnp.asarray(labels)
+    before = model.loss(model.initial(jax.random.key(0)), *arguments)
+    assert model.loss(model.trained(quick=True), *arguments) < before / 2
