@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
+Drivers = tuple[Array, ...]
+"""u_1, ..., u_K, each [row, 1], or [row, dim] where each coordinate has its own."""
 
 
 class Conditional(NamedTuple):
@@ -66,32 +68,29 @@ class Parts(NamedTuple):
     bent: Array
 
 
-def products(drivers: Array) -> list[Array]:
-    """u_i u_k for i <= k, each [row, 1], of `drivers` [row, K]."""
-    number = drivers.shape[1]
-    return [
-        drivers[:, i : i + 1] * drivers[:, k : k + 1]
-        for i in range(number)
-        for k in range(i, number)
-    ]
+def products(drivers: Drivers) -> list[Array]:
+    """u_i u_k for i <= k."""
+    number = len(drivers)
+    return [drivers[i] * drivers[k] for i in range(number) for k in range(i, number)]
 
 
-def features(drivers: Array) -> Array:
-    """(1, u), shape [row, 1 + K]."""
-    xp = array_namespace(drivers)
-    return xp.concat([xp.ones_like(drivers[:, :1]), drivers], axis=1)
+def _linear(weights: Array, drivers: Drivers) -> Array:
+    """weights . (1, u), shape [row, dim], of weights [1 + K, dim]."""
+    value = weights[0, :]
+    for i, u in enumerate(drivers):
+        value = value + weights[1 + i, :] * u
+    return value
 
 
-def evaluate(weights: Conditional, drivers: Array) -> Parts:
-    """s and m for every row of `drivers` [row, K]."""
-    xp = array_namespace(drivers)
-    given = features(drivers)
-    first, second = (given @ weights.precision[k, :, :] for k in range(2))
+def evaluate(weights: Conditional, drivers: Drivers) -> Parts:
+    """s and m for every row of the drivers."""
+    xp = array_namespace(weights.bend)
+    first, second = (_linear(weights.precision[k, :, :], drivers) for k in range(2))
     total = xp.logaddexp(first, second)
     share = xp.exp(first - total), xp.exp(second - total)
     reach = xp.exp(first / 2 - total), xp.exp(second / 2 - total)
-    near = given @ weights.near[0, :, :], given @ weights.near[1, :, :]
-    far = given @ weights.far[0, :, :], given @ weights.far[1, :, :]
+    near = _linear(weights.near[0, :, :], drivers), _linear(weights.near[1, :, :], drivers)
+    far = _linear(weights.far[0, :, :], drivers), _linear(weights.far[1, :, :], drivers)
     location = share[0] * near[0] + share[1] * near[1] + reach[0] * far[0] + reach[1] * far[1]
     bent = xp.exp(-total / 2) * sum(
         product * weights.bend[number, :] for number, product in enumerate(products(drivers))
@@ -99,7 +98,7 @@ def evaluate(weights: Conditional, drivers: Array) -> Parts:
     return Parts(-total / 2, location + bent, share, reach, near, far, bent)
 
 
-def by_driver(weights: Conditional, parts: Parts, drivers: Array, i: int) -> tuple[Array, Array]:
+def by_driver(weights: Conditional, parts: Parts, drivers: Drivers, i: int) -> tuple[Array, Array]:
     """Derivatives of s and m by driver number i, both [row, dim]."""
     slope = weights.precision[0, 1 + i, :], weights.precision[1, 1 + i, :]
     of_total = parts.share[0] * slope[0] + parts.share[1] * slope[1]
@@ -111,12 +110,30 @@ def by_driver(weights: Conditional, parts: Parts, drivers: Array, i: int) -> tup
         location = location + parts.reach[k] * (
             (slope[k] / 2 - of_total) * parts.far[k] + weights.far[k, 1 + i, :]
         )
-    width = array_namespace(drivers).exp(parts.log_scale)
-    number, others = 0, drivers.shape[1]
+    width = array_namespace(parts.log_scale).exp(parts.log_scale)
+    number, others = 0, len(drivers)
     for a in range(others):
         for b in range(a, others):
             if i in (a, b):
-                other = drivers[:, a : a + 1] if i == b else drivers[:, b : b + 1]
+                other = drivers[a] if i == b else drivers[b]
                 location = location + width * (1 + (a == b)) * other * weights.bend[number, :]
             number += 1
     return -of_total / 2, location
+
+
+def force_on_driver(
+    weights: Conditional,
+    parts: Parts,
+    drivers: Drivers,
+    i: int,
+    coordinates: Array,
+    gradient: Array,
+) -> Array:
+    """What each coordinate adds to the gradient by its driver number i, shape [row, dim].
+
+    `gradient` is that of U by w = m + exp(s) y, `coordinates` are y.
+    """
+    xp = array_namespace(coordinates)
+    by_scale, by_location = by_driver(weights, parts, drivers, i)
+    along = by_location + by_scale * xp.exp(parts.log_scale) * coordinates
+    return gradient * along - by_scale

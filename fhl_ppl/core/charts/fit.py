@@ -6,16 +6,12 @@ from typing import Any
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import hierarchy, least_squares
 from fhl_ppl.core.charts.axes import find_axes
-from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.hierarchy import Hierarchy
-from fhl_ppl.core.charts.rows import eye, mean, regression
+from fhl_ppl.core.charts.rows import columns, eye, mean, regression
 from fhl_ppl.core.control import Control
 
 Array = Any
 
-FIRST_STEPS = 4
-LAST_STEPS = 8
-"""Gauss-Newton steps from each start, and on from the best."""
 EXPONENT = 2.0
 """A precision goes with this power of a scale: where the search for slopes starts."""
 
@@ -61,30 +57,12 @@ def fit(
     # were right within the draws and off by 10 widths a unit of log tau further down the neck.
     near = xp.stack([xp.concat([0 * slopes[:1, :], slopes], axis=0)] * 2)
     guess = plain._replace(precision=starts[0, :, :, :], near=near)
-    numbers = xp.cumulative_sum(xp.ones_like(starts[:, 0, 0, 0])) - 1
-
-    def try_one(
-        i: Any, value: tuple[Array, Conditional, Array]
-    ) -> tuple[Array, Conditional, Array]:
-        start, best, lowest = value
-        chosen = xp.sum(xp.where((numbers == i)[:, None, None, None], starts, 0 * starts), axis=0)
-        given = guess._replace(precision=chosen)
-        found, loss = least_squares.fit(given, guess, u, w, h, seen, FIRST_STEPS, control)
-        better = loss < lowest
-        start, best = select(better, (chosen, found), (start, best))
-        return start, best, xp.where(better, loss, lowest)
-
-    nothing = plain.precision, guess, xp.full_like(centre, xp.inf)
-    start, best, _ = control.fori_loop(0, 1 + 2 * number, try_one, nothing)
-    start_of_all = guess._replace(precision=start)
-    best, *of_halves = (
-        least_squares.fit(begin, guess, u, w, h, rows, LAST_STEPS, control)[0]
-        for begin, rows in zip((best, start_of_all, start_of_all), weights, strict=True)
+    fitted = least_squares.fit_from_starts(
+        starts, 1 + 2 * number, guess, columns(u), w, h, weights, control
     )
     log_volume = xp.linalg.slogdet(mixing)[1]
     return tuple(
-        Hierarchy(centre, mixing, unmixing, log_volume, first, is_child, each)
-        for each in (best, *of_halves)
+        Hierarchy(centre, mixing, unmixing, log_volume, first, is_child, each) for each in fitted
     )
 
 
@@ -109,11 +87,3 @@ def _starts(u: Array, wide: Array, spread: Array, like: Array, seen: Array) -> A
     return xp.stack(
         [xp.stack([xp.stack(flat if i else row), xp.stack(row)]) for i, row in enumerate(starts)]
     )
-
-
-def select(which: Array, new: Any, old: Any) -> Any:
-    """`new` where `which`, a boolean scalar, else `old`: nested tuples of a kind."""
-    if isinstance(new, tuple):
-        parts = [select(which, a, b) for a, b in zip(new, old, strict=True)]
-        return type(new)(*parts) if hasattr(new, "_fields") else tuple(parts)
-    return array_namespace(new).where(which, new, old)

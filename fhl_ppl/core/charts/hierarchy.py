@@ -13,7 +13,8 @@ from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import conditional
-from fhl_ppl.core.charts.conditional import Conditional
+from fhl_ppl.core.charts.conditional import Conditional, Drivers
+from fhl_ppl.core.charts.rows import columns
 
 Array = Any
 
@@ -110,21 +111,22 @@ def push_forward(chart: Hierarchy, coordinates: Array, gradient: Array) -> Array
 def _forces_on_drivers(chart: Hierarchy, coordinates: Array, mixed: Array) -> tuple[Array, Array]:
     """exp(s), and what the forces on children do to their drivers; both [particle, dim]."""
     xp = array_namespace(coordinates)
-    drivers = coordinates @ xp.matrix_transpose(chart.drivers)
+    drivers = _drivers(chart, coordinates)
     parts = conditional.evaluate(chart.weights, drivers)
-    scale = xp.exp(parts.log_scale)
     result = xp.zeros_like(mixed)
-    for i in range(chart.drivers.shape[0]):
-        by_scale, by_location = conditional.by_driver(chart.weights, parts, drivers, i)
-        each = mixed * (by_location + by_scale * scale * coordinates) - by_scale
+    for i in range(len(drivers)):
+        each = conditional.force_on_driver(chart.weights, parts, drivers, i, coordinates, mixed)
         each = xp.where(chart.is_child > 0, each, xp.zeros_like(each))
         result = result + xp.sum(each, axis=1)[:, None] * chart.drivers[i, :]
-    return scale, result
+    return xp.exp(parts.log_scale), result
+
+
+def _drivers(chart: Hierarchy, coordinates: Array) -> Drivers:
+    return columns(coordinates @ array_namespace(coordinates).matrix_transpose(chart.drivers))
 
 
 def _parts(chart: Hierarchy, coordinates: Array) -> conditional.Parts:
-    drivers = coordinates @ array_namespace(coordinates).matrix_transpose(chart.drivers)
-    return conditional.evaluate(chart.weights, drivers)
+    return conditional.evaluate(chart.weights, _drivers(chart, coordinates))
 
 
 def _log_volume(chart: Hierarchy, parts: conditional.Parts) -> Array:

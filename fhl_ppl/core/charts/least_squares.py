@@ -8,11 +8,10 @@ one without residual: solved exactly from few draws, wherever they come from.
 
 from typing import Any
 
-from array_api_compat import device
-
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import conditional
-from fhl_ppl.core.charts.conditional import Conditional
+from fhl_ppl.core.charts.conditional import Conditional, Drivers
+from fhl_ppl.core.charts.gauss_newton import minimise
 from fhl_ppl.core.control import Control
 
 Array = Any
@@ -22,14 +21,63 @@ RIDGE = 0.05
 brownian_unknown_scales 0.02 gave losses of .117 and .075, 0.3 .094 and .069, 2 .090 and .068. But
 locations that are drawn to 0 miss the neck of a funnel: at 4 standard deviations the energy was off
 by 25 with 1, and right with 0.1."""
-DAMPING = 1e-2
-"""First damping, in units of the diagonal."""
+FIRST_STEPS = 4
+LAST_STEPS = 8
+"""Steps from each start, and on from the best."""
+
+
+def fit_from_starts(
+    starts: Array,
+    number: Array,
+    guess: Conditional,
+    drivers: Drivers,
+    position: Array,
+    gradient: Array,
+    weights: tuple[Array, Array, Array],
+    control: Control,
+) -> tuple[Conditional, ...]:
+    """Weights fitted to rows weighted by each of `weights` [row].
+
+    The first `number` of `starts` [start, 2, 1 + K, dim], precisions, are tried on the first rows.
+    The best of a child's is where its other fits begin.
+    """
+    xp = array_namespace(position)
+    numbers = xp.cumulative_sum(xp.ones_like(starts[:, 0, 0, 0])) - 1
+
+    def try_one(
+        i: Any, value: tuple[Array, Conditional, Array]
+    ) -> tuple[Array, Conditional, Array]:
+        start, best, lowest = value
+        chosen = xp.sum(xp.where((numbers == i)[:, None, None, None], starts, 0 * starts), axis=0)
+        given = guess._replace(precision=chosen)
+        found, loss = fit(
+            given, guess, drivers, position, gradient, weights[0], FIRST_STEPS, control
+        )
+        better = loss < lowest
+        start, best = select(better, (chosen, found), (start, best))
+        return start, best, xp.where(better, loss, lowest)
+
+    nothing = 0 * starts[0, :, :, :], guess, xp.full_like(position[0, :], xp.inf)
+    start, best, _ = control.fori_loop(0, number, try_one, nothing)
+    start_of_all = guess._replace(precision=start)
+    return tuple(
+        fit(begin, guess, drivers, position, gradient, rows, LAST_STEPS, control)[0]
+        for begin, rows in zip((best, start_of_all, start_of_all), weights, strict=True)
+    )
+
+
+def select(which: Array, new: Any, old: Any) -> Any:
+    """`new` where `which`, a boolean [dim] or a scalar, else `old`: nested tuples of a kind."""
+    if isinstance(new, tuple):
+        parts = [select(which, a, b) for a, b in zip(new, old, strict=True)]
+        return type(new)(*parts) if hasattr(new, "_fields") else tuple(parts)
+    return array_namespace(new).where(which, new, old)
 
 
 def fit(
     start: Conditional,
     guess: Conditional,
-    drivers: Array,
+    drivers: Drivers,
     position: Array,
     gradient: Array,
     seen: Array,
@@ -45,7 +93,7 @@ def fit(
     guess
         What the ridge draws to.
     drivers
-        u, shape [row, K].
+        u_1, ..., u_K, of all or of each child: see `conditional`.
     position, gradient
         w and h, shape [row, dim].
     seen
@@ -56,23 +104,24 @@ def fit(
         Loops.
     """
     xp = array_namespace(position)
-    origin, begin = _flat(xp, guess), _flat(xp, start)
-    damping = xp.full_like(position[0, :], DAMPING)
-    loss = _loss(xp, start, begin, origin, drivers, position, gradient, seen)
 
-    def improve(_: Any, value: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        flat, loss, damping = value
-        step = _step(xp, start, flat, origin, damping, drivers, position, gradient, seen)
-        proposed = flat + step
-        new = _loss(xp, start, proposed, origin, drivers, position, gradient, seen)
-        better = new < loss
-        return (
-            xp.where(better[:, None], proposed, flat),
-            xp.where(better, new, loss),
-            xp.where(better, damping / 4, damping * 6),
-        )
+    def residual_of(flat: Array) -> Array:
+        parts = conditional.evaluate(_unflat(xp, start, flat), drivers)
+        return residual(parts, position, gradient)
 
-    flat, loss, _ = control.fori_loop(0, steps, improve, (begin, loss, damping))
+    def jacobian_of(flat: Array) -> Array:
+        return _jacobian(xp, _unflat(xp, start, flat), drivers, position, gradient)
+
+    flat, loss = minimise(
+        residual_of,
+        jacobian_of,
+        _flat(xp, start),
+        _flat(xp, guess),
+        seen,
+        RIDGE,
+        steps,
+        control,
+    )
     return _unflat(xp, start, flat), loss
 
 
@@ -83,38 +132,11 @@ def residual(parts: conditional.Parts, position: Array, gradient: Array) -> Arra
     return scale * gradient - (position - parts.location) / scale
 
 
-def _loss(
-    xp: Any,
-    like: Conditional,
-    flat: Array,
-    origin: Array,
-    drivers: Array,
-    position: Array,
-    gradient: Array,
-    seen: Array,
+def _jacobian(
+    xp: Any, weights: Conditional, drivers: Drivers, position: Array, gradient: Array
 ) -> Array:
-    parts = conditional.evaluate(_unflat(xp, like, flat), drivers)
-    r = residual(parts, position, gradient)
-    robust = xp.sum(seen[:, None] * (xp.sqrt(1 + r**2) - 1), axis=0)
-    loss = robust + RIDGE / 2 * xp.sum((flat - origin) ** 2, axis=1)
-    return xp.where(xp.isfinite(loss), loss, xp.full_like(loss, xp.inf))
-
-
-def _step(
-    xp: Any,
-    like: Conditional,
-    flat: Array,
-    origin: Array,
-    damping: Array,
-    drivers: Array,
-    position: Array,
-    gradient: Array,
-    seen: Array,
-) -> Array:
-    weights = _unflat(xp, like, flat)
+    """Derivatives of the residual, [dim, weight, row], in the order of the weights."""
     parts = conditional.evaluate(weights, drivers)
-    given = conditional.features(drivers)
-    r = residual(parts, position, gradient)
     inverse = xp.exp(-parts.log_scale)
     # d r / d s and d r / d m.
     by_scale = gradient / inverse + (position - parts.location) * inverse
@@ -130,25 +152,9 @@ def _step(
         for k in range(2)
     ]
     factors += [inverse * each for each in (*parts.share, *parts.reach)]
-    # [dim, factor, feature, row] and [dim, product, row], in the order of the weights.
-    columns = xp.stack([xp.matrix_transpose(each) for each in factors], axis=1)
-    columns = columns[:, :, None, :] * xp.matrix_transpose(given)
-    columns = xp.reshape(columns, (position.shape[1], -1, position.shape[0]))
-    products = [xp.matrix_transpose(each + 0 * inverse) for each in conditional.products(drivers)]
-    jacobian = xp.concat([columns, xp.stack(products, axis=1)], axis=1)
-    weight = seen[:, None] / xp.sqrt(1 + r**2)
-    weighted = jacobian * xp.matrix_transpose(weight)[:, None, :]
-    normal = weighted @ xp.matrix_transpose(jacobian)
-    slope = xp.sum(weighted * xp.matrix_transpose(r)[:, None, :], axis=2)
-    slope = slope + RIDGE * (flat - origin)
-    eye = xp.eye(normal.shape[1], dtype=normal.dtype, device=device(normal))
-    diagonal = xp.sum(normal * eye, axis=2)
-    diagonal = RIDGE + damping[:, None] * (diagonal + RIDGE)
-    matrix = normal + diagonal[:, :, None] * eye
-    usable = xp.all(xp.isfinite(matrix), axis=(1, 2)) & xp.all(xp.isfinite(slope), axis=1)
-    matrix = xp.where(usable[:, None, None], matrix, eye)
-    slope = xp.where(usable[:, None], slope, xp.zeros_like(slope))
-    return -xp.linalg.solve(matrix, slope[:, :, None])[:, :, 0]
+    columns = [each * u for each in factors for u in (1, *drivers)]
+    columns += [each + 0 * inverse for each in conditional.products(drivers)]
+    return xp.stack([xp.matrix_transpose(each) for each in columns], axis=1)
 
 
 def _flat(xp: Any, weights: Conditional) -> Array:

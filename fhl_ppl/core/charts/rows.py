@@ -40,3 +40,20 @@ def regression(u: Array, values: Array, seen: Array) -> Array:
     weighted = xp.matrix_transpose(u * seen[:, None])
     normal = weighted @ u
     return xp.linalg.solve(normal + 1e-6 * eye(normal), weighted @ values)
+
+
+def columns(values: Array) -> tuple[Array, ...]:
+    """Columns [row, 1] of `values` [row, column]."""
+    return tuple(values[:, i : i + 1] for i in range(values.shape[1]))
+
+
+def gaussian(position: Array, gradient: Array, seen: Array) -> tuple[Array, Array]:
+    """Mean and sd of each coordinate by the Gaussian whose gradients are nearest, [dim] each."""
+    xp = array_namespace(position)
+    middle, slope = mean(position, seen), mean(gradient, seen)
+    spread = mean((position - middle) ** 2, seen)
+    force = mean((gradient - slope) ** 2, seen)
+    sound = (spread > 0) & (force > 0)
+    one = xp.ones_like(spread)
+    unit = xp.where(sound, xp.where(sound, spread, one) / xp.where(sound, force, one), one) ** 0.25
+    return middle - unit**2 * slope, unit
