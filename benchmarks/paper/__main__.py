@@ -33,14 +33,14 @@ EXPERIMENTS = {
 LIBRARIES = ("fhl-ppl", "numpyro", "jax", "jaxlib", "numpy", "optax", "scikit-learn")
 
 
-def parse(arguments=None):
+def parse(arguments, package, experiments, description):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=description, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--only", nargs="*", default=tuple(EXPERIMENTS), choices=EXPERIMENTS)
+    parser.add_argument("--only", nargs="*", default=tuple(experiments), choices=experiments)
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("out/paper"))
+    parser.add_argument("--out", type=Path, default=Path(f"out/{package}"))
     return parser.parse_args(arguments)
 
 
@@ -55,14 +55,15 @@ def record(result: Result, seeds: list[int], quick: bool, seconds: float) -> dic
     }
 
 
-def main(arguments=None):
-    options = parse(arguments)
+def main(arguments=None, package="paper", experiments=EXPERIMENTS, description=__doc__):
+    """Run the experiments of a package, each a module with `run(seeds, quick)`."""
+    options = parse(arguments, package, experiments, description)
     seeds = list(range(options.seeds))
     path = options.out / "results.json"
     done = json.loads(path.read_text()) if path.exists() else {}
     for name in options.only:
         began = time.process_time()
-        result = import_module(f"benchmarks.paper.{name}").run(seeds, options.quick)
+        result = import_module(f"benchmarks.{package}.{name}").run(seeds, options.quick)
         seconds = time.process_time() - began
         options.out.mkdir(parents=True, exist_ok=True)
         for picture, figure in result.pictures.items():
@@ -72,8 +73,8 @@ def main(arguments=None):
         print(f"# {name}, {seconds:.0f} s of CPU time\n", flush=True)
         print(markdown(done[name]), flush=True)
     parts = [
-        f"## {name} ({EXPERIMENTS[name]})\n\n{markdown(done[name])}"
-        for name in EXPERIMENTS
+        f"## {name} ({experiments[name]})\n\n{markdown(done[name])}"
+        for name in experiments
         if name in done
     ]
     write(path.with_suffix(".md"), "\n".join(parts))

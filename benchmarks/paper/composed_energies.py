@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.paper import measures
 from benchmarks.paper.compare import Contest, compare
 from benchmarks.paper.energy_models import learn
+from benchmarks.paper.grid import grid_draws, grid_energy
 from benchmarks.paper.methods import METHODS, TUNED, paper_grid, wide_grid
 from benchmarks.paper.pictures import scatter
 from benchmarks.paper.run import Problem
@@ -22,7 +23,6 @@ from benchmarks.paper.shipped import shipped_row
 from benchmarks.paper.tables import Result, Table
 
 NOISE = 0.1
-HALF, CELLS = 4.0, 400
 NAMES = tuple(name for name in METHODS if name != "random walk")
 BAR = jnp.array([0.3, 1.0])
 STEPS = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -47,27 +47,6 @@ def true_product(q):
     # The ring is a circle smeared with a Gaussian: a Bessel function, scaled against overflow.
     on_ring = (r - 1) ** 2 / (2 * s**2) - jnp.log(jax.scipy.special.i0e(r / s**2))
     return on_ring + jnp.sum((q / BAR) ** 2) / 2
-
-
-def grid_energy(potential):
-    """U at the centres of CELLS x CELLS cells of a square, [cell], and the centres [cell, 2]."""
-    line = (jnp.arange(CELLS) + 0.5) / CELLS * 2 * HALF - HALF
-    centres = jnp.stack(jnp.meshgrid(line, line), -1).reshape(-1, 2)
-    return jax.jit(jax.vmap(potential))(centres), centres
-
-
-def grid_draws(potential):
-    """Exact draws up to the width of a cell: (key, particles) -> [particle, 2]."""
-    energy, centres = grid_energy(potential)
-    mass = jnp.cumsum(jnp.exp(jnp.min(energy) - energy))
-
-    def exact(key, particles):
-        which, within = jax.random.split(key)
-        chosen = jnp.searchsorted(mass, mass[-1] * jax.random.uniform(which, (particles,)))
-        shift = jax.random.uniform(within, (particles, 2), minval=-0.5, maxval=0.5)
-        return centres[chosen] + 2 * HALF / CELLS * shift
-
-    return exact
 
 
 def level_of(potential, share=0.99):

@@ -55,7 +55,7 @@ OWN = [
     *each("find_heuristic_step_size", SWITCHES),
     *each("regularize_mass_matrix", SWITCHES),
     *each("forward_mode_differentiation", SWITCHES),
-    *each("evaluation", ["pmap", None, 3, np.ones(2)]),
+    *each("evaluation", ["pmap", None, 0, True, np.ones(2)]),
     *each("mesh", ["a", 3]),
     ({"potential_fn": gaussian}, "Exactly one of model and potential_fn must be given, got both"),
 ]

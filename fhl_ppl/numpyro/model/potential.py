@@ -124,7 +124,8 @@ def check_evaluation(evaluation: Any) -> None:
         If it is none.
     """
     is_size = isinstance(evaluation, int) and not isinstance(evaluation, bool) and evaluation > 0
-    if not (is_size or evaluation in ("vmap", "map")):
+    is_name = isinstance(evaluation, str) and evaluation in ("vmap", "map")
+    if not (is_size or is_name):
         raise ValueError(
             f'evaluation must be "vmap", "map" or how many particles at a time, got {evaluation!r}.'
         )

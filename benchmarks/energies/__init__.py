@@ -1,0 +1,1 @@
+"""Energy-based generative models: compositions with known truth, and digits."""

@@ -1,0 +1,21 @@
+"""Every table and picture of docs/energies.md.
+
+    python -m benchmarks.energies [--only digits] [--seeds 5] [--quick] [--out out/energies]
+
+writes `results.json`, `results.md` and pictures, as `python -m benchmarks.paper` does. The network
+is trained with a fixed seed, in a minute or two, by the first command that needs it. `--quick` is
+to see that all of it works: its figures mean nothing.
+"""
+
+from benchmarks.paper.__main__ import main
+
+EXPERIMENTS = {
+    "compositions": "two densities, with known truth",
+    "digits": "from noise and from data",
+    "labels": "image and label in one state",
+    "conditions": "of a class, of half an image, of one class and not another",
+}
+"""Module of this package, and what it is about."""
+
+if __name__ == "__main__":
+    main(package="energies", experiments=EXPERIMENTS, description=__doc__)

@@ -1,0 +1,141 @@
+"""Chains on an energy by any method: as many evaluations a chain for everyone, warm-up counted."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from benchmarks.energies.nuts import NUTSChains
+from benchmarks.paper.methods import METHODS, Method
+from benchmarks.paper.run import CONTROL, draw
+from benchmarks.restarted import Restarted
+from fhl_ppl.core.couplings import COUPLINGS
+from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.iteration import Tuning, iterate
+from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.target import Plain, state_at
+
+Array = Any
+RECORDS = 100
+"""How often all chains are looked at, at even numbers of evaluations."""
+STEPS = (0.2, 0.35, 0.5, 0.7, 0.9)
+"""Tried, in units of the noise."""
+LENGTH = 8
+CLEAN = 25.0
+"""lambda of U-FHL, in units of the noise: the paper's 100 at a noise of .5."""
+NAMES = {"LMC": "MALA", "U-LMC": "SGLD"}
+"""What the paper's methods are called elsewhere; SGLD with all of an energy, so without noise."""
+
+
+class Target(NamedTuple):
+    """As `benchmarks.targets.Target`; hashable, so that what is compiled serves all seeds."""
+
+    potential: Callable[[Array], Array]
+    start: Callable[[Array, int], Array]
+    gradient: None = None
+
+
+@partial(jax.jit, static_argnames=("potential", "method", "num_steps", "each"))
+def _fixed(potential, method, num_steps, each, step_size, kappa, position, key):
+    evaluate = jax.vmap(jax.value_and_grad(potential))
+    target, particles, dim = Plain(evaluate), *position.shape
+    groups = make_groups(particles, method.group_size, jnp.zeros(1))
+    metric = make_metric(jnp.ones(dim))
+
+    def once(i, carry):
+        state, key, jump = carry
+        key, own, spread = jax.random.split(key, 3)
+        # Of one length all trajectories of a Gaussian come back to their energies.
+        eta = step_size * jax.random.uniform(spread, minval=0.5)
+        strength = kappa / (eta * num_steps) ** 2 if method.group_size > 1 else None
+        tuning = Tuning(eta, num_steps, strength, metric)
+        new, _ = iterate(
+            state,
+            draw(own, particles, dim),
+            tuning,
+            groups,
+            COUPLINGS[method.coupling],
+            target,
+            CONTROL,
+            method.adjusted,
+        )
+        return new, key, jump + jnp.mean(jnp.sum((new.position - state.position) ** 2, 1))
+
+    def record(carry, _):
+        carry = lax.fori_loop(0, each, once, carry)
+        return carry, carry[0].position
+
+    carry = state_at(target, position), key, jnp.zeros(())
+    (_, _, jump), positions = lax.scan(record, carry, None, length=RECORDS)
+    return positions, jump
+
+
+def fixed(target: Target, name: str, s: float, start: Array, budget: int, seed: int):
+    """[record, chain, dim] of a method whose step has the largest squared jump from the data."""
+    method: Method = METHODS[name]._replace(one_step=False)
+    length, kappa = 1 if METHODS[name].one_step else LENGTH, 0.25
+    # Without a test the longest step would win: they take that of their counterpart.
+    tested = method._replace(adjusted=True)
+    jumps = []
+    for step in STEPS:
+        from_data = target.start(jax.random.key(1000), len(start))
+        setting = (tested, length, max(1, budget // (20 * RECORDS * length)))
+        jumps.append(
+            float(_fixed(target.potential, *setting, step * s, kappa, from_data, _key(1000))[1])
+        )
+    best = STEPS[int(np.argmax(jumps))] * s
+    if name == "U-FHL":
+        # What makes clean pictures.
+        best, kappa = STEPS[0] * s, CLEAN * (STEPS[0] * length) ** 2
+    each = max(1, budget // (RECORDS * length))
+    found, _ = _fixed(target.potential, method, length, each, best, kappa, start, _key(seed))
+    return np.asarray(found)
+
+
+def _key(seed):
+    return jax.random.key(seed)
+
+
+class Adaptive:
+    """FHL as shipped, or NUTS: compiled once, run from many starts, `num_warmup` counted."""
+
+    def __init__(self, target: Target, name: str, chains: int, num_warmup: int = 300):
+        maker = NUTSChains if name == "NUTS" else Restarted
+        self.is_nuts, self.num_warmup = name == "NUTS", num_warmup
+        self.sampler = maker(target, chains, num_warmup)
+        spent = (lambda s: s.num_steps) if self.is_nuts else (lambda s: s.n_steps[0])
+        step = self.sampler.step
+
+        def counted(state):
+            def once(_, carry):
+                state = step(carry[0])
+                return state, carry[1] + jnp.mean(spent(state).astype(jnp.float32))
+
+            return lax.fori_loop(0, num_warmup, once, (state, jnp.zeros(())))
+
+        self.warm_up = jax.jit(counted)
+        self.spent = spent
+
+    def run(self, start: Array, budget: int, seed: int):
+        """[record, chain, dim], the start as long as it warms up, and evaluations of that."""
+        keys = jax.random.split(_key(seed), len(start))
+        kernel = self.sampler.kernel
+        if self.is_nuts:
+            state = kernel.init(keys, self.num_warmup, start, (), {})
+        else:
+            state = kernel.init(keys, self.num_warmup, init_params=start)
+        state, warm = self.warm_up(state)
+        # A longer warm-up passes for half of the budget, so that there is a half to look at.
+        used = min(float(warm), budget / 2)
+        records = [np.asarray(start)] * int(used / budget * RECORDS)
+        while len(records) < RECORDS:
+            state = self.sampler.step(state)
+            used += float(jnp.mean(self.spent(state)))
+            # Not `particles`, which may be in the coordinates of a chart.
+            position = np.asarray(state.z)
+            records += [position] * (min(RECORDS, int(used / budget * RECORDS)) - len(records))
+        return np.stack(records), float(warm)

@@ -1,0 +1,144 @@
+"""Image and label in one state: whether chains visit all classes, with the right shares.
+
+The state is an image of 64 pixels and a code of its label in R^10 (`fhl_ppl.energies.labelled`).
+All chains start from noughts, and once from data. The shares have to be those of long chains on
+images alone, whose label is summed out; and given an image, those of the classifier, exactly.
+"""
+
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.energies import measures, model
+from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
+from benchmarks.energies.digits import OTHER, Look, target
+from benchmarks.energies.digits import from_data as images_of_data
+from benchmarks.energies.pictures import rows
+from benchmarks.paper.tables import Result, Table
+
+LEVEL = 0.5
+CHAINS, BUDGET, LONG = 40, 6000, 5
+METHODS = ("LMC", "HMC", "FHL joint")
+
+
+@cache
+def joint(quick: bool):
+    return model.with_label(model.trained(quick), LEVEL)
+
+
+def parts(q):
+    """Image and code."""
+    return q[..., : model.DIM], q[..., model.DIM :]
+
+
+def start(which, key, chains):
+    """Images with noise and codes of their labels: of all classes, or of noughts alone."""
+    (images, labels), _ = model.data()
+    if which == "noughts":
+        images, labels = images[labels == 0], labels[labels == 0]
+    one, two, three = jax.random.split(key, 3)
+    chosen = jax.random.randint(one, (chains,), 0, len(images))
+    image = jnp.asarray(images, jnp.float32)[chosen]
+    image = image + LEVEL * jax.random.normal(two, image.shape)
+    code = jax.nn.one_hot(jnp.asarray(labels)[chosen], model.LABELS)
+    return jnp.concatenate([image, code + 0.5 * jax.random.normal(three, code.shape)], 1)
+
+
+@cache
+def on_both(quick: bool) -> Target:
+    energy = joint(quick)
+
+    def potential(q):
+        image, code = parts(q)
+        return energy({"image": image, "code": code})
+
+    return Target(potential, partial(start, "data"))
+
+
+def labels_of(quick: bool, positions: np.ndarray, seed: int):
+    """A label for each draw and its probabilities, [record, chain] and [record, chain, label]."""
+    flat = jnp.asarray(positions.reshape(-1, positions.shape[-1]), jnp.float32)
+    chances = np.asarray(joint(quick).label_probabilities(*parts(flat)), float)
+    uniform = np.random.default_rng(seed).random((len(flat), 1))
+    drawn = np.minimum((chances.cumsum(1) < uniform).sum(1), model.LABELS - 1)
+    return drawn.reshape(positions.shape[:2]), chances.reshape(*positions.shape[:2], -1)
+
+
+def long_shares(quick: bool, chains: int, budget: int) -> np.ndarray:
+    """Of long HMC chains on images alone, from data."""
+    position = images_of_data(LEVEL, jax.random.key(77), chains)
+    found = fixed(target(LEVEL, quick), "HMC", LEVEL, position, budget, 77)
+    return Look(LEVEL, quick)(found[RECORDS // 2 :])[1].mean((0, 1))
+
+
+def given_an_image(quick: bool, seeds: list[int], chains: int) -> list[dict]:
+    """FHL on the code alone, for images that are in doubt: shares and those of the classifier."""
+    (images, _), _ = model.data()
+    network = model.at_noise(model.trained(quick), LEVEL)
+    some = jnp.asarray(model.noisy(images, LEVEL, 3), jnp.float32)
+    chances = np.asarray(jax.nn.softmax(-network(some)))
+    # The one whose two likeliest classes are nearest to even.
+    two = np.sort(chances, 1)[:, -2:]
+    image = some[int(np.argmin(abs(two[:, 1] - 0.55) + abs(two[:, 0] - 0.35)))]
+    energy = joint(quick)
+    on_code = Target(
+        lambda code: energy({"image": image, "code": code}),
+        lambda key, n: jnp.eye(model.LABELS)[jnp.zeros(n, int)] + jax.random.normal(key, (n, 10)),
+    )
+    shipped, truth = (
+        Adaptive(on_code, "FHL as shipped", chains),
+        jax.nn.softmax(-network(image[None])),
+    )
+    apart, right = [], np.asarray(truth)[0]
+    for seed in seeds:
+        begin = on_code.start(jax.random.key(seed), chains)
+        codes = shipped.run(begin, BUDGET if not quick else 800, seed)[0][RECORDS // 2 :]
+        flat = jnp.asarray(codes.reshape(-1, model.LABELS), jnp.float32)
+        same = jnp.broadcast_to(image, (len(flat), model.DIM))
+        found = np.asarray(energy.label_probabilities(same, flat)).mean(0)
+        apart.append(float(abs(found - right).max()))
+    text = ", ".join(f"{k}: {right[k]:.2f}" for k in np.argsort(-right)[:3])
+    return [{"classifier": text, "shares apart, at most": apart}]
+
+
+def run(seeds: list[int], quick: bool) -> Result:
+    """Chains from noughts and from data, and labels of an image."""
+    chains, budget = (8, 8 * RECORDS) if quick else (CHAINS, BUDGET)
+    seeds, on, images = seeds[:2], on_both(quick), {}
+    right = long_shares(quick, chains, (1 if quick else LONG) * budget)
+    table = []
+    for name in (*METHODS, "NUTS", "FHL as shipped"):
+        adaptive = None if name in METHODS else Adaptive(on, name, chains)
+        columns: dict[str, list] = {}
+        for seed in seeds:
+            seen = {}
+            for which, own in (("noughts", seed), ("data", seed + OTHER)):
+                begin = start(which, jax.random.key(own), chains)
+                if adaptive is None:
+                    seen[which] = fixed(on, name, LEVEL, begin, budget, own)
+                else:
+                    seen[which] = adaptive.run(begin, budget, own)[0]
+            if seed == seeds[0]:
+                images[NAMES.get(name, name)] = parts(seen["noughts"][-1])[0]
+            halves = [one[RECORDS // 2 :] for one in seen.values()]
+            drawn, chances = labels_of(quick, halves[0], seed)
+            both = np.concatenate([chances, labels_of(quick, halves[1], seed)[1]], 1)
+            visited = [len(set(chain)) for chain in drawn.T]
+            figures = {
+                "classes a chain": float(np.mean(visited)),
+                "fewest": float(min(visited)),
+                "shares off, at most": float(abs(chances.mean((0, 1)) - right).max()),
+                "R-hat of classes": measures.rhat(both),
+            }
+            for column, value in figures.items():
+                columns.setdefault(column, []).append(value)
+        table.append({"method": NAMES.get(name, name)} | columns)
+        print(table[-1])
+    long = ", ".join(f"{share:.3f}" for share in right)
+    label = f"noise {LEVEL:g}, {chains} chains from noughts, T = {budget}; right shares: {long}"
+    tables = [Table(label, table), Table("label of an image", given_an_image(quick, seeds, chains))]
+    look = Look(LEVEL, quick)
+    pictures = rows({name: look(image)[2] for name, image in images.items()})
+    return Result(tables, {"energies_labels": pictures})

@@ -1,0 +1,119 @@
+"""Benchmarks of energies: true weights, measures that see what they are for, chains that agree."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import importorskip
+
+jax = importorskip("jax")
+importorskip("numpyro")
+importorskip("arviz")
+
+import jax.numpy as jnp
+
+from benchmarks.energies import measures
+from benchmarks.energies.chains import RECORDS, Target, fixed
+from benchmarks.energies.compositions import COMPOSED
+from benchmarks.paper.grid import grid_energy
+from fhl_ppl.energies import energy
+
+
+def weight(name):
+    composed, part = COMPOSED[name]
+    energies, centres = grid_energy(lambda q: composed({"q": q}))
+    mass = np.exp(-np.asarray(energies, float))
+    return (mass * np.asarray(part(centres))).sum() / mass.sum()
+
+
+def test_the_weights_of_a_mixture_are_those_of_normalised_parts():
+    """.7 of the bar at 2.5, of which .9987 is beyond 1.6, and next to nothing of the ring."""
+    np.testing.assert_allclose(weight("ring or bar"), 0.7 * 0.99865, atol=1e-3)
+    for name in ("ring and bar", "ring and not bar"):
+        assert 0.55 < weight(name) < 0.85
+
+
+def test_density_and_coverage_see_lost_modes_and_copies(rng):
+    """Exact draws: 1 and 1 - 2^-5, of 400 each; within .1."""
+    centres = 6 * np.eye(4)
+    real, fake = (centres[rng.integers(4, size=400)] + rng.normal(size=(400, 4)) for _ in range(2))
+    density, coverage = measures.density_and_coverage(real, fake)
+    assert abs(density - 1) < 0.1
+    assert abs(coverage - (1 - 2**-5)) < 0.05
+    one_mode = centres[0] + rng.normal(size=(400, 4))
+    assert measures.density_and_coverage(real, one_mode)[1] < 0.35
+    quiet = centres[rng.integers(4, size=400)] + 0.1 * rng.normal(size=(400, 4))
+    density, coverage = measures.density_and_coverage(real, quiet)
+    assert density > 1.3
+    assert coverage < 0.6
+
+
+def test_learnt_by_heart_is_near(rng):
+    training, fresh = rng.normal(size=(2, 100, 8))
+    assert measures.nearest(training, training) < 1e-6
+    assert measures.nearest(fresh, training) > 1
+
+
+GAUSSIAN = Target(
+    lambda q: energy(lambda x: jnp.sum(x**2, -1) / 2, "x")({"x": q}),
+    lambda key, chains: jax.random.normal(key, (chains, 3)),
+)
+
+
+def disagreement(method):
+    """R-hat over chains from afar and from exact draws, and the mean energy of the former."""
+    exact = GAUSSIAN.start(jax.random.key(0), 16)
+    afar = fixed(GAUSSIAN, method, 1.0, 4 + exact, 32 * RECORDS, 1)
+    near = fixed(GAUSSIAN, method, 1.0, exact, 32 * RECORDS, 2)
+    both = np.concatenate([afar, near], 1)[RECORDS // 2 :]
+    return measures.rhat(both), (both**2).sum(-1).mean() / 2
+
+
+def test_chains_from_afar_agree_where_there_is_a_test():
+    rhat, mean = disagreement("HMC")
+    assert rhat < 1.05
+    # 1600 draws of a variance of 1.5: 5 standard errors.
+    assert abs(mean - 1.5) < 0.15
+
+
+def test_leaving_out_the_test_is_seen():
+    """The mutant: SGLD, whose chains agree too, on an energy that no draw has."""
+    rhat, mean = disagreement("U-LMC")
+    assert rhat < 1.05
+    assert mean > 1.65
+
+
+def test_a_chain_that_stands_still_has_no_rhat():
+    still = np.broadcast_to(np.arange(4.0)[:, None], (10, 4, 1))
+    with np.errstate(divide="ignore"):
+        assert measures.rhat(still) > 10
+
+
+def test_the_energies_of_digits_belong_together():
+    pytest.importorskip("optax")
+    pytest.importorskip("sklearn")
+    from benchmarks.energies import model
+
+    parameters = model.initial(jax.random.key(0))
+    (images, _), (held_out, _) = model.data()
+    assert len(images) == model.TRAINED
+    assert not {image.tobytes() for image in images} & {image.tobytes() for image in held_out}
+    x = jnp.asarray(held_out[:5], jnp.float32)
+    per_label = model.at_noise(parameters, 0.3)(x)
+    assert per_label.shape == (5, 10)
+    alone = model.unconditional(parameters, 0.3)({"image": x[2]})
+    np.testing.assert_allclose(alone, -jax.nn.logsumexp(-per_label[2]), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.of_class(parameters, 0.3, 4)({"image": x[2]}), per_label[2, 4], rtol=1e-5
+    )
+
+
+@pytest.mark.slow
+def test_training_makes_the_loss_small():
+    pytest.importorskip("optax")
+    pytest.importorskip("sklearn")
+    from benchmarks.energies import model
+
+    (images, labels), _ = model.data()
+    arguments = jax.random.key(5), jnp.asarray(images, jnp.float32), jnp.asarray(labels)
+    before = model.loss(model.initial(jax.random.key(0)), *arguments)
+    assert model.loss(model.trained(quick=True), *arguments) < before / 2
