@@ -121,9 +121,9 @@ def _drivers(found: Sequence[Any], parameters: Sequence[str]) -> str:
     links = np.max([np.asarray(each) > 0 for each in found], axis=0)
     if not np.any(links):
         return "none"
-    names = parameters or [str(i) for i in range(len(links))]
+    names = list(parameters) or [str(i) for i in range(len(links))]
     return "; ".join(
-        f"{names[i]} drives {', '.join(names[j] for j in np.flatnonzero(links[:, i]))}"
+        f"{names[int(i)]} drives {', '.join(names[int(j)] for j in np.flatnonzero(links[:, i]))}"
         for i in np.flatnonzero(np.any(links, axis=0))
     )
 
