@@ -164,18 +164,24 @@ def test_cauchy_tails_are_straightened():
 
 
 def products(rng, size, pairs=6):
-    """Draws and gradients where z_j, given lambda_j and tau, is N(b / s, 1 / s) for some scale s.
+    """Draws and gradients where z_j N(0, 1) is seen through a scale: 1 = z_j s_j + .5 noise.
 
-    s = exp(lambda_j + tau), b = 1: what a horseshoe's signals are like.
+    s_j = exp(lambda_j + tau), as in a horseshoe; z_j is what is left given the scales.
     """
-    tau, lam = 0.7 * rng.normal(size=(size, 1)), 0.7 * rng.normal(size=(size, pairs))
-    s = np.exp(lam + tau)
-    z = 1 / s + rng.normal(size=(size, pairs)) / s
-    error = z * s - 1
-    of_scales = error * z * s - 1
-    of_tau = tau / 0.49 + np.sum(of_scales, axis=1, keepdims=True)
-    x = np.concatenate([lam, tau, z], axis=1)
-    return x, np.concatenate([lam / 0.49 + of_scales, of_tau, error * s], axis=1)
+
+    def conditional(lam, tau):
+        s = torch.exp(lam + tau)
+        return s / (s**2 + 0.25), (0.25 / (s**2 + 0.25)) ** 0.5
+
+    tau, lam = (torch.as_tensor(rng.normal(size=(size, k))) for k in (1, pairs))
+    mean, sd = conditional(lam, tau)
+    z = mean + sd * torch.as_tensor(rng.normal(size=(size, pairs)))
+    x = torch.cat([lam, tau, z], dim=1).requires_grad_()
+    mean, sd = conditional(x[:, :pairs], x[:, pairs : pairs + 1])
+    energy = torch.sum(((x[:, pairs + 1 :] - mean) / sd) ** 2 / 2 + torch.log(sd))
+    energy = energy + torch.sum(x[:, : pairs + 1] ** 2) / 2
+    energy.backward()
+    return x.detach().numpy(), x.grad.numpy()
 
 
 def test_local_scales_are_found():

@@ -27,9 +27,14 @@ GOOD = 0.05
 MARGIN = 0.8
 """What a loss has to fall by for another chart,"""
 CLEAR = 0.5
-"""and what it has to be below, or to fall by. While particles come down from their starts no chart
-fits, and one that is a little less bad has misled later windows: logearn_interaction went from 250
-effective draws for 1000 gradients to 140 where a chart took .81 to .62 for one window."""
+"""and what it has to be below, or to fall by, as long as windows have few draws. While particles
+come down from their starts no chart fits, and one that is a little less bad has misled later ones:
+logearn_interaction went from 250 effective draws for 1000 gradients to 140 where a chart took .81
+to .62 for one window."""
+MANY = 0.9
+"""Share of the rows that are filled by a window of many draws."""
+LOCAL_MARGIN = 0.9
+"""The same for local scales: each child has been judged by itself."""
 TAIL_MARGIN = 0.25
 """The same for straightened tails: a tail that was not heavy is stiff then. Cauchy variables come
 down to a tenth. With 0.5 trunc_hier went to .47 of its loss, and from 9 effective draws for 1000
@@ -116,7 +121,7 @@ def renew(
     def with_local(known: _Known) -> _Known:
         fitted = local_fit.fit(position, gradient, (seen, *halves), control)
         latest = tuple(unchanged._replace(local=one) for one in fitted)
-        return _better(latest, known, position, gradient, halves)
+        return _better(latest, known, position, gradient, halves, LOCAL_MARGIN)
 
     def with_tails(known: _Known) -> _Known:
         straight = []
@@ -162,10 +167,12 @@ def _better(
     at_most: Array = inf,
 ) -> _Known:
     """The new charts become the best if their loss is clearly the lowest."""
+    xp = array_namespace(position)
     loss = held_out_loss(new[1:], position, gradient, halves)
-    loss = array_namespace(loss).where(loss < at_most, loss, at_most)
+    loss = xp.where(loss < at_most, loss, at_most)
     wins = (loss < margin * known.lowest) & (known.lowest > GOOD)
-    wins = wins & ((loss < CLEAR) | (loss < CLEAR * known.lowest))
+    many = xp.mean(halves[0] + halves[1]) > MANY
+    wins = wins & (many | (loss < CLEAR) | (loss < CLEAR * known.lowest))
     best, lowest = select(wins, (new, (loss,)), (known.best, (known.lowest,)))
     return known._replace(best=best, latest=new, lowest=lowest[0], loss=loss)
 

@@ -33,7 +33,7 @@ def fit_from_starts(
     drivers: Drivers,
     position: Array,
     gradient: Array,
-    weights: tuple[Array, Array, Array],
+    weights: tuple[Array, ...],
     control: Control,
 ) -> tuple[Conditional, ...]:
     """Weights fitted to rows weighted by each of `weights` [row].
@@ -59,10 +59,10 @@ def fit_from_starts(
 
     nothing = 0 * starts[0, :, :, :], guess, xp.full_like(position[0, :], xp.inf)
     start, best, _ = control.fori_loop(0, number, try_one, nothing)
-    start_of_all = guess._replace(precision=start)
+    begins = [best] + [guess._replace(precision=start)] * (len(weights) - 1)
     return tuple(
         fit(begin, guess, drivers, position, gradient, rows, LAST_STEPS, control)[0]
-        for begin, rows in zip((best, start_of_all, start_of_all), weights, strict=True)
+        for begin, rows in zip(begins, weights, strict=True)
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import conditional, hierarchy, least_squares
+from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.drivers import first_largest
 from fhl_ppl.core.charts.local import Local, drivers
 from fhl_ppl.core.charts.rows import eye, gaussian, mean
@@ -31,27 +32,41 @@ def fit(
     seen = weights[0]
     centre, unit = gaussian(position, gradient, seen)
     w, h = (position - centre) / unit, gradient * unit
-    common, own = pairs(w, h, seen)
+    own = own_drivers(w, h, seen, 0 * centre)
     plain = hierarchy.no_weights(0 * centre, 2)
-    given = drivers(Local(centre, unit, common, own, common, plain), position)
-    starts = _starts(unit @ common, own @ unit)
-    number = starts.shape[0] + 0 * seen[0]
-    fits = control.cond(
-        xp.any(own > 0),
-        lambda given: least_squares.fit_from_starts(
-            starts, number, plain, given, w, h, weights, control
-        ),
-        lambda given: (plain, plain, plain),
-        given,
-    )
-    before, after = 0 * centre, 0 * centre
-    for fitted, judged in zip(fits[1:], weights[:0:-1], strict=True):
-        parts = conditional.evaluate(fitted, given)
-        after = after + _loss(least_squares.residual(parts, w, h), judged)
-        before = before + _loss(h - w, judged)
-    is_child = _children(xp.where(before > 0, after / before, xp.ones_like(before)), own)
-    own = own * is_child[:, None]
-    return tuple(Local(centre, unit, common, own, is_child, each) for each in fits)
+    nobody = Local(centre, unit, 0 * centre, own, 0 * centre, plain)
+
+    def conditionals(local: Local, rows: tuple[Array, ...]) -> tuple[Conditional, ...]:
+        starts = _starts(unit @ local.common, local.own @ unit)
+        return least_squares.fit_from_starts(
+            starts, starts.shape[0], plain, drivers(local, position), w, h, rows, control
+        )
+
+    def with_drivers(local: Local) -> tuple[Local, ...]:
+        # Seen once the own drivers have done their part: what drives all, and no child.
+        given = drivers(local, position)
+        parts = conditional.evaluate(conditionals(local, (seen,))[0], given)
+        y = (w - parts.location) * xp.exp(-parts.log_scale)
+        left = least_squares.residual(parts, w, h)
+        share = mean(xp.log1p(left**2), seen) / mean(xp.log1p((h - w) ** 2), seen)
+        is_child = _children(share, local.own)
+        found = associations(left, y, w, seen) * is_child[:, None]
+        beside = xp.sum(found, axis=0) - xp.max(found, axis=0)
+        common = first_largest(xp.where(is_child > 0, -xp.ones_like(beside), beside))
+        local = local._replace(common=common, own=own_drivers(w, h, seen, common))
+        fits = conditionals(local, weights)
+        given = drivers(local, position)
+        before, after = 0 * centre, 0 * centre
+        for fitted, judged in zip(fits[1:], weights[:0:-1], strict=True):
+            parts = conditional.evaluate(fitted, given)
+            left = least_squares.residual(parts, w, h)
+            after = after + mean(xp.log1p(left**2), judged)
+            before = before + mean(xp.log1p((h - w) ** 2), judged)
+        is_child = _children(after / before, local.own)
+        local = local._replace(is_child=is_child, own=local.own * is_child[:, None])
+        return tuple(local._replace(weights=each) for each in fits)
+
+    return control.cond(xp.any(own > 0), with_drivers, lambda same: (same,) * 3, nobody)
 
 
 def _children(left: Array, own: Array) -> Array:
@@ -64,21 +79,31 @@ def _children(left: Array, own: Array) -> Array:
     return is_child * (own @ is_child == 0)
 
 
-def pairs(position: Array, gradient: Array, seen: Array) -> tuple[Array, Array]:
-    """The driver of all [dim], and each coordinate's own [dim, dim], if one is evident.
+def own_drivers(position: Array, gradient: Array, seen: Array, common: Array) -> Array:
+    """Row j has 1 at the coordinate that goes most with j, if it evidently does, [dim, dim].
 
-    Coordinate i drives j if r_j = h_j - w_j goes with x_i w_j (the width of j depends on i) or with
-    x_i^2 (its location does), for standardised w and h; all bounded, so that a few draws far out do
-    not settle it.
+    `position` and `gradient` are standardised one by one. `common` [dim] is 1 for what has no part
+    in it.
     """
     xp = array_namespace(position)
-    residual = gradient - position
-    size = 1 + position**2 + residual**2
-    no = eye(position)
-    x = position / xp.sqrt(1 + position**2 / 4)
-    found = xp.zeros_like(no)
+    found = associations(gradient - position, position, position, seen)
+    found = found * (1 - common) * (1 - common)[:, None]
+    own = xp.stack([first_largest(found[j, :]) for j in range(found.shape[0])])
+    return own * xp.astype(xp.max(found, axis=1) > EVIDENT, seen.dtype)[:, None]
+
+
+def associations(residual: Array, child: Array, driver: Array, seen: Array) -> Array:
+    """How evidently coordinate i drives j: squared correlations times the draws, [j, i].
+
+    It does if r_j = h_j - w_j goes with x_i w_j (the width of j depends on i) or with x_i^2 (its
+    location does); all bounded, so that a few draws far out do not settle it.
+    """
+    xp = array_namespace(residual)
+    size = 1 + child**2 + residual**2
+    x = driver / xp.sqrt(1 + driver**2 / 4)
+    found = xp.zeros_like(eye(driver))
     for of_child, of_driver in (
-        (residual * position / size, x),
+        (residual * child / size, x),
         (residual / xp.sqrt(size), x**2),
     ):
         a, b = (
@@ -86,23 +111,8 @@ def pairs(position: Array, gradient: Array, seen: Array) -> tuple[Array, Array]:
         )
         a, b = (each / xp.sqrt(xp.sum(each**2, axis=0)) for each in (a, b))
         found = found + xp.sum(seen) * (xp.matrix_transpose(a) @ b) ** 2
-    # [child, driver]; what never moved has no correlation.
-    found = xp.where((no > 0) | ~xp.isfinite(found), xp.zeros_like(found), found)
-    # What drives one child only is that child's own, and what is driven does not drive all.
-    own, strength = _clearest(found)
-    beside = xp.sum(found, axis=0) - xp.max(found, axis=0)
-    driven = (strength > EVIDENT) & (strength > own @ strength)
-    common = first_largest(xp.where(driven, -xp.ones_like(beside), beside))
-    own, strength = _clearest(found * (1 - common))
-    evident = xp.where(strength > EVIDENT, 1 - common, xp.zeros_like(common))
-    return common, own * evident[:, None]
-
-
-def _clearest(found: Array) -> tuple[Array, Array]:
-    """The clearest driver of each coordinate [dim, dim], and how clear it is [dim]."""
-    xp = array_namespace(found)
-    own = xp.stack([first_largest(found[j, :]) for j in range(found.shape[0])])
-    return own, xp.max(found, axis=1)
+    # What never moved has no correlation.
+    return xp.where((eye(driver) > 0) | ~xp.isfinite(found), xp.zeros_like(found), found)
 
 
 def _starts(common: Array, own: Array) -> Array:
@@ -114,8 +124,3 @@ def _starts(common: Array, own: Array) -> Array:
         slopes = [of_common * EXPONENT * common + 0 * own, of_own * EXPONENT * own]
         starts.append(xp.stack([flat, xp.stack([flat[0, :], *slopes])]))
     return xp.stack(starts)
-
-
-def _loss(residual: Array, judged: Array) -> Array:
-    each = array_namespace(residual).log1p(residual**2)
-    return mean(each, judged)
