@@ -6,8 +6,11 @@ from typing import Any
 import jax
 from jax import lax
 
+from fhl_ppl.core.charts import chart as charts
+from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.state import State
 from fhl_ppl.numpyro import FHL
+from fhl_ppl.numpyro.control import JAX
 
 
 class Restarted:
@@ -37,6 +40,8 @@ class Restarted:
             lambda state: lax.fori_loop(0, num_warmup, lambda _, value: sample(value), state)
         )
         self.evaluate = jax.jit(jax.vmap(lambda q: (target.potential(q), gradient(q))))
+        # Warm-up may have found a chart, in whose coordinates the particles then move.
+        self.leave = jax.jit(lambda state: for_users(state.learnt, state.particles, JAX))
 
     def course(self, seed: int, limit: int) -> Iterator[tuple[int, State]]:
         """Warm up, start again, go on for `limit` evaluations; yields them so far and particles."""
@@ -46,9 +51,12 @@ class Restarted:
         start = self.target.start(start_key, self.particles)
         state = self.warm_up(self.kernel.init(keys, self.num_warmup, init_params=start))
         position = self.target.start(again_key, self.particles)
-        state = state._replace(particles=State(position, *self.evaluate(position)))
+        begin = State(position, *self.evaluate(position))
+        if "chart" in state.learnt:
+            begin = charts.enter(state.learnt["chart"].chart, begin)
+        state = state._replace(particles=begin)
         spent = 0
         while spent < limit:
             state = self.step(state)
             spent += int(state.n_steps[0])
-            yield spent, state.particles
+            yield spent, self.leave(state)
