@@ -1,4 +1,4 @@
-"""What charts do: hierarchies, a funnel, heavy tails and a Gaussian, without charts and with.
+"""What charts do: hierarchies, local scales, heavy tails and a Gaussian, without charts and with.
 
 `python -m benchmarks.charts --seeds 4` prints a table; figures in docs/benchmarks.md.
 """
@@ -60,6 +60,38 @@ def _hierarchy(
     return potential
 
 
+def horseshoe() -> Callable[[Array], Array]:
+    """Sixty data, forty weights z lambda tau: lambda ~ half-Cauchy(1), tau ~ half-Cauchy(.1)."""
+    rng = np.random.default_rng(9)
+    design = rng.normal(size=(60, 40))
+    y = design @ np.array([3, -2, 1.5, 1] + [0] * 36) + rng.normal(size=60)
+
+    def potential(q: Array) -> Array:
+        log_local, z, log_tau, log_error = q[:40], q[40:80], q[80], q[81]
+        left = (y - design @ (z * jnp.exp(log_local + log_tau))) * jnp.exp(-log_error)
+        of_scales = jnp.sum(jnp.log1p(jnp.exp(2 * log_local)) - log_local)
+        of_scales += jnp.log1p(100 * jnp.exp(2 * log_tau)) - log_tau
+        of_error = jnp.exp(2 * log_error) / 8 - log_error + len(y) * log_error
+        return of_scales + of_error + (jnp.sum(z**2) + jnp.sum(left**2)) / 2
+
+    return potential
+
+
+def positive_effects() -> Callable[[Array], Array]:
+    """Thirty effects ~ N(m, s^2) above 0, some about 0, in logarithms; m, s ~ N(.5, .5^2) above 0."""
+    rng = np.random.default_rng(5)
+    y = np.abs(rng.normal(0, 0.3, 30)) + rng.normal(0, 0.2, 30)
+
+    def potential(q: Array) -> Array:
+        mean, sd, effect = jnp.exp(q[0]), jnp.exp(q[1]), jnp.exp(q[2:])
+        above = jax.scipy.stats.norm.logcdf(mean / sd)
+        prior = jnp.sum(((effect - mean) / sd) ** 2) / 2 + len(y) * (q[1] + above)
+        of_both = 2 * ((mean - 0.5) ** 2 + (sd - 0.5) ** 2)
+        return of_both + prior + jnp.sum(((y - effect) / 0.2) ** 2) / 2 - jnp.sum(q)
+
+    return potential
+
+
 TARGETS: dict[str, tuple[Callable[[Array], Array], int]] = {
     "funnel, d = 10": (funnel, 10),
     "funnel, d = 100": (funnel, 100),
@@ -69,6 +101,8 @@ TARGETS: dict[str, tuple[Callable[[Array], Array], int]] = {
     "50 groups, strong data, not centred": (groups(0.1, False), 52),
     "50 groups, weak data, centred": (groups(3.0, True), 52),
     "50 groups, weak data, not centred": (groups(3.0, False), 52),
+    "horseshoe, 40 weights": (horseshoe(), 82),
+    "30 positive effects": (positive_effects(), 32),
     "Cauchy, d = 10": (cauchy, 10),
     "Gaussian, d = 20": (gaussian, 20),
 }
