@@ -78,7 +78,7 @@ def horseshoe() -> Callable[[Array], Array]:
 
 
 def positive_effects() -> Callable[[Array], Array]:
-    """Thirty effects ~ N(m, s^2) above 0, some about 0, in logarithms; m, s ~ N(.5, .5^2) above 0."""
+    """Thirty effects ~ N(m, s^2) above 0, in logarithms; m and s ~ N(.5, .5^2) above 0."""
     rng = np.random.default_rng(5)
     y = np.abs(rng.normal(0, 0.3, 30)) + rng.normal(0, 0.2, 30)
 
