@@ -35,6 +35,7 @@ def fit_from_starts(
     gradient: Array,
     weights: tuple[Array, ...],
     control: Control,
+    free: Conditional | None = None,
 ) -> tuple[Conditional, ...]:
     """Weights fitted to rows weighted by each of `weights` [row].
 
@@ -51,7 +52,7 @@ def fit_from_starts(
         chosen = xp.sum(xp.where((numbers == i)[:, None, None, None], starts, 0 * starts), axis=0)
         given = guess._replace(precision=chosen)
         found, loss = fit(
-            given, guess, drivers, position, gradient, weights[0], FIRST_STEPS, control
+            given, guess, drivers, position, gradient, weights[0], FIRST_STEPS, control, free
         )
         better = loss < lowest
         start, best = select(better, (chosen, found), (start, best))
@@ -61,7 +62,7 @@ def fit_from_starts(
     start, best, _ = control.fori_loop(0, number, try_one, nothing)
     begins = [best] + [guess._replace(precision=start)] * (len(weights) - 1)
     return tuple(
-        fit(begin, guess, drivers, position, gradient, rows, LAST_STEPS, control)[0]
+        fit(begin, guess, drivers, position, gradient, rows, LAST_STEPS, control, free)[0]
         for begin, rows in zip(begins, weights, strict=True)
     )
 
@@ -83,6 +84,7 @@ def fit(
     seen: Array,
     steps: int,
     control: Control,
+    free: Conditional | None = None,
 ) -> tuple[Conditional, Array]:
     """Weights that make the children standard normal, and their losses [dim].
 
@@ -102,15 +104,19 @@ def fit(
         How many to take.
     control
         Loops.
+    free
+        1 for weights that are fitted, 0 for those that stay; default all are.
     """
     xp = array_namespace(position)
+    moves = 1.0 if free is None else _flat(xp, free)[:, :, None]
 
     def residual_of(flat: Array) -> Array:
         parts = conditional.evaluate(_unflat(xp, start, flat), drivers)
         return residual(parts, position, gradient)
 
     def jacobian_of(flat: Array) -> Array:
-        return _jacobian(xp, _unflat(xp, start, flat), drivers, position, gradient)
+        slopes = _jacobian(xp, _unflat(xp, start, flat), drivers, position, gradient)
+        return moves * slopes
 
     flat, loss = minimise(
         residual_of,
