@@ -51,7 +51,7 @@ def fit(
         )
 
     def with_drivers(local: Local) -> tuple[Local, ...]:
-        # Seen once the own drivers have done their part: what drives all, and no child.
+        # What drives all is seen once the own drivers have done their part.
         given = drivers(local, position)
         parts = conditional.evaluate(conditionals(local, (seen,))[0], given)
         y = (w - parts.location) * xp.exp(-parts.log_scale)
@@ -60,7 +60,7 @@ def fit(
         is_child = _children(share, local.own)
         found = associations(left, y, w, seen) * is_child[:, None]
         beside = xp.sum(found, axis=0) - xp.max(found, axis=0)
-        common = first_largest(xp.where(is_child > 0, -xp.ones_like(beside), beside))
+        common = first_largest(beside)
         local = local._replace(common=common, own=own_drivers(w, h, seen, common))
         fits = conditionals(local, weights)
         given = drivers(local, position)
