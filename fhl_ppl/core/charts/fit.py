@@ -58,7 +58,7 @@ def fit(
     near = xp.stack([xp.concat([0 * slopes[:1, :], slopes], axis=0)] * 2)
     guess = plain._replace(precision=starts[0, :, :, :], near=near)
     fitted = least_squares.fit_from_starts(
-        starts, 1 + 2 * number, guess, columns(u), w, h, weights, control
+        starts, 1 + 2 * number, lambda start: guess, columns(u), w, h, weights, control
     )
     log_volume = xp.linalg.slogdet(mixing)[1]
     return tuple(

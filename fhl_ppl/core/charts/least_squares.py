@@ -6,6 +6,7 @@ problem, and for a child that is Gaussian given the drivers, with the precision 
 one without residual: solved exactly from few draws, wherever they come from.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
@@ -29,7 +30,7 @@ LAST_STEPS = 8
 def fit_from_starts(
     starts: Array,
     number: Array,
-    guess: Conditional,
+    origin: Callable[[Array], Conditional],
     drivers: Drivers,
     position: Array,
     gradient: Array,
@@ -40,7 +41,8 @@ def fit_from_starts(
     """Weights fitted to rows weighted by each of `weights` [row].
 
     The first `number` of `starts` [start, 2, 1 + K, dim], precisions, are tried on the first rows.
-    The best of a child's is where its other fits begin.
+    The best of a child's is where its other fits begin. `origin` says what the ridge draws to,
+    given where a fit begins.
     """
     xp = array_namespace(position)
     numbers = xp.cumulative_sum(xp.ones_like(starts[:, 0, 0, 0])) - 1
@@ -50,6 +52,7 @@ def fit_from_starts(
     ) -> tuple[Array, Conditional, Array]:
         start, best, lowest = value
         chosen = xp.sum(xp.where((numbers == i)[:, None, None, None], starts, 0 * starts), axis=0)
+        guess = origin(chosen)
         given = guess._replace(precision=chosen)
         found, loss = fit(
             given, guess, drivers, position, gradient, weights[0], FIRST_STEPS, control, free
@@ -58,8 +61,10 @@ def fit_from_starts(
         start, best = select(better, (chosen, found), (start, best))
         return start, best, xp.where(better, loss, lowest)
 
-    nothing = 0 * starts[0, :, :, :], guess, xp.full_like(position[0, :], xp.inf)
+    first = starts[0, :, :, :]
+    nothing = first, origin(first), xp.full_like(position[0, :], xp.inf)
     start, best, _ = control.fori_loop(0, number, try_one, nothing)
+    guess = origin(start)
     begins = [best] + [guess._replace(precision=start)] * (len(weights) - 1)
     return tuple(
         fit(begin, guess, drivers, position, gradient, rows, LAST_STEPS, control, free)[0]

@@ -41,7 +41,8 @@ def fit(
         return least_squares.fit_from_starts(
             starts,
             starts.shape[0],
-            plain,
+            # What draws do not settle stays as scales are, also where no draw has been.
+            lambda start: plain._replace(precision=start),
             drivers(local, position),
             w,
             h,
