@@ -301,6 +301,7 @@ def _test_trajectories(
     change = xp.where(stays & ~behind, error, xp.inf)
     log_ratio, uniform = coupling.log_accept_ratio(groups, change, draws)
     within = xp.abs(error) <= rounding(xp.maximum(xp.abs(old), xp.abs(new)))
+    within = within & xp.isfinite(old) & xp.isfinite(new)
     error = xp.where(within, xp.zeros_like(error), error)
     log_error, _ = coupling.log_accept_ratio(groups, error, draws)
     return _Test(

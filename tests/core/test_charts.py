@@ -129,7 +129,7 @@ def funnel(rng, size, dim=6):
     return np.concatenate([v, x], axis=1), np.concatenate([of_v, np.exp(-v) * x], axis=1)
 
 
-def find(position, force):
+def find(position, force, several=False):
     half = 1.0 * (np.arange(len(position)) % 4 < 2)
     with np.errstate(all="ignore"):
         return choice.renew(
@@ -139,6 +139,7 @@ def find(position, force):
             np.ones(len(position)),
             half,
             (position, force),
+            np.array(several),
             PYTHON,
         )
 
@@ -216,6 +217,16 @@ def test_a_logarithm_is_made_even():
     assert losses[-1] < 0.4 * losses[0]
 
 
+def test_where_several_modes_are_known_a_chart_has_to_make_one_of_them():
+    rng = np.random.default_rng(12)
+    x = np.log(np.abs(rng.normal(size=(300, 3))))
+    # Noise leaves some loss in any chart.
+    force = np.exp(2 * x) - 1 + 0.4 * rng.normal(size=x.shape)
+    assert charts.is_moving(find(x, force)[0])
+    assert not charts.is_moving(find(x, force, several=True)[0])
+    assert charts.is_moving(find(*funnel(np.random.default_rng(2), 200), several=True)[0])
+
+
 def test_a_gaussian_is_left_alone():
     rng = np.random.default_rng(5)
     chol = np.linalg.cholesky(np.eye(4) + 0.8)
@@ -257,10 +268,11 @@ def test_libraries_agree(library, coordinates):
 def test_the_fit_agrees_between_libraries():
     x, g = funnel(np.random.default_rng(6), 80)
     half = 1.0 * (np.arange(80) % 4 < 2)
-    given = (charts.identity(x), x, g, np.ones(80), half, (x, g))
+    given = (charts.identity(x), x, g, np.ones(80), half, (x, g), np.array(False))
     with np.errstate(all="ignore"):
         expected = choice.renew(*given, PYTHON)[1]
-    tensors = list(map(torch.as_tensor, given[1:]))
+    tensors = [torch.as_tensor(each) for each in given[1:5]]
+    tensors += [tuple(map(torch.as_tensor, given[5])), torch.as_tensor(False)]
     got = choice.renew(charts.identity(tensors[0]), *tensors, PYTHON)[1]
     np.testing.assert_allclose(got.numpy(), expected, rtol=0.05, atol=1e-3)
 

@@ -199,7 +199,7 @@ def test_the_step_size_is_tuned_on_particles_that_no_pull_acted_on(strength):
     info = run.infos[-1]._replace(is_free=free)
 
     def learnt(accept_prob):
-        return after_another(run, info._replace(accept_prob=accept_prob)).log_step_size
+        return after_another(run, info._replace(step_accept_prob=accept_prob)).log_step_size
 
     base = np.full(8, 0.5)
     assert learnt(np.where(pulled, 0.1, base)) == learnt(base)

@@ -15,6 +15,7 @@ from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.carried import carried
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
 from fhl_ppl.core.learners.strays import is_stray, without_strays
+from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.moments import tails
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
@@ -120,8 +121,9 @@ class ChartLearner(Steady):
             for part in (own.positions, own.gradients)
         )
         kept = State(positions, seen, gradients)
-        within = kept
+        within, several = kept, seen[0] < 0
         if homes is not None:
+            several = xp.sum(xp.astype(in_use(homes.mixture.log_weight), seen.dtype)) > 1
             within = as_one_mode(homes, home_of(homes, positions, control), kept, control)
         rows = charts.leave(own.chart, kept)
         chart, losses = choice.renew(
@@ -131,6 +133,7 @@ class ChartLearner(Steady):
             seen,
             half,
             (within.position, within.gradient),
+            several,
             control,
         )
         rows = charts.enter(chart, rows)
