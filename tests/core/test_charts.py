@@ -16,7 +16,7 @@ from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import homes_of
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.state import State
-from fhl_ppl.options import CHARTS_LIMIT, Options
+from fhl_ppl.options import CHARTS_FROM, CHARTS_LIMIT, Options
 from tests.runs import Run
 
 DIM = 5
@@ -356,6 +356,8 @@ def test_where_there_are_none(given):
     )
 
 
-def test_there_are_none_in_many_dimensions():
+def test_there_are_none_in_few_dimensions_or_many():
+    assert Options().plan(120, CHARTS_FROM).charts
+    assert not Options().plan(120, CHARTS_FROM - 1).charts
     assert Options().plan(120, CHARTS_LIMIT).charts
     assert not Options().plan(120, CHARTS_LIMIT + 1).charts
