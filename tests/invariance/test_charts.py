@@ -44,7 +44,15 @@ def bad_chart():
             is_child=np.array([0.0, 0.0, 1.0]),
             weights=weights,
         ),
+        local=start.local._replace(
+            common=np.eye(3)[0],
+            own=np.array([[0.0, 0, 0], [0, 0, 0], [0, 1, 0]]),
+            is_child=np.array([0.0, 0.0, 1.0]),
+            unit=np.full(3, 1.2),
+            weights=type(whole.local.weights)(*(part[..., :3] for part in whole.local.weights)),
+        ),
         tails=start.tails._replace(is_heavy=np.array([0.0, 1.0, 1.0]), width=np.full(3, 1.5)),
+        skew=start.skew._replace(is_bent=np.array([1.0, 0.0, 0.0]), tilt=np.full(3, 0.3)),
     )
 
 
