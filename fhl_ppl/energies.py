@@ -202,7 +202,7 @@ def labelled(network: Network, site: str, code: str, width: float = 0.5) -> Labe
     A label y cannot be moved along a gradient, so it has a code z in R^labels, N(e_y, width^2 I)
     given y, and is summed out:
 
-        U(x, z) = -log sum_y exp(-E_y(x) - |z - e_y|^2 / (2 width^2)).
+        U(x, z) = -log sum_y exp(-E_y(x) - norm(z - e_y)^2 / (2 width^2)).
 
     The marginal of x, and of y by `Labelled.label_probabilities`, is that of exp(-E_y(x)) exactly.
 

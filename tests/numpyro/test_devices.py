@@ -71,6 +71,7 @@ def flops(compiled):
     return (found[0] if isinstance(found, list) else found)["flops"]
 
 
+@pytest.mark.slow
 def test_twice_the_particles_on_two_devices_are_the_same_work_for_each(on_two):
     alone = flops(loop(*begun(1, num_warmup=20, chains=8, charts=False), 50))
     assert flops(on_two) < alone / 0.9
