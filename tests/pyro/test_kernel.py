@@ -148,7 +148,7 @@ def test_diagnostics():
     mcmc = draws_of(FHL(model, group_size=3), 10, 10)
     diagnostics = mcmc.diagnostics()
     others = {"mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix", "tuned"}
-    others |= {"evaluation"}
+    others |= {"evaluation", "parameters"}
     assert others | FIELDS == set(diagnostics)
     assert diagnostics["inverse_mass_matrix"]["chain 0"].shape == (2, 2)
     assert diagnostics["tuned"]["chain 0"].step_size > 0

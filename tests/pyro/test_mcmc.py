@@ -142,6 +142,7 @@ def test_diagnostics(finished):
     assert set(found) == STATISTICS | {
         *("mu", "scale", "divergences", "acceptance rate", "inverse_mass_matrix", "tuned"),
         "evaluation",
+        "parameters",
     }
     assert found["evaluation"] == {"rung": "fx", "reason": ""}
     np.testing.assert_allclose(found["tuned"].move_weight.sum(), 1)
