@@ -91,6 +91,8 @@ def test_kernel_equals_core(recorded, monkeypatch, coupling, arrays, strength, d
         "pulling_strength": strength,
         "target_accept_prob": 0.95,
         "dense_mass": dense_mass,
+        # Core's positions would be those of a chart.
+        "charts": False,
     }
     starts = torch.as_tensor(STARTS)
     mcmc = MCMC(
