@@ -185,7 +185,9 @@ def _better(
     loss = held_out_loss(new[1:], position, gradient, halves)
     loss = xp.where(loss < at_most, loss, at_most)
     wins = (loss < margin * known.lowest) & (known.lowest > GOOD)
-    wins = wins & ((loss < CLEAR) | (loss < clear * known.lowest)) & (loss < known.enough)
+    wins = wins & ((loss < CLEAR) | (loss < clear * known.lowest))
+    # Children of local scales have been judged one by one, which modes that are apart do not pass.
+    wins = wins & ((loss < known.enough) | xp.any(new[0].local.is_child > 0))
     best, lowest = select(wins, (new, (loss,)), (known.best, (known.lowest,)))
     return known._replace(best=best, latest=new, lowest=lowest[0], loss=loss)
 
