@@ -242,6 +242,7 @@ def test_slopes_are_those_of_the_change(coordinates):
     near = change.slopes(old, new, state)
     matrix = slope(lambda y: charts.to_coordinates(new, charts.to_position(old, y)[0]), coordinates)
     np.testing.assert_allclose(near.matrix, matrix, rtol=1e-5, atol=1e-5 * np.max(abs(matrix)))
+    # Four maps one after another span many powers of e: rounding came to 7e-8.
     both = near.matrix @ near.back
     scale = np.max(abs(near.matrix), axis=(1, 2)) * np.max(abs(near.back), axis=(1, 2))
     np.testing.assert_allclose((both - np.eye(DIM)) / scale[:, None, None], 0, atol=1e-6)

@@ -12,9 +12,6 @@ from fhl_ppl.core.control import Control
 
 Array = Any
 
-EXPONENT = 2.0
-"""A precision goes with this power of a scale: where the search for slopes starts."""
-
 
 def fit(
     drivers: Array,
@@ -82,7 +79,7 @@ def _starts(u: Array, wide: Array, spread: Array, like: Array, seen: Array) -> A
     for k in range(u.shape[1]):
         for sign in (-1.0, 1.0):
             row = list(flat)
-            row[1 + k] = sign * EXPONENT * spread[k] * ones
+            row[1 + k] = sign * least_squares.EXPONENT * spread[k] * ones
             starts.append(row)
     return xp.stack(
         [xp.stack([xp.stack(flat if i else row), xp.stack(row)]) for i, row in enumerate(starts)]

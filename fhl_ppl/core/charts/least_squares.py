@@ -22,6 +22,8 @@ RIDGE = 0.05
 brownian_unknown_scales 0.02 gave losses of .117 and .075, 0.3 .094 and .069, 2 .090 and .068. But
 locations that are drawn to 0 miss the neck of a funnel: at 4 standard deviations the energy was off
 by 25 with 1, and right with 0.1."""
+EXPONENT = 2.0
+"""A precision goes with this power of a scale: where searches for slopes start."""
 FIRST_STEPS = 4
 LAST_STEPS = 8
 """Steps from each start, and on from the best."""

@@ -12,8 +12,6 @@ from fhl_ppl.core.control import Control
 
 Array = Any
 
-EXPONENT = 2.0
-"""A precision goes with this power of a scale: where the search for slopes starts."""
 EVIDENT = 16.0
 """A pair is looked at if its squared correlation times the draws is this much: 4 errors."""
 GAIN = 0.9
@@ -145,6 +143,9 @@ def _starts(common: Array, own: Array) -> Array:
     flat = xp.stack([0 * own - 0.6931471805599453, 0 * own, 0 * own])
     starts = [xp.stack([flat, flat])]
     for of_common, of_own in ((0, 1), (0, -1), (1, 1), (-1, -1)):
-        slopes = [of_common * EXPONENT * common + 0 * own, of_own * EXPONENT * own]
+        slopes = [
+            of_common * least_squares.EXPONENT * common + 0 * own,
+            of_own * least_squares.EXPONENT * own,
+        ]
         starts.append(xp.stack([flat, xp.stack([flat[0, :], *slopes])]))
     return xp.stack(starts)
