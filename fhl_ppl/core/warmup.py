@@ -30,21 +30,44 @@ def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State
 
     The state comes back too: a new chart has other coordinates.
     """
+    learnt = observe(sampler.learners, learnt, seen)
+    groups, known = seen.groups, (learnt, seen.state)
+
+    def concluded(operand: tuple[Learnt, Any], control: Control) -> tuple[Learnt, State]:
+        learnt, arrays = operand
+        seen = Seen(**arrays, groups=groups, control=control)
+        return conclude(sampler, learnt, seen)
+
+    # This would take longer to compile than to do.
+    def aside(known: tuple[Learnt, State]) -> tuple[Learnt, State]:
+        arrays = seen._replace(state=known[1])._asdict()
+        del arrays["groups"], arrays["control"]
+        return seen.control.aside(concluded, known, (known[0], arrays))
+
+    due = _is_one_of((*sampler.window_ends, sampler.num_warmup), seen)
+    return seen.control.cond(due, aside, _same, known)
+
+
+def conclude(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:
+    """Renew at the end of a window, settle there and at the end of the warm-up; else do nothing."""
     learners, cond = sampler.learners, seen.control.cond
-    done = seen.iteration + 1
-    window_ended = sum((done == end) * 1 for end in sampler.window_ends) > 0
-    learnt = observe(learners, learnt, seen)
+    window_ended = _is_one_of(sampler.window_ends, seen)
+    is_over = _is_one_of((sampler.num_warmup,), seen)
     learnt, state = cond(
         window_ended,
         lambda known: renew(learners, known[0], seen._replace(state=known[1])),
         _same,
         (learnt, seen.state),
     )
-    is_over = done == sampler.num_warmup
     learnt = cond(
         window_ended | is_over, lambda known: settle(learners, known, is_over), _same, learnt
     )
     return learnt, state
+
+
+def _is_one_of(ends: tuple[int, ...], seen: Seen) -> Array:
+    """Whether with this iteration one of these numbers of iterations is done."""
+    return sum((seen.iteration + 1 == end) * 1 for end in ends) > 0
 
 
 def see(

@@ -17,11 +17,15 @@ def _fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any) -> A
     return lax.fori_loop(jnp.asarray(lower, int), jnp.asarray(upper, int), body, init)
 
 
+def _on_the_spot(function: Callable[..., Any], like: Any, operand: Any) -> Any:
+    return function(operand, WITHOUT_HOST)
+
+
 def _aside(function: Callable[..., Any], like: Any, operand: Any) -> Any:
     # A program that calls back is not stored; one that is stored is compiled once.
     is_stored = jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache
     if is_stored or not _others_have_this_precision():
-        return function(operand, JAX)
+        return _on_the_spot(function, like, operand)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), leaf.dtype), like)
 
     def on_host(operand: Any) -> Any:
@@ -48,3 +52,6 @@ def _others_have_this_precision() -> bool:
 # entered. It leaves the branches of a conditional alone.
 JAX = Control(_fori_loop, lax.cond, _aside)
 """Of JAX. Under `jax.vmap` both branches of a `cond` are run, and with them the ends of windows."""
+
+WITHOUT_HOST = Control(_fori_loop, lax.cond, _on_the_spot)
+"""For several devices: what is done aside would gather all particles on one host."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fhl_ppl.core import warmup
+from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import Learnt
@@ -44,6 +45,8 @@ class Engine(NamedTuple):
         Flat position [dim] to pytree.
     reports_all
         Whether every particle is a chain; otherwise the first of them is.
+    control
+        Loops and branches, and where windows are ended.
     """
 
     options: Options
@@ -52,6 +55,7 @@ class Engine(NamedTuple):
     blocks: MetricBlocks
     unravel: Callable[[Array], Any]
     reports_all: bool
+    control: Control
 
     def begin(self, target: Target, position: Array) -> tuple[State, Learnt]:
         """Evaluate the target where particles start, [particle, dim], and know nothing yet."""
@@ -99,12 +103,12 @@ class Engine(NamedTuple):
             iteration,
             draw(key, num_particles, dim, state.particles.position.dtype),
             target(force_keys(force_key, num_particles)),
-            JAX,
+            self.control,
         )
 
         num_warmup, done = self.sampler.num_warmup, iteration + 1
         in_phase = jnp.where(done <= num_warmup, done, done - num_warmup)
-        users = for_users(learnt, particles, JAX)
+        users = for_users(learnt, particles, self.control)
         told = self._told(users.position, read(users, info, tuning))
         return state._replace(
             i=state.i + 1,
@@ -151,6 +155,7 @@ def make_engine(
     reports_all: bool,
     has_sites: bool,
     batch_shares: tuple[float, ...] = (),
+    control: Control = JAX,
 ) -> Engine:
     """Settle everything for a run.
 
@@ -168,6 +173,8 @@ def make_engine(
         Whether the parameters are the sites of a model.
     batch_shares
         See `Options.plan`.
+    control
+        See `Engine`.
 
     Raises
     ------
@@ -188,4 +195,5 @@ def make_engine(
         ),
         unravel,
         reports_all,
+        control,
     )

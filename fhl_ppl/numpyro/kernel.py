@@ -18,6 +18,7 @@ from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
+from fhl_ppl.numpyro.control import JAX, WITHOUT_HOST
 from fhl_ppl.numpyro.devices import check_mesh, spread_out
 from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
@@ -171,7 +172,7 @@ class FHL(MCMCKernel):
         truth("charts", charts)
         check_mesh(mesh)
         self._mesh = mesh
-        # A chart is fitted on the host, which would gather all particles there.
+        # Fitted on a host, a chart would gather all particles there; elsewhere it compiles long.
         chosen["charts"] = charts and (mesh is None or mesh.size == 1)
         self._problem = Problem(
             model,
@@ -294,6 +295,7 @@ class FHL(MCMCKernel):
             reports_all=self._vectorized,
             has_sites=problem.model is not None,
             batch_shares=problem.batch_shares,
+            control=JAX if self._mesh is None or self._mesh.size == 1 else WITHOUT_HOST,
         )
 
         # One compiled function: run eagerly, it would be compiled operation by operation.

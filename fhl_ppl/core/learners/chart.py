@@ -170,19 +170,7 @@ def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt
     """
     ours = "chart", "moments", "reference", "archive"
     known = _Known(**{name: learnt[name] for name in ours}, state=seen.state, within=seen.within)
-    # Where both branches of a conditional are run, it is asked again if a window ends.
-    due = sum((seen.iteration + 1 == end) * 1 for end in learner.window_ends) > 0
-
-    def change(given: tuple[Array, Any, _Known], control: Control) -> _Known:
-        return control.cond(
-            given[0],
-            lambda value: _in_new_coordinates(learner, value[1], value[2], control),
-            lambda value: value[2],
-            given,
-        )
-
-    # This would take longer to compile than to do.
-    new = seen.control.aside(change, known, (due, learnt["metric"], known))
+    new = _in_new_coordinates(learner, learnt["metric"], known, seen.control)
     seen = seen._replace(
         state=new.state,
         within=new.within,
