@@ -11,7 +11,7 @@ from tests.golden.files import assert_golden, assert_golden_path, load
 from tests.golden.scenarios import SCENARIOS, STEPWISE
 
 jax = importorskip("jax")
-from fhl_ppl.numpyro.control import JAX
+from fhl_ppl.numpyro.control import WITHOUT_HOST
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def load_inputs():
 
 
 def run(scenario):
-    return jax.jit(partial(SCENARIOS[scenario], control=JAX))(load_inputs())
+    return jax.jit(partial(SCENARIOS[scenario], control=WITHOUT_HOST))(load_inputs())
 
 
 def as_numpy(outputs):
@@ -49,7 +49,7 @@ def test_jax_gives_what_numpy_gave_without_jit(scenario):
 
 def assert_path(scenario, iterations=None):
     inputs, warm_up = load_inputs(), STEPWISE[scenario]
-    step = jax.jit(partial(warm_up.iterate, control=JAX))
+    step = jax.jit(partial(warm_up.iterate, control=WITHOUT_HOST))
 
     def start():
         return as_numpy(warm_up.start(inputs))
@@ -80,7 +80,7 @@ def test_single_precision_is_noticed():
 
 
 def trace(function, *arguments):
-    return jax.eval_shape(partial(function, control=JAX), *arguments)
+    return jax.eval_shape(partial(function, control=WITHOUT_HOST), *arguments)
 
 
 @pytest.mark.parametrize("scenario", STEPWISE)
