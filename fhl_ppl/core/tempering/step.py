@@ -115,7 +115,7 @@ def step(
     ladder = rungs.observe(ladder, swaps)
     ladder, travels, learnt = control.cond(
         iteration < sampler.num_warmup,
-        lambda known: _learn(sampler, iteration, position, *known, control),
+        lambda known: _learn(sampler, iteration, position, known, control),
         lambda known: known,
         (ladder, travels, learnt),
     )
@@ -140,12 +140,11 @@ def _learn(
     sampler: Sampler,
     iteration: Array,
     position: Array,
-    ladder: Ladder,
-    travels: Travels,
-    learnt: Learnt,
+    known: tuple[Ladder, Travels, Learnt],
     control: Control,
 ) -> tuple[Ladder, Travels, Learnt]:
     """Renew the ladder with all windows but the last, in which all else is fitted to it."""
+    ladder, travels, learnt = known
 
     def renewed(known: Any) -> Any:
         ladder, learnt = known

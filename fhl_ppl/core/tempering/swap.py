@@ -64,9 +64,8 @@ def swapped(happens: Array, values: Array) -> Array:
     none = happens[:1, ...] & ~happens[:1, ...]
     from_hotter = xp.concat([values[1:, ...], values[-1:, ...]], axis=0)
     from_colder = xp.concat([values[:1, ...], values[:-1, ...]], axis=0)
-    values = xp.where(
+    return xp.where(
         xp.concat([none, happens], axis=0),
         from_colder,
         xp.where(xp.concat([happens, none], axis=0), from_hotter, values),
     )
-    return values
