@@ -24,9 +24,11 @@ def prior_potential(
 ) -> Callable[[Any], Array]:
     """Energy of the latent sites alone, with the Jacobians of their constraints.
 
-    Factors are observed sites to NumPyro, and left out with these.
+    Factors are observed sites to NumPyro, and left out with these. So are the Jacobians, which it
+    adds as factors of its own: they stay, as a trace of the model does not have them.
     """
-    prior = handlers.block(handlers.seed(model, random.key(0)), hide_fn=_is_observed)
+    observed = [name for name, site in _trace(model, args, kwargs).items() if _is_observed(site)]
+    prior = handlers.block(handlers.seed(model, random.key(0)), hide=observed)
     return lambda z: potential_energy(prior, args, kwargs, z)
 
 
