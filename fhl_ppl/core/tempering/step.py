@@ -108,7 +108,10 @@ def step(
         move, (ladder.beta, replicas.particles, replicas.learnt, draws)
     )
     parts = _parts(path, moved.position)
+    # In the first window steps tell how wide a mode is (section 10): they must not be swaps.
     swaps = decide(ladder.beta, parts.tension, uniform, iteration)
+    is_later = iteration >= sum(sampler.window_ends[:1])
+    swaps = swaps._replace(happens=swaps.happens & is_later)
     position = swapped(swaps.happens, moved.position)
     parts = Parts(*(swapped(swaps.happens, part) for part in parts))
     travels = trips.go_on(replicas.travels, swaps.happens)
