@@ -27,6 +27,10 @@ from fhl_ppl.core.tempering.travels import Travels
 Array = Any
 
 
+HELD_WINDOWS = 2
+"""Windows at the start of warm-up without swaps."""
+
+
 class Replicas(NamedTuple):
     """All temperatures between two iterations; the first is the target's.
 
@@ -108,9 +112,9 @@ def step(
         move, (ladder.beta, replicas.particles, replicas.learnt, draws)
     )
     parts = _parts(path, moved.position)
-    # In the first window steps tell how wide a mode is (section 10): they must not be swaps.
+    # In the first windows steps tell how wide a mode is (section 10): they must not be swaps.
     swaps = decide(ladder.beta, parts.tension, uniform, iteration)
-    is_later = iteration >= sum(sampler.window_ends[:1])
+    is_later = iteration >= sum(sampler.window_ends[:HELD_WINDOWS][-1:])
     swaps = swaps._replace(happens=swaps.happens & is_later)
     position = swapped(swaps.happens, moved.position)
     parts = Parts(*(swapped(swaps.happens, part) for part in parts))
