@@ -53,7 +53,7 @@ def fit(
         # What drives all is seen once the own drivers have done their part.
         given = drivers(local, position)
         parts = conditional.evaluate(conditionals(local, (seen,))[0], given)
-        y = (w - parts.location) * xp.exp(-parts.log_scale)
+        y = (w - parts.location) / parts.scale
         left = least_squares.residual(parts, w, h)
         share = mean(xp.log1p(left**2), seen) / mean(xp.log1p((h - w) ** 2), seen)
         is_child = _children(share, local.own)

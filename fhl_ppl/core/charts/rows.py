@@ -57,3 +57,9 @@ def gaussian(position: Array, gradient: Array, seen: Array) -> tuple[Array, Arra
     one = xp.ones_like(spread)
     unit = xp.where(sound, xp.where(sound, spread, one) / xp.where(sound, force, one), one) ** 0.25
     return middle - unit**2 * slope, unit
+
+
+def transposed(values: Array) -> Array:
+    """Rows as columns, in memory too."""
+    xp = array_namespace(values)
+    return xp.reshape(xp.reshape(xp.matrix_transpose(values), (-1,)), values.shape[::-1])
