@@ -8,8 +8,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.charts.rows import eye
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.control import Control
 
 Array = Any

@@ -9,9 +9,7 @@ as log|det| = log|det A| + sum_j s_j(u) is known.
 
 from typing import Any, NamedTuple
 
-from array_api_compat import device
-
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts import conditional
 from fhl_ppl.core.charts.conditional import Conditional, Drivers
 from fhl_ppl.core.charts.rows import columns
@@ -55,11 +53,15 @@ def identity(like: Array, number: int = DRIVERS) -> Hierarchy:
     """The chart that changes nothing, for positions shaped as the rows of `like` [row, dim]."""
     xp = array_namespace(like)
     nothing = xp.zeros_like(like[0, :])
-    dim = nothing.shape[0]
-    eye = xp.eye(dim, dtype=like.dtype, device=device(like))
     weights = no_weights(nothing, number)
     return Hierarchy(
-        nothing, eye, eye, xp.sum(nothing), xp.stack([nothing] * number), nothing, weights
+        nothing,
+        eye(like),
+        eye(like),
+        xp.sum(nothing),
+        xp.stack([nothing] * number),
+        nothing,
+        weights,
     )
 
 

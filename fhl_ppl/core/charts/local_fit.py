@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts import conditional, hierarchy, least_squares
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.drivers import first_largest
 from fhl_ppl.core.charts.local import Local, drivers
-from fhl_ppl.core.charts.rows import eye, gaussian, mean
+from fhl_ppl.core.charts.rows import gaussian, mean
 from fhl_ppl.core.control import Control
 
 Array = Any

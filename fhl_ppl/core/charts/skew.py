@@ -9,9 +9,9 @@ the left, and to the right less than a Gaussian's.
 
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts.gauss_newton import minimise
-from fhl_ppl.core.charts.rows import eye, gaussian, mean, transposed
+from fhl_ppl.core.charts.rows import gaussian, mean, transposed
 from fhl_ppl.core.control import Control
 
 Array = Any
