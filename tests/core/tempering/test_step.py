@@ -58,8 +58,8 @@ def run(num_warmup, num_samples, temperatures=4, particles=8, seed=0, seen=None)
 def test_a_mode_where_nobody_started_is_found_and_weighed():
     after = run(120, 150)[120:]
     right = np.array([each.particles.position[0, :, 0] > 0 for each, _ in after])
-    # Of 20 seeds the share had a mean of .29 and a standard deviation of .04.
-    assert abs(right.mean() - WEIGHT) < 0.16
+    # Ten seeds had a mean of .300 and a standard deviation of .019.
+    assert abs(right.mean() - WEIGHT) < 0.1
     last, told = after[-1]
     assert (last.travels.round_trips > 0).all()
     assert told["potential_energy"].shape == (8,)
