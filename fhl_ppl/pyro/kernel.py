@@ -169,7 +169,7 @@ class FHL(NutsNames):
         super().__init__()
         check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
         if temperatures is not None:
-            raise NotImplementedError(
+            raise ValueError(
                 f"temperatures={shown(temperatures)} is for fhl_ppl.numpyro.FHL only; leave it out "
                 "and start the chains apart (init_strategy), or write the model in NumPyro"
             )

@@ -57,6 +57,8 @@ OWN = [
     *each("forward_mode_differentiation", SWITCHES),
     *each("evaluation", ["pmap", None, 0, True, np.ones(2)]),
     *each("mesh", ["a", 3]),
+    *each("temperatures", [1, *COUNTS], optional=True),
+    *each("reference_fn", [3, "x", [], {}], said="reference_fn must be callable, got"),
     ({"potential_fn": gaussian}, "Exactly one of model and potential_fn must be given, got both"),
 ]
 

@@ -43,9 +43,7 @@ def test_arguments_of_the_kernel(settings, message):
 
 
 def test_temperatures_are_numpyros():
-    with pytest.raises(
-        NotImplementedError, match=r"temperatures=5 is for fhl_ppl\.numpyro\.FHL only"
-    ):
+    with pytest.raises(ValueError, match=r"temperatures=5 is for fhl_ppl\.numpyro\.FHL only"):
         FHL(model, temperatures=5)
 
 
