@@ -135,7 +135,7 @@ def unbounded_autoregression(data):
     y = jnp.array(data["y"], float)
 
     def model():
-        level = numpyro.sample("level", dist.Normal(0, 200))
+        level = numpyro.sample("level", dist.Normal(100, 20))
         weight = numpyro.sample("weight", dist.Normal(0, 2).expand([2]).to_event(1))
         noise = numpyro.sample("noise", dist.HalfCauchy(5))
         away = y - level
