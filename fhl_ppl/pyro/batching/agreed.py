@@ -1,9 +1,9 @@
 """Numbers that a model took of a particle, at which a batch was seen to be right.
 
-``float(x)`` and its like make an exact number of a tensor, and what becomes of a number, Python does
-not tell. Mostly it is printed, kept, or compared with a bound. So a batch goes on with that of its
-first particle, and is trusted at a number of another once it agreed with the plain function at
-one like it: of the same bin of a grid, and within the range of all that agreed.
+``float(x)`` and its like make an exact number of a tensor, and Python does not tell what becomes of
+a number. Mostly it is printed, kept, or compared with a bound. So a batch goes on with that of its
+first particle, and is trusted at a number of another once it agreed with the plain function at one
+like it: of the same bin of a grid, and within the range of all that agreed.
 """
 
 import torch

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch._C import _functorch
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -90,11 +91,15 @@ class Guards(TorchFunctionMode):
         first, differs = _of_the_first(asked)
         with _disable_current_modes():
             if not differs:
-                return func(first, *rest, **kwargs)
+                with temporarily_clear_interpreter_stack():
+                    return func(first.detach(), *rest, **kwargs)
             if asked.numel() > (1 if func in _EXACT else MOST_NUMBERS - len(self._numbers)):
                 return func(*args, **kwargs)
-            answer = func(first.detach(), *rest, **kwargs)
-            answers = first.detach().reshape(-1).tolist()
+            with temporarily_clear_interpreter_stack():
+                # A copy, as an array that shares its memory may be written into.
+                first = first.detach().clone()
+                answer = func(first, *rest, **kwargs)
+                answers = first.reshape(-1).tolist()
         self.where.append(_asked_from())
         each = _without_gradient(asked).reshape(-1).unbind()
         if func in _EXACT or not asked.is_floating_point():

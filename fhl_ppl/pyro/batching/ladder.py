@@ -241,13 +241,8 @@ class Ladder:
                 record = Recorded(below, position)
         except Exception as error:
             return None, explain_failure(error)
-        faults: list[str] = []
-        for way in (record.scripted, record.interpreted):
-            rung, fault = self._checked("fx", way, position, checks)
-            if rung is not None:
-                return rung._replace(record=record), ""
-            faults.append(fault)
-        return None, faults[0]
+        rung, fault = self._checked("fx", record, position, checks)
+        return (None if rung is None else rung._replace(record=record)), fault
 
     def _compiled(self, rung: _Rung, position: Tensor, checks: list[Reference]) -> _Rung:
         """Climb from a record, if what is compiled is right, and faster or asked for by options."""
@@ -257,8 +252,12 @@ class Ladder:
             return rung._replace(
                 reason=f"compiling {record.operations:,} operations would take minutes"
             )
-        compiled = torch.compile(record.interpreted, **self.jit_options)
-        higher, fault = self._checked("compile", compiled, position, checks)
+        try:
+            compiled: Batched = torch.compile(record.interpreted, **self.jit_options)
+        except Exception as error:
+            higher, fault = None, explain_failure(error)
+        else:
+            higher, fault = self._checked("compile", compiled, position, checks)
         if higher is None:
             rung = rung._replace(reason=f"compile {fault}")
             self._report(rung)
@@ -288,6 +287,8 @@ class Ladder:
                 fault = disagreement(self.quantity, insisting, checks)
         except Exception as error:
             return None, explain_failure(error)
+        if fault and numbers:
+            return None, self._different_ways()
         if fault:
             return None, f"is wrong for this function: {fault}"
         return _Rung(batched, name, "", Agreed(torch.cat(numbers)) if numbers else None), ""
@@ -313,8 +314,8 @@ class Ladder:
     def _different_ways(self) -> str:
         where = " or ".join(dict.fromkeys(self._asked_from))
         return (
-            f"data-dependent control flow, not the same for all particles ({where}); torch.where "
-            "can be batched"
+            "data-dependent control flow, or a number by float() or .item(), not the same for all "
+            f"particles ({where}); torch.where and tensors can be batched"
         )
 
     def _report(self, rung: _Rung) -> None:
@@ -333,7 +334,7 @@ class Ladder:
         about = f"{self.quantity.origin}: {rung.name}"
         if about not in self._warned:
             self._warned.add(about)
-            warnings.warn(message, RuntimeWarning, stacklevel=5)
+            warnings.warn(message, RuntimeWarning, stacklevel=6)
 
 
 def _seconds(rung: _Rung, position: Tensor) -> float:
