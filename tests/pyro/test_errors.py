@@ -139,7 +139,7 @@ def wrong_shapes(y):
 
 def wrong_later(y):
     mu = pyro.sample("mu", dist.Normal(0.0, 1.0))
-    if mu > 1.0:
+    if mu > 2.0:  # starts are below
         raise KeyError("mine")
     pyro.sample("y", dist.Normal(mu, 1.0), obs=y)
 
@@ -162,7 +162,7 @@ def test_errors_of_the_users_code_are_the_users(settings, error, whose):
     given = {"initial_params": START} if "potential_fn" in settings else {}
     mcmc = MCMC(kernel, 100, 100, disable_progbar=True, **given)
     with pytest.raises(error) as caught:
-        mcmc.run(*(() if given else (torch.tensor(0.5),)))
+        mcmc.run(*(() if given else (torch.tensor(3.5),)))
     (note,) = caught.value.__notes__
     assert note.startswith(f"fhl_ppl: raised by {whose}, in {__file__}, line ")
     # The traceback ends where the user's error is.
