@@ -25,6 +25,9 @@ def refuse_hmc_only(frame: FrameType | None) -> None:
     TypeError
         If it is the constructor of such a kernel, with what to take in its place.
     """
+    # `isinstance` of an abstract class asks from there.
+    while frame is not None and frame.f_globals.get("__name__") == "abc":
+        frame = frame.f_back
     if frame is None or not str(frame.f_globals.get("__name__")).startswith("numpyro.infer."):
         return
     name = type(frame.f_locals.get("self")).__name__
