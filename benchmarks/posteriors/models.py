@@ -1,6 +1,13 @@
 """NumPyro models: MODELS[name](data) is a model without arguments."""
 
-from benchmarks.posteriors import densities, hidden_markov, hierarchical, regressions, time_series
+from benchmarks.posteriors import (
+    densities,
+    hidden_markov,
+    hierarchical,
+    regressions,
+    simulated,
+    time_series,
+)
 
 MODELS = {
     "arK-arK": time_series.autoregression,
@@ -21,4 +28,14 @@ MODELS = {
     "ig-radon_mn": hierarchical.radon,
     "analytic-illcond_gaussian_100": densities.gaussian,
     "analytic-funnel_10": densities.funnel,
+    "sim-raw_regression": simulated.raw_regression,
+    "sim-overdispersed_counts": simulated.overdispersed_counts,
+    "sim-absorption": simulated.absorption,
+    "sim-latent_counts": simulated.latent_counts,
+    "sim-ordered_mixture": simulated.ordered_mixture,
+    "sim-spatial_counts": simulated.spatial_counts,
+    "sim-survival": simulated.survival,
+    "sim-unbounded_autoregression": simulated.unbounded_autoregression,
+    "sim-varying_slopes": simulated.varying_slopes,
+    "sim-epidemic": simulated.epidemic,
 }

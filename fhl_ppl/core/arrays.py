@@ -39,3 +39,15 @@ def numbered(like: Any) -> Any:
     """
     xp = array_namespace(like)
     return xp.arange(like.shape[-1], dtype=like.dtype, device=array_api_compat.device(like))
+
+
+def eye(like: Any) -> Any:
+    """The identity matrix for the last axis of `like`, in its type and on its device.
+
+    >>> import numpy as np
+    >>> eye(np.zeros((3, 2)))
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    xp = array_namespace(like)
+    return xp.eye(like.shape[-1], dtype=like.dtype, device=array_api_compat.device(like))

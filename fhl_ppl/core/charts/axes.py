@@ -8,8 +8,8 @@ precision changes with the first driver.
 
 from typing import Any
 
-from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.charts.rows import eye, mean, moments, regression
+from fhl_ppl.core.arrays import array_namespace, eye
+from fhl_ppl.core.charts.rows import mean, moments, regression
 from fhl_ppl.core.metrics import dense_fit
 from fhl_ppl.core.metrics.dense import eigen
 

@@ -2,10 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts.chart import Chart
-from fhl_ppl.core.charts.rows import eye
 from fhl_ppl.core.state import State
 
 Array = Any

@@ -20,7 +20,8 @@ from fhl_ppl.core.arrays import array_namespace
 
 Array = Any
 Drivers = tuple[Array, ...]
-"""u_1, ..., u_K, each [row, 1], or [row, dim] where each coordinate has its own."""
+"""u_1, ..., u_K, each [row, 1], or [row, dim] where each coordinate has its own; or the transposes
+of these, with weights [..., dim, 1]."""
 
 
 class Conditional(NamedTuple):
@@ -47,8 +48,8 @@ class Parts(NamedTuple):
 
     Attributes
     ----------
-    log_scale, location
-        s and m, shape [row, dim].
+    log_scale, scale, location
+        s, exp(s) and m, shape [row, dim].
     share
         pi_k, two arrays [row, dim].
     reach
@@ -60,6 +61,7 @@ class Parts(NamedTuple):
     """
 
     log_scale: Array
+    scale: Array
     location: Array
     share: tuple[Array, Array]
     reach: tuple[Array, Array]
@@ -76,26 +78,30 @@ def products(drivers: Drivers) -> list[Array]:
 
 def _linear(weights: Array, drivers: Drivers) -> Array:
     """weights . (1, u), shape [row, dim], of weights [1 + K, dim]."""
-    value = weights[0, :]
+    value = weights[0, ...]
     for i, u in enumerate(drivers):
-        value = value + weights[1 + i, :] * u
+        value = value + weights[1 + i, ...] * u
     return value
 
 
 def evaluate(weights: Conditional, drivers: Drivers) -> Parts:
     """s and m for every row of the drivers."""
     xp = array_namespace(weights.bend)
-    first, second = (_linear(weights.precision[k, :, :], drivers) for k in range(2))
-    total = xp.logaddexp(first, second)
-    share = xp.exp(first - total), xp.exp(second - total)
-    reach = xp.exp(first / 2 - total), xp.exp(second / 2 - total)
-    near = _linear(weights.near[0, :, :], drivers), _linear(weights.near[1, :, :], drivers)
-    far = _linear(weights.far[0, :, :], drivers), _linear(weights.far[1, :, :], drivers)
+    first, second = (_linear(weights.precision[k, ...], drivers) for k in range(2))
+    # All from one exponential: functions are what evaluation takes, and compiling.
+    ratio = xp.exp(-abs(first - second))
+    larger, smaller = 1 / (1 + ratio), ratio / (1 + ratio)
+    share = xp.where(first > second, larger, smaller), xp.where(first > second, smaller, larger)
+    log_scale = -(xp.where(first > second, first, second) + xp.log1p(ratio)) / 2
+    scale = xp.exp(log_scale)
+    reach = xp.sqrt(share[0]) * scale, xp.sqrt(share[1]) * scale
+    near = _linear(weights.near[0, ...], drivers), _linear(weights.near[1, ...], drivers)
+    far = _linear(weights.far[0, ...], drivers), _linear(weights.far[1, ...], drivers)
     location = share[0] * near[0] + share[1] * near[1] + reach[0] * far[0] + reach[1] * far[1]
-    bent = xp.exp(-total / 2) * sum(
-        product * weights.bend[number, :] for number, product in enumerate(products(drivers))
+    bent = scale * sum(
+        product * weights.bend[number, ...] for number, product in enumerate(products(drivers))
     )
-    return Parts(-total / 2, location + bent, share, reach, near, far, bent)
+    return Parts(log_scale, scale, location + bent, share, reach, near, far, bent)
 
 
 def by_driver(weights: Conditional, parts: Parts, drivers: Drivers, i: int) -> tuple[Array, Array]:
@@ -110,13 +116,14 @@ def by_driver(weights: Conditional, parts: Parts, drivers: Drivers, i: int) -> t
         location = location + parts.reach[k] * (
             (slope[k] / 2 - of_total) * parts.far[k] + weights.far[k, 1 + i, :]
         )
-    width = array_namespace(parts.log_scale).exp(parts.log_scale)
     number, others = 0, len(drivers)
     for a in range(others):
         for b in range(a, others):
             if i in (a, b):
                 other = drivers[a] if i == b else drivers[b]
-                location = location + width * (1 + (a == b)) * other * weights.bend[number, :]
+                location = (
+                    location + parts.scale * (1 + (a == b)) * other * weights.bend[number, ...]
+                )
             number += 1
     return -of_total / 2, location
 
@@ -133,7 +140,6 @@ def force_on_driver(
 
     `gradient` is that of U by w = m + exp(s) y, `coordinates` are y.
     """
-    xp = array_namespace(coordinates)
     by_scale, by_location = by_driver(weights, parts, drivers, i)
-    along = by_location + by_scale * xp.exp(parts.log_scale) * coordinates
+    along = by_location + by_scale * parts.scale * coordinates
     return gradient * along - by_scale

@@ -3,11 +3,11 @@
 from math import log
 from typing import Any
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts import hierarchy, least_squares
 from fhl_ppl.core.charts.axes import find_axes
 from fhl_ppl.core.charts.hierarchy import Hierarchy
-from fhl_ppl.core.charts.rows import columns, eye, mean, regression
+from fhl_ppl.core.charts.rows import columns, mean, regression
 from fhl_ppl.core.control import Control
 
 Array = Any

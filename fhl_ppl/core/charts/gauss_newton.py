@@ -8,14 +8,19 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.charts.rows import eye
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.control import Control
 
 Array = Any
 
 DAMPING = 1e-2
 """First damping, in units of the diagonal."""
+ENOUGH = 1e-3
+"""Share of their losses that all coordinates together have to gain by a step for another, if most
+of them gained."""
+
+Reached = tuple[Array, Array, Array, Array, Array]
+"""Weights, residuals, losses, damping, and whether to go on."""
 
 
 def minimise(
@@ -34,7 +39,7 @@ def minimise(
     Parameters
     ----------
     residual
-        r [row, dim] of weights [dim, weight].
+        r [dim, row] of weights [dim, weight].
     jacobian
         Its derivatives, shape [dim, weight, row].
     begin, origin
@@ -52,32 +57,41 @@ def minimise(
     """
     xp = array_namespace(begin)
 
-    def loss_of(weights: Array) -> Array:
-        robust = xp.sum(seen[:, None] * (xp.sqrt(1 + residual(weights) ** 2) - 1), axis=0)
+    def loss_of(weights: Array, r: Array) -> Array:
+        robust = xp.sum(seen * (xp.sqrt(1 + r**2) - 1), axis=1)
         loss = robust + ridge / 2 * xp.sum((weights - origin) ** 2, axis=1)
         return xp.where(xp.isfinite(loss), loss, xp.full_like(loss, xp.inf))
 
-    def improve(_: Any, value: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        weights, loss, damping = value
-        r, slopes = residual(weights), jacobian(weights)
-        weighted = slopes * xp.matrix_transpose(seen[:, None] / xp.sqrt(1 + r**2))[:, None, :]
-        downhill = xp.sum(weighted * xp.matrix_transpose(r)[:, None, :], axis=2)
-        downhill = downhill + ridge * (weights - origin)
+    def improve(value: Reached) -> Reached:
+        weights, r, loss, damping, _ = value
+        slopes = jacobian(weights)
+        weighted = slopes * (seen / xp.sqrt(1 + r**2))[:, None, :]
+        downhill = (weighted @ r[:, :, None])[:, :, 0] + ridge * (weights - origin)
         proposed = weights - _solve(
             weighted @ xp.matrix_transpose(slopes), downhill, damping, ridge
         )
         proposed = xp.where(proposed > largest, largest, proposed)
         proposed = xp.where(proposed < -largest, -largest, proposed)
-        new = loss_of(proposed)
+        there = residual(proposed)
+        new = loss_of(proposed, there)
         better = new < loss
+        lowest = xp.where(better, new, loss)
+        gained = xp.sum(xp.where(better, loss - new, 0 * new)) > ENOUGH * xp.sum(lowest)
         return (
             xp.where(better[:, None], proposed, weights),
-            xp.where(better, new, loss),
+            xp.where(better[:, None], there, r),
+            lowest,
             xp.where(better, damping / 4, damping * 6),
+            gained | (xp.sum(better * 1) < xp.sum(~better * 1)),
         )
 
-    damping = xp.full_like(begin[:, 0], DAMPING)
-    weights, loss, _ = control.fori_loop(0, steps, improve, (begin, loss_of(begin), damping))
+    def step(_: Any, value: Reached) -> Reached:
+        return control.cond(value[4], improve, lambda same: same, value)
+
+    r = residual(begin)
+    loss = loss_of(begin, r)
+    begun = begin, r, loss, xp.full_like(loss, DAMPING), xp.any(seen > 0)
+    weights, _, loss, *_ = control.fori_loop(0, steps, step, begun)
     return weights, loss
 
 

@@ -9,9 +9,7 @@ as log|det| = log|det A| + sum_j s_j(u) is known.
 
 from typing import Any, NamedTuple
 
-from array_api_compat import device
-
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts import conditional
 from fhl_ppl.core.charts.conditional import Conditional, Drivers
 from fhl_ppl.core.charts.rows import columns
@@ -55,11 +53,15 @@ def identity(like: Array, number: int = DRIVERS) -> Hierarchy:
     """The chart that changes nothing, for positions shaped as the rows of `like` [row, dim]."""
     xp = array_namespace(like)
     nothing = xp.zeros_like(like[0, :])
-    dim = nothing.shape[0]
-    eye = xp.eye(dim, dtype=like.dtype, device=device(like))
     weights = no_weights(nothing, number)
     return Hierarchy(
-        nothing, eye, eye, xp.sum(nothing), xp.stack([nothing] * number), nothing, weights
+        nothing,
+        eye(like),
+        eye(like),
+        xp.sum(nothing),
+        xp.stack([nothing] * number),
+        nothing,
+        weights,
     )
 
 
@@ -76,7 +78,7 @@ def to_position(chart: Hierarchy, coordinates: Array) -> tuple[Array, Array]:
     """x [particle, dim] and log|det Dx/Dy| [particle] from y [particle, dim]."""
     xp = array_namespace(coordinates)
     parts = _parts(chart, coordinates)
-    moved = parts.location + xp.exp(parts.log_scale) * coordinates
+    moved = parts.location + parts.scale * coordinates
     mixed = xp.where(chart.is_child > 0, moved, coordinates)
     position = chart.centre + mixed @ xp.matrix_transpose(chart.mixing)
     return position, _log_volume(chart, parts)
@@ -88,7 +90,7 @@ def to_coordinates(chart: Hierarchy, position: Array) -> Array:
     mixed = (position - chart.centre) @ xp.matrix_transpose(chart.unmixing)
     # Drivers are the same on either side.
     parts = _parts(chart, mixed)
-    return xp.where(chart.is_child > 0, (mixed - parts.location) * xp.exp(-parts.log_scale), mixed)
+    return xp.where(chart.is_child > 0, (mixed - parts.location) / parts.scale, mixed)
 
 
 def pull_back(chart: Hierarchy, coordinates: Array, gradient: Array) -> Array:
@@ -103,7 +105,7 @@ def push_forward(chart: Hierarchy, coordinates: Array, gradient: Array) -> Array
     """Undo `pull_back`: the gradient of U by x, from that by y."""
     xp = array_namespace(coordinates)
     parts = _parts(chart, coordinates)
-    mixed = xp.where(chart.is_child > 0, gradient * xp.exp(-parts.log_scale), gradient)
+    mixed = xp.where(chart.is_child > 0, gradient / parts.scale, gradient)
     _, by_drivers = _forces_on_drivers(chart, coordinates, mixed)
     return (mixed - by_drivers) @ chart.unmixing
 
@@ -118,7 +120,7 @@ def _forces_on_drivers(chart: Hierarchy, coordinates: Array, mixed: Array) -> tu
         each = conditional.force_on_driver(chart.weights, parts, drivers, i, coordinates, mixed)
         each = xp.where(chart.is_child > 0, each, xp.zeros_like(each))
         result = result + xp.sum(each, axis=1)[:, None] * chart.drivers[i, :]
-    return xp.exp(parts.log_scale), result
+    return parts.scale, result
 
 
 def _drivers(chart: Hierarchy, coordinates: Array) -> Drivers:

@@ -13,6 +13,7 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.charts import conditional
 from fhl_ppl.core.charts.conditional import Conditional, Drivers
 from fhl_ppl.core.charts.gauss_newton import minimise
+from fhl_ppl.core.charts.rows import transposed
 from fhl_ppl.core.control import Control
 
 Array = Any
@@ -117,13 +118,19 @@ def fit(
     xp = array_namespace(position)
     moves = 1.0 if free is None else _flat(xp, free)[:, :, None]
 
+    # What is summed over lies together: twice as fast.
+    drivers = tuple(transposed(each) for each in drivers)
+    position, gradient = transposed(position), transposed(gradient)
+
+    def of_columns(flat: Array) -> Conditional:
+        return Conditional(*(part[..., None] for part in _unflat(xp, start, flat)))
+
     def residual_of(flat: Array) -> Array:
-        parts = conditional.evaluate(_unflat(xp, start, flat), drivers)
+        parts = conditional.evaluate(of_columns(flat), drivers)
         return residual(parts, position, gradient)
 
     def jacobian_of(flat: Array) -> Array:
-        slopes = _jacobian(xp, _unflat(xp, start, flat), drivers, position, gradient)
-        return moves * slopes
+        return moves * _jacobian(xp, of_columns(flat), drivers, position, gradient)
 
     flat, loss = minimise(
         residual_of,
@@ -139,20 +146,18 @@ def fit(
 
 
 def residual(parts: conditional.Parts, position: Array, gradient: Array) -> Array:
-    """r, shape [row, dim]."""
-    xp = array_namespace(position)
-    scale = xp.exp(parts.log_scale)
-    return scale * gradient - (position - parts.location) / scale
+    """r, of the shape of the positions."""
+    return parts.scale * gradient - (position - parts.location) / parts.scale
 
 
 def _jacobian(
     xp: Any, weights: Conditional, drivers: Drivers, position: Array, gradient: Array
 ) -> Array:
-    """Derivatives of the residual, [dim, weight, row], in the order of the weights."""
+    """Derivatives of the residual [dim, weight, row] in the order of the weights [..., dim, 1]."""
     parts = conditional.evaluate(weights, drivers)
-    inverse = xp.exp(-parts.log_scale)
+    inverse = 1 / parts.scale
     # d r / d s and d r / d m.
-    by_scale = gradient / inverse + (position - parts.location) * inverse
+    by_scale = gradient * parts.scale + (position - parts.location) * inverse
     near = parts.share[0] * parts.near[0] + parts.share[1] * parts.near[1]
     far = parts.reach[0] * parts.far[0] + parts.reach[1] * parts.far[1]
     factors = [
@@ -167,7 +172,7 @@ def _jacobian(
     factors += [inverse * each for each in (*parts.share, *parts.reach)]
     columns = [each * u for each in factors for u in (1, *drivers)]
     columns += [each + 0 * inverse for each in conditional.products(drivers)]
-    return xp.stack([xp.matrix_transpose(each) for each in columns], axis=1)
+    return xp.stack(columns, axis=1)
 
 
 def _flat(xp: Any, weights: Conditional) -> Array:

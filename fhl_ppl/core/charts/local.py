@@ -62,7 +62,7 @@ def to_position(local: Local, coordinates: Array) -> tuple[Array, Array]:
     """x [particle, dim] and log|det Dx/Dy| [particle] from y [particle, dim]."""
     xp = array_namespace(coordinates)
     parts = conditional.evaluate(local.weights, drivers(local, coordinates))
-    moved = parts.location + xp.exp(parts.log_scale) * coordinates
+    moved = parts.location + parts.scale * coordinates
     position = xp.where(local.is_child > 0, local.centre + local.unit * moved, coordinates)
     log_slope = parts.log_scale + xp.log(local.unit)
     return position, xp.sum(xp.where(local.is_child > 0, log_slope, 0 * log_slope), axis=1)
@@ -73,7 +73,7 @@ def to_coordinates(local: Local, position: Array) -> Array:
     xp = array_namespace(position)
     parts = conditional.evaluate(local.weights, drivers(local, position))
     measured = (position - local.centre) / local.unit
-    moved = (measured - parts.location) * xp.exp(-parts.log_scale)
+    moved = (measured - parts.location) / parts.scale
     return xp.where(local.is_child > 0, moved, position)
 
 
@@ -89,7 +89,7 @@ def push_forward(local: Local, coordinates: Array, gradient: Array) -> Array:
     """Undo `pull_back`."""
     xp = array_namespace(coordinates)
     parts = conditional.evaluate(local.weights, drivers(local, coordinates))
-    measured = gradient * xp.exp(-parts.log_scale)
+    measured = gradient / parts.scale
     _, on_drivers = _forces_on_drivers(local, coordinates, measured)
     return xp.where(local.is_child > 0, measured / local.unit, gradient - on_drivers)
 
@@ -108,4 +108,4 @@ def _forces_on_drivers(local: Local, coordinates: Array, measured: Array) -> tup
         for i in range(2)
     )
     result = xp.sum(of_common, axis=1)[:, None] * local.common + of_own @ local.own
-    return xp.exp(parts.log_scale), result / local.unit
+    return parts.scale, result / local.unit

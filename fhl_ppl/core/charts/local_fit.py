@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts import conditional, hierarchy, least_squares
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.drivers import first_largest
 from fhl_ppl.core.charts.local import Local, drivers
-from fhl_ppl.core.charts.rows import eye, gaussian, mean
+from fhl_ppl.core.charts.rows import gaussian, mean
 from fhl_ppl.core.control import Control
 
 Array = Any
@@ -53,7 +53,7 @@ def fit(
         # What drives all is seen once the own drivers have done their part.
         given = drivers(local, position)
         parts = conditional.evaluate(conditionals(local, (seen,))[0], given)
-        y = (w - parts.location) * xp.exp(-parts.log_scale)
+        y = (w - parts.location) / parts.scale
         left = least_squares.residual(parts, w, h)
         share = mean(xp.log1p(left**2), seen) / mean(xp.log1p((h - w) ** 2), seen)
         is_child = _children(share, local.own)

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from array_api_compat import device
-
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.moments.welford import Welford
 
 Array = Any
@@ -26,12 +24,6 @@ def moments(values: Array, seen: Array, dense: bool = True) -> Welford:
     else:
         scatter = xp.sum(centred**2, axis=0)
     return Welford(xp.sum(seen), centre, scatter)
-
-
-def eye(like: Array) -> Array:
-    """The identity matrix for the columns of `like` [row, column]."""
-    xp = array_namespace(like)
-    return xp.eye(like.shape[1], dtype=like.dtype, device=device(like))
 
 
 def regression(u: Array, values: Array, seen: Array) -> Array:
@@ -57,3 +49,9 @@ def gaussian(position: Array, gradient: Array, seen: Array) -> tuple[Array, Arra
     one = xp.ones_like(spread)
     unit = xp.where(sound, xp.where(sound, spread, one) / xp.where(sound, force, one), one) ** 0.25
     return middle - unit**2 * slope, unit
+
+
+def transposed(values: Array) -> Array:
+    """Rows as columns, in memory too."""
+    xp = array_namespace(values)
+    return xp.reshape(xp.reshape(xp.matrix_transpose(values), (-1,)), values.shape[::-1])

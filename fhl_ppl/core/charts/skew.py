@@ -9,9 +9,9 @@ the left, and to the right less than a Gaussian's.
 
 from typing import Any, NamedTuple
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts.gauss_newton import minimise
-from fhl_ppl.core.charts.rows import eye, gaussian, mean
+from fhl_ppl.core.charts.rows import gaussian, mean, transposed
 from fhl_ppl.core.control import Control
 
 Array = Any
@@ -126,10 +126,10 @@ def _fit(position: Array, gradient: Array, seen: Array, control: Control) -> Ske
     """The map that makes each coordinate's gradient by y about y."""
     xp = array_namespace(position)
     centre, unit = gaussian(position, gradient, seen)
-    x, g = (position - centre) / unit, gradient * unit
+    x, g = transposed((position - centre) / unit), transposed(gradient * unit)
 
     def residual(weights: Array) -> Array:
-        skew = _skew_of(weights)
+        skew = Skew(*(part[:, None] for part in _skew_of(weights)))
         y = to_coordinates(skew, x)
         return pull_back(skew, y, g) - y
 
@@ -137,7 +137,7 @@ def _fit(position: Array, gradient: Array, seen: Array, control: Control) -> Ske
         here = residual(weights)
         moves = STEP * eye(weights)
         columns = [(residual(weights + moves[i, :]) - here) / STEP for i in range(moves.shape[0])]
-        return xp.stack([xp.matrix_transpose(each) for each in columns], axis=1)
+        return xp.stack(columns, axis=1)
 
     nothing = xp.stack([0 * centre] * len(LARGEST), axis=1)
     largest = xp.stack([0 * centre[0] + bound for bound in LARGEST])

@@ -12,7 +12,8 @@ from fhl_ppl.core.charts.change import moved, slopes
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.rows import moments
 from fhl_ppl.core.homes import make_homes
-from fhl_ppl.core.learners.archive import Archive, Components, mixture_of, start
+from fhl_ppl.core.learners.archive import Archive, mixture_of, start
+from fhl_ppl.core.learners.grouping import Components
 from fhl_ppl.core.metrics import dense_fit
 from fhl_ppl.core.mixture import Mixture, in_use, log_parts
 from fhl_ppl.core.state import State

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import device
-
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, if_finite
 from fhl_ppl.core.metrics import AnyMetric
 from fhl_ppl.core.metrics.dense import make_metric
@@ -66,7 +64,7 @@ def unless_steps(gradients: Welford, positions: Welford, found: Array) -> Welfor
     own = scatter if scatter.ndim == 1 else xp.linalg.diagonal(scatter)
     expected = (positions.count - 1) ** 2 / xp.where(own > 0, own, xp.ones_like(own))
     if scatter.ndim == 2:
-        expected = xp.eye(len(own), dtype=own.dtype, device=device(own)) * expected
+        expected = eye(own) * expected
     return gradients._replace(scatter=xp.where(found > 0, expected, gradients.scatter))
 
 

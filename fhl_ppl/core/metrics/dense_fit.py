@@ -15,7 +15,7 @@ from typing import Any
 
 from array_api_compat import device
 
-from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.metrics import AnyMetric, velocity
 from fhl_ppl.core.metrics.dense import Metric, eigen, make_metric, power
 from fhl_ppl.core.moments.welford import Welford, covariance
@@ -67,7 +67,7 @@ def from_positions(
     variance = (count * variance + 5e-3) / (count + 5)
     if scatter.ndim == 1:
         return make_metric(variance)
-    on_diagonal = _identity(xp, variance) > 0
+    on_diagonal = eye(variance) > 0
     correlation = scatter / xp.sqrt(variance[:, None] * variance)
     squares = xp.sum(xp.where(on_diagonal, xp.zeros_like(scatter), correlation**2))
     by_chance = dim * (dim - 1) / (count if draws is None else draws)
@@ -121,7 +121,7 @@ def from_scores(
     unfelt = xp.stack([xp.zeros_like(felt), ~felt])
     ridge = ridge[:, None] + xp.astype(unfelt, scale.dtype)
     both = _restrict(xp, both, structure) * units[:, :, None] * units[:, None, :]
-    both = both + ridge[:, None, :] * _identity(xp, scale)
+    both = both + ridge[:, None, :] * eye(scale)
     spread, force = both[0, :, :], both[1, :, :]
 
     # spread # force^-1 = force^-1/2 (force^1/2 spread force^1/2)^1/2 force^-1/2.
@@ -156,10 +156,6 @@ def _positive(spectrum: tuple[Array, Array]) -> tuple[Array, Array]:
     xp = array_namespace(values)
     smallest = xp.finfo(values.dtype).eps * values[-1]
     return xp.where(values > smallest, values, smallest), vectors
-
-
-def _identity(xp: Any, like: Array) -> Array:
-    return xp.eye(like.shape[0], dtype=like.dtype, device=device(like))
 
 
 def _diagonal(xp: Any, matrix: Array) -> Array:

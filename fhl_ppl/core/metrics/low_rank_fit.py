@@ -22,9 +22,7 @@ scales that take in their share leave what is not of low rank. It settles in som
 from math import log, sqrt
 from typing import Any, NamedTuple
 
-from array_api_compat import device
-
-from fhl_ppl.core.arrays import array_namespace, numbered
+from fhl_ppl.core.arrays import array_namespace, eye, numbered
 from fhl_ppl.core.metrics import dense_fit as metric
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.moments import welford
@@ -105,7 +103,7 @@ def from_scores(positions: Sample, gradients: Sample, draws: Array | None = None
     found = _affordable(positions, basis)
     spread, force = (_moments(rows @ basis, found) for rows in (seen, forces))
     mean = metric.from_scores(spread, force).inverse_mass_matrix
-    mean = xp.where(xp.all(xp.isfinite(mean)), mean, _identity(mean))
+    mean = xp.where(xp.all(xp.isfinite(mean)), mean, eye(mean))
     variance, vectors = xp.linalg.eigh(mean)
     return _assemble(scale, basis @ vectors, variance, abs(xp.log(variance)) > log(CUTOFF))
 
@@ -207,12 +205,7 @@ def _moments(along: Array, found: Array) -> Welford:
     missing = xp.where(found, 0 * along[0, :], 0 * along[0, :] + 1)
     count = xp.sum(0 * along[:, 0] + 1)
     scatter = xp.matrix_transpose(along) @ along
-    return Welford(count, 0 * missing, scatter + (count - 1) * missing * _identity(scatter))
-
-
-def _identity(like: Array) -> Array:
-    xp = array_namespace(like)
-    return xp.eye(like.shape[0], dtype=like.dtype, device=device(like))
+    return Welford(count, 0 * missing, scatter + (count - 1) * missing * eye(scatter))
 
 
 def _assemble(scale: Array, directions: Array, variance: Array, in_use: Array) -> LowRankMetric:

@@ -5,7 +5,7 @@ import pytest
 
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.homes import as_one_mode, home_of
-from fhl_ppl.core.learners import archive
+from fhl_ppl.core.learners import archive, grouping
 from fhl_ppl.core.mixture import in_use, log_parts, log_sum
 from fhl_ppl.core.state import State
 
@@ -64,7 +64,7 @@ def test_two_modes_are_found_in_the_first_window_and_weighed():
     centre = own.components.fitted.centre[found]
     np.testing.assert_allclose(centre, TWO.centre, atol=0.2)
     spread = np.linalg.norm(own.components.fitted.root[found], axis=(1, 2)) / DIM**0.5
-    wider = (1 + archive.WIDER / DIM**0.5) ** 0.5
+    wider = (1 + grouping.WIDER / DIM**0.5) ** 0.5
     np.testing.assert_allclose(spread, TWO.scale * wider, rtol=0.15)
 
 
@@ -89,13 +89,13 @@ def test_a_particle_that_changes_its_mode_in_the_first_window_hides_none(seed):
 
 
 def test_an_archive_that_forgets_what_is_empty_is_noticed(monkeypatch):
-    refit = archive._refit
+    refit = grouping._refit
 
     def forgetful(components, before, *rest):
         nothing = before._replace(count=0 * before.count)
         return refit(components, nothing, *rest)
 
-    monkeypatch.setattr(archive, "_refit", forgetful)
+    monkeypatch.setattr(grouping, "_refit", forgetful)
     *_, own = seen(TWO, [np.array([0, 1, 0, 1]), np.zeros(4, int)])
     assert len(masses(own)[0]) == 1
 
