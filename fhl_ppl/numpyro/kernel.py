@@ -210,7 +210,7 @@ class FHL(MCMCKernel):
         kernel._forget()
         return kernel.__dict__
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         """As ever; asked for by `isinstance`, which some kernels call and then say too little."""
         refuse_hmc_only(sys._getframe(1))

@@ -95,7 +95,7 @@ def test_kernels_that_take_no_other_than_hmc_refuse(outer, remedy):
 def test_without_that_numpyro_says_less(monkeypatch):
     """Breaks the code on purpose."""
     monkeypatch.setattr("fhl_ppl.numpyro.kernel.refuse_hmc_only", lambda frame: None)
-    with pytest.raises(ValueError, match="inner_kernel must be an? HMC or NUTS sampler"):
+    with pytest.raises(ValueError, match=r"inner_kernel must be an? HMC or NUTS sampler"):
         HMCECS(FHL(eight_schools))
 
 

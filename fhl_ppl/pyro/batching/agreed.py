@@ -33,13 +33,15 @@ class Agreed:
     >>> agreed = Agreed(torch.tensor([[0.0], [1.0], [2.0]]))
     >>> agreed.known(torch.tensor([[0.01], [0.5], [-1.0], [torch.nan]])).tolist()
     [True, False, False, False]
-    >>> agreed.learn(torch.tensor([[0.5], [-1.0]]))
+    >>> agreed.learn(torch.tensor([[0.5], [-1.0], [torch.nan]]))
     >>> agreed.known(torch.tensor([[0.5], [-1.0], [-1.1]])).tolist()
     [True, True, False]
     """
 
     def __init__(self, numbers: Tensor) -> None:
-        low, high = numbers.amin(0), numbers.amax(0)
+        numbers = _finite(numbers)
+        # Of none the grid is anything, as nothing is known.
+        low, high = _range(numbers if len(numbers) else numbers.new_zeros((1, numbers.shape[1])))
         self._middle = (low + high) / 2
         half = (high - low) / 2
         self._half = torch.where(half > 0, half, torch.ones_like(half))
@@ -49,26 +51,37 @@ class Agreed:
         self.learn(numbers)
 
     def learn(self, numbers: Tensor) -> None:
-        """Trust these too."""
-        self._bins.scatter_(0, self._bin(numbers), True)
-        self._low = torch.minimum(self._low, numbers.amin(0))
-        self._high = torch.maximum(self._high, numbers.amax(0))
+        """Trust these too, unless they are infinite or none."""
+        numbers = _finite(numbers)
+        if len(numbers):
+            self._bins.scatter_(0, self._bin(numbers), True)
+            low, high = _range(numbers)
+            self._low = torch.minimum(self._low, low)
+            self._high = torch.maximum(self._high, high)
 
     def known(self, numbers: Tensor) -> Tensor:
         """Tell of each particle whether all of its numbers are like some that agreed."""
         within = (numbers >= self._low) & (numbers <= self._high)
         return (within & self._bins.gather(0, self._bin(numbers))).all(1)
 
-    def doubtful(self, numbers: Tensor) -> Tensor:
-        """Tell which particles are to be compared: the others are known, and no audit is due."""
+    def audited(self, count: int) -> Tensor:
+        """Tell which of so many particles to compare in this call, known or not."""
         self._calls += 1
-        doubtful = ~self.known(numbers)
+        chosen = torch.zeros(count, dtype=torch.bool, device=self._low.device)
         if self._calls % AUDIT_EVERY == 0:
-            doubtful[self._calls // AUDIT_EVERY % len(doubtful)] = True
-        return doubtful
+            chosen[self._calls // AUDIT_EVERY % count] = True
+        return chosen
 
     def _bin(self, numbers: Tensor) -> Tensor:
         place = torch.asinh((numbers - self._middle) / self._half) * _PER_UNIT
         bound = float(_FARTHEST)
         place = torch.nan_to_num(place, bound, bound, -bound).clamp(-bound, bound)
         return place.floor().long() + _FARTHEST
+
+
+def _finite(numbers: Tensor) -> Tensor:
+    return numbers[torch.isfinite(numbers).all(1)]
+
+
+def _range(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    return numbers.amin(0), numbers.amax(0)

@@ -164,20 +164,22 @@ class Ladder:
         results, answers = self._parted(outputs)
         if not answers:
             return results
-        other = doubtful = ~answers[0]
-        numbers = answers[1] if len(answers) > 1 else None
-        agreed = used.agreed
-        if agreed is not None and numbers is not None:
-            doubtful = other | agreed.doubtful(numbers)
+        other = ~answers[0]
+        doubtful, known, agreed = other, ~other, used.agreed
+        if agreed is not None:
+            known = known & agreed.known(answers[1])
+            doubtful = ~known | agreed.audited(len(known))
         rows = doubtful.nonzero()[:, 0]
         if not len(rows):
             self._calls += 1
             return results
         plain = self.quantity.one_by_one(position[rows])
-        wrong = other[rows] | differing(self.quantity, tuple(x[rows] for x in results), plain)
-        if agreed is not None and numbers is not None and not wrong.all():
-            agreed.learn(numbers[rows[~wrong]])
-        if wrong.any():
+        wrong = differing(self.quantity, tuple(x[rows] for x in results), plain)
+        if (wrong & known[rows]).any():
+            self._give_up("; some earlier evaluations may have been wrong: run again")
+        if agreed is not None and not wrong.all():
+            agreed.learn(answers[1][rows[~wrong]])
+        if (wrong | other[rows]).any():
             self._count_miss()
         else:
             self._calls += 1
@@ -192,8 +194,12 @@ class Ladder:
         """Give up on a batch that is evaluated in vain too often."""
         self._misses += 1
         if self._misses > MOST_MISSES and self._misses * MOST_MISSES > self._calls:
-            self._loop_only = _Rung(self.quantity.one_by_one, "loop", self._different_ways())
-            self._report(self._loop_only)
+            self._give_up()
+
+    def _give_up(self, further: str = "") -> None:
+        reason = self._different_ways() + further
+        self._loop_only = _Rung(self.quantity.one_by_one, "loop", reason)
+        self._report(self._loop_only)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rungs": {}}
@@ -246,8 +252,9 @@ class Ladder:
 
     def _compiled(self, rung: _Rung, position: Tensor, checks: list[Reference]) -> _Rung:
         """Climb from a record, if what is compiled is right, and faster or asked for by options."""
-        assert rung.record is not None
-        rung, record = rung._replace(record=None), rung.record
+        record = rung.record
+        assert record is not None
+        rung = rung._replace(record=None)
         if record.operations > MOST_COMPILED and not self.jit_options:
             return rung._replace(
                 reason=f"compiling {record.operations:,} operations would take minutes"
