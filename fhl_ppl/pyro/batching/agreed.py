@@ -31,7 +31,7 @@ class Agreed:
     Examples
     --------
     >>> agreed = Agreed(torch.tensor([[0.0], [1.0], [2.0]]))
-    >>> agreed.known(torch.tensor([[0.01], [0.5], [-1.0], [torch.nan]])).tolist()
+    >>> agreed.known(torch.tensor([[1.05], [0.5], [-1.0], [torch.nan]])).tolist()
     [True, False, False, False]
     >>> agreed.learn(torch.tensor([[0.5], [-1.0], [torch.nan]]))
     >>> agreed.known(torch.tensor([[0.5], [-1.0], [-1.1]])).tolist()
