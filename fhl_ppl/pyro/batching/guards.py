@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from fhl_ppl.pyro.batching.agreed import MOST_NUMBERS
-from fhl_ppl.pyro.model.libraries import LIBRARIES
+from fhl_ppl.pyro.model.users_code import LIBRARIES
 
 # Answered by yes or no, or by a whole number: particles can be held to it.
 _EXACT = {Tensor.__bool__, Tensor.__int__, Tensor.__index__}

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from fhl_ppl.pyro.model.layout import SiteLayout, as_real
-from fhl_ppl.pyro.model.libraries import LIBRARIES
 from fhl_ppl.pyro.model.one_particle import Quantity, Sites, is_rejection
+from fhl_ppl.pyro.model.users_code import called_from_us
 from fhl_ppl.pyro.model.why_not import WhyNot
-from fhl_ppl.users_code import called_from_us
 
 Result = TypeVar("Result")
 
@@ -33,7 +32,7 @@ def tried(action: Callable[[], Result]) -> Result:
     """
     for _ in range(_TRIES):
         try:
-            with called_from_us("the model", LIBRARIES):
+            with called_from_us("the model"):
                 return action()
         except Exception as error:
             if isinstance(error, ZeroDivisionError) and _came_from(error, _PLATES):
@@ -141,7 +140,7 @@ def given_starts(
 def _is_valid(quantity: Quantity, row: Tensor) -> bool:
     # Not through Quantity.one_by_one, which makes a non-finite gradient zero.
     try:
-        with called_from_us(quantity.origin, LIBRARIES):
+        with called_from_us(quantity.origin):
             outputs = quantity.plain(row.clone())
     except Exception as error:
         if not is_rejection(error):

@@ -9,8 +9,8 @@ import torch
 from pyro import poutine
 from pyro.poutine.subsample_messenger import _Subsample
 
-from fhl_ppl.pyro.model.libraries import LIBRARIES
 from fhl_ppl.pyro.model.one_particle import Sites, is_rejection
+from fhl_ppl.pyro.model.users_code import LIBRARIES
 
 
 def latent_sites(trace: Any) -> dict[str, Any]:
