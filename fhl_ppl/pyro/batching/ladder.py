@@ -11,7 +11,9 @@ The rungs, in the order in which they are climbed:
 ========== ========================================================================================
 
 A rung is used only after it agreed with the loop at two sets of points; one that fails or disagrees
-leaves the rung below in use. Compiling begins when replaying has taken as long as it will, and what
+leaves the rung below in use. What the model asks of a particle in Python, and is told of the first,
+is checked for the others at every call. More particles than a cache holds are evaluated in blocks.
+Compiling begins when replaying has taken as long as it will, and what
 is compiled has to be faster: so a short run is none the slower for it, and no run by much.
 """
 
