@@ -22,7 +22,7 @@ MODELS = (
     "ig-german_logistic",
     "hmm_example-hmm_example",
     "gp_pois_regr-gp_regr",
-    "sim-varying_slopes",
+    "ig-radon_mn",
 )
 
 SCRIPT = """
