@@ -45,8 +45,8 @@ COMPILES_AFTER = 30.0
 (a hidden Markov model of two states more than 50), and a run of seconds is not to wait for it."""
 
 MOST_COMPILED = 2000
-"""Operations beyond which compiling is not begun. Not settled by measurements: it is there for loops
-over many time steps, which take minutes, and to which fusing brings little."""
+"""Operations beyond which compiling is not begun. Not settled by measurements: it is there for
+loops over many time steps, which take minutes, and to which fusing brings little."""
 
 
 class _Rung(NamedTuple):
