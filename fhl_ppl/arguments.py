@@ -123,13 +123,13 @@ def truth(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be True or False, got {shown(value)}.")
 
 
-def whole(wanted: str) -> Check:
-    """Insist on an integer that is at least 1; `wanted` says so."""
+def whole(wanted: str, least: int = 1) -> Check:
+    """Insist on an integer that is at `least` so large; `wanted` says so."""
 
     def check(name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
             raise TypeError(f"{name} must be an integer, got {shown(value)}.")
-        if value < 1:
+        if value < least:
             raise ValueError(f"{name} must be {wanted}, got {value}.")
         if value > LARGEST:
             raise ValueError(f"{name} must be at most {LARGEST}, got {shown(value)}.")

@@ -176,6 +176,16 @@ class Options:
         "above. With `adapt_mass_matrix=False` low rank is diagonal.",
         kind='bool, "low_rank" or list of tuples of str',
     )
+    temperatures: int | None = argument(
+        None,
+        whole("at least 2, or None for none", least=2),
+        "How many temperatures to sample at, to find modes in which no chain started and to weigh "
+        "them. Every chain then has a private replica at each, from the posterior (1) to a "
+        "reference (0, the prior of a model), and neighbours swap. Warm-up sets the temperatures "
+        "between. It costs that many times the gradients, and one more of each replica an "
+        "iteration; `n_steps` counts them all. There are no charts with it: each temperature would "
+        "have coordinates of its own, and a swap would have to translate. In NumPyro only.",
+    )
     trusts_gradient: bool = True
     noisy_gradient: bool = False
 
@@ -190,12 +200,27 @@ class Options:
                 f"num_steps={self.num_steps} and trajectory_length={self.trajectory_length} "
                 "contradict each other; give one of them, or neither to choose it in warm-up."
             )
+        if self.temperatures is not None:
+            self._check_temperatures()
         if not self.adjusted:
             warnings.warn(
                 "adjusted=False leaves out the Metropolis test: the draws are biased, they "
                 "collapse below the typical set. Use it to find high-density regions, not to "
                 "estimate.",
                 stacklevel=4,
+            )
+
+    def _check_temperatures(self) -> None:
+        asked = f"temperatures={self.temperatures}"
+        if not self.adjusted:
+            raise ValueError(
+                f"{asked} and adjusted=False contradict each other: replicas that are not tested "
+                "have no temperature. Leave one of them out."
+            )
+        if self.noisy_gradient:
+            raise ValueError(
+                f"{asked} and noisy_gradient=True do not go together: no temperature is defined "
+                "for a random force. Leave one of them out."
             )
 
     def plan(
@@ -238,6 +263,7 @@ class Options:
         jumps = self.jumps and adapt_metric and self.adjusted and self.group_size > 1
         charts = self.charts and adapt_metric and self.trusts_gradient and not self.noisy_gradient
         charts = charts and self.is_dense(dim) and structure is None and not batch_shares
+        charts = charts and self.temperatures is None
         charts = charts and CHARTS_FROM <= dim <= CHARTS_LIMIT and num_warmup > 0
         # Modes are told apart by gradients, and each has a matrix of its own.
         knows_modes = self.trusts_gradient and 0 < dim <= DENSE_LIMIT

@@ -3,9 +3,15 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from fhl_ppl.core.stacked import at, length, stack
+
 
 def _aside(function: Callable, like: Any, operand: Any) -> Any:
     return function(operand, PYTHON)
+
+
+def _map(function: Callable, operand: Any) -> Any:
+    return stack([function(at(operand, k)) for k in range(length(operand))])
 
 
 class Control(NamedTuple):
@@ -22,11 +28,15 @@ class Control(NamedTuple):
         (function, like, operand) -> function(operand, control), of the shapes and types of `like`:
         for what is done a few times in a run, and would take longer to compile than to do.
         `function` has to be pure, and may be given NumPy arrays and `PYTHON`. Default: on the spot.
+    map
+        (function, operand) -> results, as `jax.lax.map`: one after the other along the first axis
+        of all arrays, so that a `cond` stays one. Default: a loop of Python.
     """
 
     fori_loop: Callable
     cond: Callable
     aside: Callable = _aside
+    map: Callable = _map
 
 
 def _fori_loop(lower: int, upper: int, body: Callable[[int, Any], Any], init: Any) -> Any:

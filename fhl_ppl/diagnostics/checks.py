@@ -86,6 +86,7 @@ def findings(
             _unadjusted(sample_stats),
             lost_modes(sample_stats),
             no_crossings(sample_stats) or disagreement(sample_stats),
+            _no_round_trips(sample_stats.attrs),
             _divergences(sample_stats),
             _acceptance(sample_stats, still),
             _rounded(sample_stats),
@@ -189,6 +190,17 @@ def _unadjusted(sample_stats: Dataset) -> str:
     return (
         "The draws come from adjusted=False, without the Metropolis test: they are biased towards "
         "high density and no sample of the posterior. Use adjusted=True to estimate."
+    )
+
+
+def _no_round_trips(settings: Mapping[str, Any]) -> str:
+    if "round_trips" not in settings or np.sum(settings["round_trips"]) > 0:
+        return ""
+    rejection = np.max(settings["swap_rejections"])
+    return (
+        "No replica went from the posterior to the reference and back after warm-up, so that "
+        "temperatures did not connect modes; of the swaps of one pair of neighbours "
+        f"{rejection:.0%} were refused. Give more temperatures, or run longer."
     )
 
 

@@ -50,8 +50,8 @@ def _others_have_this_precision() -> bool:
 
 # XLA moves what does not change out of a loop, and so works it out even if the loop is never
 # entered. It leaves the branches of a conditional alone.
-JAX = Control(_fori_loop, lax.cond, _aside)
+JAX = Control(_fori_loop, lax.cond, _aside, lax.map)
 """Of JAX. Under `jax.vmap` both branches of a `cond` are run, and with them the ends of windows."""
 
-WITHOUT_HOST = Control(_fori_loop, lax.cond, _on_the_spot)
+WITHOUT_HOST = Control(_fori_loop, lax.cond, _on_the_spot, lax.map)
 """For several devices: what is done aside would gather all particles on one host."""

@@ -8,19 +8,13 @@ import numpy as np
 from jax import lax, random
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
-from numpyro.distributions import (
-    Distribution,
-    ExpandedDistribution,
-    ImproperUniform,
-    Independent,
-    MaskedDistribution,
-)
-from numpyro.infer import MCMC, init_to_sample
+from numpyro.infer import MCMC
 from numpyro.infer.util import unconstrain_fn
 
 from fhl_ppl.diagnostics.density import AT_ONCE, Density, check_kernel, check_sites
 from fhl_ppl.numpyro.companions import with_companions
 from fhl_ppl.numpyro.kernel import FHL
+from fhl_ppl.numpyro.model.prior import improper
 
 Array = Any
 
@@ -50,7 +44,7 @@ def density(mcmc: MCMC) -> Density:
         dim = mcmc.last_state.particles.position.shape[-1]
         sites = unravel(last[:dim])
         missing = [name for name in sites if name not in samples]
-        check_sites(missing, _improper(problem.model, sites, args, kwargs))
+        check_sites(missing, improper(problem.model, sites, args, kwargs))
         seeded = handlers.seed(problem.model, random.key(0))
         samples = _each_draw(
             lambda draw: unconstrain_fn(seeded, args, kwargs, draw),
@@ -69,19 +63,3 @@ def _each_draw(one: Any, samples: Any) -> Any:
     flat = jax.tree.map(lambda leaf: jnp.reshape(leaf, (-1, *leaf.shape[2:])), samples)
     found = jax.jit(lambda rows: lax.map(one, rows, batch_size=AT_ONCE))(flat)
     return jax.tree.map(lambda leaf: leaf.reshape(*axes, *leaf.shape[1:]), found)
-
-
-def _improper(model: Any, sites: Any, args: Any, kwargs: Any) -> list[str]:
-    """Latent sites whose prior has no normaliser."""
-    seeded = handlers.substitute(handlers.seed(model, random.key(0)), substitute_fn=init_to_sample)
-    trace = handlers.trace(seeded).get_trace(*args, **kwargs)
-    return [name for name in sites if name in trace and _is_improper(trace[name]["fn"])]
-
-
-def _is_improper(prior: Distribution) -> bool:
-    while isinstance(prior, ExpandedDistribution | Independent):
-        prior = prior.base_dist
-    if isinstance(prior, MaskedDistribution):
-        mask = prior._mask
-        return not np.all(mask) or _is_improper(prior.base_dist)
-    return isinstance(prior, ImproperUniform)

@@ -13,15 +13,19 @@ from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.sampler import Sampler, make_sampler, step
+from fhl_ppl.core.stacked import at
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import STATISTICS, read
 from fhl_ppl.core.target import Target, state_at
+from fhl_ppl.core.tempering import step as tempering
+from fhl_ppl.core.tempering.path import Path
+from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
 from fhl_ppl.numpyro.adapt_state import MetricBlocks, metric_blocks
 from fhl_ppl.numpyro.companions import FIELD, Companions
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.model import potential
-from fhl_ppl.numpyro.randomness import draw, force_keys, iteration_keys
+from fhl_ppl.numpyro.randomness import draw, draw_of_replicas, force_keys, iteration_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options
 
@@ -57,14 +61,32 @@ class Engine(NamedTuple):
     reports_all: bool
     control: Control
 
-    def begin(self, target: Target, position: Array) -> tuple[State, Learnt]:
-        """Evaluate the target where particles start, [particle, dim], and know nothing yet."""
-        particles = state_at(target, position)
+    def begin(
+        self, target: Target | Path, position: Array
+    ) -> tuple[State, Learnt, Replicas | None]:
+        """Evaluate the target where particles start, and know nothing yet.
+
+        The positions are [particle, dim], with a path [temperature * particle, dim].
+        """
         metric = jnp.asarray(self.inverse_mass_matrix, position.dtype)
-        return particles, warmup.start(self.sampler, particles, self.options.step_size, metric)
+        step_size = self.options.step_size
+        if isinstance(target, Path):
+            position = jnp.reshape(position, (self.options.temperatures, -1, position.shape[1]))
+            replicas = tempering.start(
+                self.sampler, position, step_size, metric, target, self.control
+            )
+            return at(replicas.particles, 0), at(replicas.learnt, 0), replicas
+        particles = state_at(target, position)
+        return particles, warmup.start(self.sampler, particles, step_size, metric), None
 
     def first_state(
-        self, particles: State, learnt: Learnt, rng_key: Array, anchor: Any, data: Array
+        self,
+        particles: State,
+        learnt: Learnt,
+        replicas: Replicas | None,
+        rng_key: Array,
+        anchor: Any,
+        data: Array,
     ) -> FHLState:
         """The state before the first iteration."""
         energy = particles.potential_energy
@@ -87,14 +109,37 @@ class Engine(NamedTuple):
             anchor=anchor,
             data=data,
             blocks=self.blocks,
+            replicas=replicas,
             **self._told(particles.position, statistics),
         )
 
-    def advance(self, state: FHLState, target: Callable[[Array], Target]) -> FHLState:
+    def advance(self, state: FHLState, target: Callable[[Array], Target | Path]) -> FHLState:
         """Run one iteration; the target may have noise, from keys [particle]."""
-        num_particles, dim = state.particles.position.shape
         iteration = jnp.ravel(state.i)[0]
         rng_key, key, force_key = iteration_keys(state.rng_key)
+        there = target(force_keys(force_key, len(state.particles.position)))
+        if isinstance(there, Path):
+            moved, position, statistics = self._move_replicas(state, iteration, key, there)
+        else:
+            moved, position, statistics = self._move(state, iteration, key, there)
+        num_warmup, done = self.sampler.num_warmup, iteration + 1
+        in_phase = jnp.where(done <= num_warmup, done, done - num_warmup)
+        told = self._told(position, statistics)
+        return state._replace(
+            i=state.i + 1,
+            mean_accept_prob=state.mean_accept_prob
+            + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
+            num_diverging=jnp.where(in_phase == 1, 0, state.num_diverging) + told["diverging"],
+            rng_key=rng_key,
+            **moved,
+            **told,
+        )
+
+    def _move(
+        self, state: FHLState, iteration: Array, key: Array, target: Target
+    ) -> tuple[dict[str, Any], Array, dict[str, Array]]:
+        """Fields that it changes, positions as users have them, and statistics."""
+        num_particles, dim = state.particles.position.shape
         particles, learnt, info, tuning = step(
             self.sampler,
             self._groups(num_particles),
@@ -102,24 +147,31 @@ class Engine(NamedTuple):
             state.learnt,
             iteration,
             draw(key, num_particles, dim, state.particles.position.dtype),
-            target(force_keys(force_key, num_particles)),
+            target,
             self.control,
         )
-
-        num_warmup, done = self.sampler.num_warmup, iteration + 1
-        in_phase = jnp.where(done <= num_warmup, done, done - num_warmup)
         users = for_users(learnt, particles, self.control)
-        told = self._told(users.position, read(users, info, tuning))
-        return state._replace(
-            i=state.i + 1,
-            mean_accept_prob=state.mean_accept_prob
-            + (told["accept_prob"] - state.mean_accept_prob) / in_phase,
-            num_diverging=jnp.where(in_phase == 1, 0, state.num_diverging) + told["diverging"],
-            particles=particles,
-            learnt=learnt,
-            rng_key=rng_key,
-            **told,
+        moved = {"particles": particles, "learnt": learnt}
+        return moved, users.position, read(users, info, tuning)
+
+    def _move_replicas(
+        self, state: FHLState, iteration: Array, key: Array, path: Path
+    ) -> tuple[dict[str, Any], Array, dict[str, Array]]:
+        """The same at all temperatures; there are no charts."""
+        assert state.replicas is not None, "`begin` made them."
+        temperatures, num_particles, dim = state.replicas.particles.position.shape
+        dtype = state.particles.position.dtype
+        replicas, statistics = tempering.step(
+            self.sampler,
+            self._groups(num_particles),
+            state.replicas,
+            iteration,
+            *draw_of_replicas(key, temperatures, num_particles, dim, dtype),
+            path,
+            self.control,
         )
+        moved = {"particles": at(replicas.particles, 0), "learnt": at(replicas.learnt, 0)}
+        return moved | {"replicas": replicas}, moved["particles"].position, statistics
 
     def _groups(self, num_particles: int) -> Groups:
         # NumPy, not JAX arrays, which under a transformation would be tracers of it.

@@ -17,6 +17,7 @@ from fhl_ppl.arguments import parameters, truth
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.callers import check_number_of_keys, refuse_hmc_only
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
@@ -30,7 +31,7 @@ from fhl_ppl.numpyro.model.minibatch import Anchor, Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.nuts_arguments import check_nuts_arguments
 from fhl_ppl.numpyro.progress import Ticker
-from fhl_ppl.numpyro.randomness import check_key, is_batch, particle_keys
+from fhl_ppl.numpyro.randomness import check_key, is_batch, particle_keys, replica_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options, only_options
 
@@ -76,6 +77,11 @@ class FHL(MCMCKernel):
     potential_fn : callable, optional
         Potential energy of a pytree of floating-point arrays; `MCMC.run` then needs `init_params`.
     {shared}
+    reference_fn : callable, optional
+        With `temperatures` the energy of the reference, of the same pytree as `potential_fn`:
+        that of a proper density, normalised or not, that covers all that may have mass. Default:
+        the prior of the model, its latent sites, whose priors have to be proper; what is tempered
+        are observed sites and factors. With a `potential_fn` it has to be given.
     init_strategy : callable, default `init_to_uniform`
         Where to start.
     forward_mode_differentiation : bool, default False
@@ -167,12 +173,19 @@ class FHL(MCMCKernel):
         integrator: str = "split",
         jumps: bool = True,
         charts: bool = True,
+        temperatures: int | None = None,
+        reference_fn: Callable[[Any], Array] | None = None,
         evaluation: str | int = "vmap",
         mesh: Mesh | None = None,
     ) -> None:
         chosen = only_options(locals())
         truth("charts", charts)
         check_mesh(mesh)
+        if temperatures is not None and mesh is not None:
+            raise ValueError(
+                f"temperatures={temperatures} does not go together with mesh: replicas are moved "
+                "one temperature after the other on one device. Leave one of them out."
+            )
         self._mesh = mesh
         # Fitted on a host, a chart would gather all particles there; elsewhere it compiles long.
         chosen["charts"] = charts and (mesh is None or mesh.size == 1)
@@ -186,6 +199,8 @@ class FHL(MCMCKernel):
             init_strategy=init_strategy,
             forward_mode=forward_mode_differentiation,
             evaluation=evaluation,
+            temperatures=temperatures,
+            reference_fn=reference_fn,
         )
         check_nuts_arguments(
             kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
@@ -287,13 +302,17 @@ class FHL(MCMCKernel):
         if num_particles > 1 and not self._vectorized:
             say_what_they_cost(num_particles)
         rng_key, keys = particle_keys(rng_key, num_particles)
+        temperatures = self._options.temperatures or 1
+        keys = replica_keys(keys, temperatures)
         if init_params is not None:
             init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
+            if temperatures > 1:
+                init_params = starts.with_replicas(init_params, temperatures)
         problem = self._problem
         z = problem.start(keys, init_params, model_args, model_kwargs)
         first = jax.tree.map(lambda leaf: leaf[0], z)
         # A model without latent sites has an empty pytree, which says nothing of its batch size.
-        particle = jnp.arange(num_particles)
+        particle = jnp.arange(temperatures * num_particles)
         position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
         position = spread_out(self._mesh, position, self._options.group_size, self._vectorized)
         engine = make_engine(
@@ -310,7 +329,12 @@ class FHL(MCMCKernel):
 
         # One compiled function: run eagerly, it would be compiled operation by operation.
         @jax.jit
-        def begin(position: Array) -> tuple[State, Learnt, Anchor | None]:
+        def begin(
+            position: Array,
+        ) -> tuple[State, Learnt, Replicas | None, Anchor | None]:
+            if temperatures > 1:
+                path = problem.path(model_args, model_kwargs)
+                return *engine.begin(path, position), None
             anchor = problem.find_anchor(first, model_args, model_kwargs)
             if anchor is not None and init_params is None:
                 # Far out a batch tells so little that the way in would take most of warm-up.
@@ -318,17 +342,20 @@ class FHL(MCMCKernel):
             target = problem.force(model_args, model_kwargs, keys, anchor)
             return *engine.begin(target, position), anchor
 
-        particles, learnt, anchor = begin(position)
+        particles, learnt, replicas, anchor = begin(position)
+        everyone = particles
+        if replicas is not None:
+            everyone = State(*(jnp.concatenate(leaf) for leaf in replicas.particles))
         starts.check_finite(
-            jax.vmap(problem.unravel)(particles.position),
-            particles.potential_energy,
-            jax.vmap(problem.unravel)(particles.gradient),
+            jax.vmap(problem.unravel)(everyone.position),
+            everyone.potential_energy,
+            jax.vmap(problem.unravel)(everyone.gradient),
             problem.trusts_gradient,
         )
         self._engine = engine
         self._sample_fn = self._sample
         data = fingerprint(model_args, model_kwargs)
-        return engine.first_state(particles, learnt, rng_key, anchor, data)
+        return engine.first_state(particles, learnt, replicas, rng_key, anchor, data)
 
     def sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Run one iteration."""
@@ -349,8 +376,16 @@ class FHL(MCMCKernel):
     def _sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs) -> FHLState:
         assert self._engine is not None
         data = fingerprint(model_args, model_kwargs)
-        particles = without_stale_energies(state.particles, data == state.data)
+        is_of_these = data == state.data
+        particles = without_stale_energies(state.particles, is_of_these)
+        state, replicas = state._replace(particles=particles, data=data), state.replicas
+        if replicas is None:
+            return self._engine.advance(
+                state,
+                lambda keys: self._problem.force(model_args, model_kwargs, keys, state.anchor),
+            )
+        everyone = without_stale_energies(replicas.particles, is_of_these)
         return self._engine.advance(
-            state._replace(particles=particles, data=data),
-            lambda keys: self._problem.force(model_args, model_kwargs, keys, state.anchor),
+            state._replace(replicas=replicas._replace(particles=everyone)),
+            lambda _: self._problem.path(model_args, model_kwargs),
         )

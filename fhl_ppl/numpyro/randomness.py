@@ -38,6 +38,24 @@ def iteration_keys(rng_key: Array) -> tuple[Array, Array, Array]:
     return rng_key, key, force_key
 
 
+def replica_keys(keys: Array, temperatures: int) -> Array:
+    """Of keys [particle] one for each replica, [temperature * particle]; one alone keeps its."""
+    if temperatures == 1:
+        return keys
+    each = jnp.swapaxes(jax.vmap(lambda key: random.split(key, temperatures))(keys), 0, 1)
+    return jnp.reshape(each, (-1, *each.shape[2:]))
+
+
+def draw_of_replicas(
+    key: Array, temperatures: int, num_particles: int, dim: int, dtype: Any
+) -> tuple[Draws, Array]:
+    """`draw` for each temperature, leaves [temperature, ...], and what swaps are tested by."""
+    key, own = random.split(key)
+    uniform = random.uniform(own, (temperatures - 1, num_particles), dtype)
+    keys = random.split(key, temperatures)
+    return jax.vmap(lambda key: draw(key, num_particles, dim, dtype))(keys), uniform
+
+
 def draw(key: Array, num_particles: int, dim: int, dtype: Any) -> Draws:
     """Draw all that one iteration needs: one call, since each takes as long to compile as all."""
     # A column for each particle: where these are spread over devices, each draws its own.

@@ -7,6 +7,7 @@ from fhl_ppl._docs import filled
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.numpyro.adapt_state import AdaptState, MetricBlocks, adapt_state
 from fhl_ppl.numpyro.model.minibatch import Anchor
 from fhl_ppl.numpyro.randomness import resumed_keys
@@ -16,7 +17,7 @@ Array = Any
 
 _FIELDS = (
     *("i", "z", "mean_accept_prob", "num_diverging", *MEANINGS, "companions"),
-    *("particles", "learnt", "rng_key", "anchor", "data", "blocks"),
+    *("particles", "learnt", "rng_key", "anchor", "data", "blocks", "replicas"),
 )
 
 
@@ -63,6 +64,8 @@ class FHLState(_Fields):
         A fingerprint of what the model was called with, a scalar.
     blocks
         Which sites form blocks of the metric.
+    replicas
+        All temperatures, of which `particles` and `learnt` are the first; None without.
     """
 
     __slots__ = ()
@@ -71,6 +74,7 @@ class FHLState(_Fields):
     learnt: Learnt
     anchor: Anchor | None
     blocks: MetricBlocks
+    replicas: Replicas | None
 
     def _replace(self, **changes: Any) -> "FHLState":
         """Replace fields; `MCMC` does so with the key to resume from this state.

@@ -150,6 +150,7 @@ class FHL(NutsNames):
         jumps: bool = True,
         charts: bool = True,
         dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
+        temperatures: int | None = None,
         full_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable[..., Any] = init_to_uniform,
         transforms: Mapping[str, Any] | None = None,
@@ -169,6 +170,11 @@ class FHL(NutsNames):
             del chosen["step_size"]
         super().__init__()
         check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
+        if temperatures is not None:
+            raise NotImplementedError(
+                f"temperatures={shown(temperatures)} is for fhl_ppl.numpyro.FHL only; leave it out "
+                "and start the chains apart (init_strategy), or write the model in NumPyro"
+            )
         if dense_mass is not None and full_mass is not None:
             raise ValueError(
                 f"dense_mass={dense_mass!r} and full_mass={full_mass!r} are two names of one "

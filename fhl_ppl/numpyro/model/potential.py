@@ -143,8 +143,10 @@ def slices(z: Any) -> dict[str, slice]:
     return slices
 
 
-def check_potential(potential_fn: Callable[[Any], Array], z: Any) -> None:
-    """Refuse a potential that is no real scalar; `z` is one particle's pytree.
+def check_potential(
+    potential_fn: Callable[[Any], Array], z: Any, name: str = "potential_fn"
+) -> None:
+    """Refuse a potential, of that `name`, that is no real scalar; `z` is one particle's pytree.
 
     Raises
     ------
@@ -153,15 +155,15 @@ def check_potential(potential_fn: Callable[[Any], Array], z: Any) -> None:
     TypeError
         If JAX cannot trace it.
     """
-    value = _traced("potential_fn", potential_fn, z)
+    value = _traced(name, potential_fn, z)
     if not isinstance(value, jax.ShapeDtypeStruct) or value.size != 1:
         raise ValueError(
-            "potential_fn must return one number, an array, got "
+            f"{name} must return one number, an array, got "
             f"{jax.tree.map(lambda x: x.shape, value)}."
         )
     if not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(
-            f"potential_fn must return a real number of floating point, got {value.dtype}; convert "
+            f"{name} must return a real number of floating point, got {value.dtype}; convert "
             "it, or return the real part."
         )
 

@@ -13,9 +13,10 @@ from numpyro.infer.util import constrain_fn
 from numpyro.util import identity
 
 from fhl_ppl.arguments import check_target, truth
-from fhl_ppl.core.target import Target
+from fhl_ppl.core.target import Plain, Target
+from fhl_ppl.core.tempering.path import Path
 from fhl_ppl.numpyro.model import minibatch as batches
-from fhl_ppl.numpyro.model import potential, starts
+from fhl_ppl.numpyro.model import potential, prior, starts
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 
 Array = Any
@@ -42,8 +43,11 @@ class Problem:
         init_strategy: Callable[..., Any],
         forward_mode: bool,
         evaluation: potential.Evaluation,
+        temperatures: int | None = None,
+        reference_fn: Callable[[Any], Array] | None = None,
     ) -> None:
         check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
+        prior.check_reference(temperatures, reference_fn, model is not None, minibatch)
         if not callable(init_strategy):
             raise TypeError(
                 f"init_strategy must be callable, such as init_to_median, got {init_strategy!r}."
@@ -64,6 +68,8 @@ class Problem:
         self._init_strategy = init_strategy
         self._forward_mode = forward_mode
         self._evaluation = evaluation
+        self._is_tempered = temperatures is not None
+        self._reference_fn = reference_fn
         self._forget()
 
     def _forget(self) -> None:
@@ -104,6 +110,11 @@ class Problem:
             )
         if self.model is None:
             raise ValueError("FHL as a block of another kernel needs a model, not a potential_fn.")
+        if self._is_tempered:
+            raise ValueError(
+                "temperatures has no meaning in a block of Gibbs, as the other blocks have one "
+                "value for all replicas; leave it out."
+            )
         problem = copy(self)
         problem.model = wrapper(self.model)
         problem._forget()
@@ -151,6 +162,10 @@ class Problem:
         if self.gradient_fn is not None:
             noise = (keys[0],) if self._noisy_gradient else ()
             potential.check_gradient_fn(self.gradient_fn, first, *noise)
+        if self._reference_fn is not None:
+            potential.check_potential(self._reference_fn, first, "reference_fn")
+        elif self._is_tempered:
+            prior.check_prior(self.model, first, model_args, model_kwargs)
         return z
 
     def find_anchor(
@@ -182,6 +197,19 @@ class Problem:
         return potential.potential_and_gradient(
             potential_fn, self.gradient_fn, unravel, self._forward_mode, self._evaluation
         )
+
+    def path(self, model_args: Args, model_kwargs: Kwargs) -> Path:
+        """From the reference to what is sampled."""
+        target = self.force(model_args, model_kwargs, None, None)
+        assert isinstance(target, Plain), "What is random has been refused."
+        assert self.unravel is not None, "`start` comes first."
+        reference_fn = self._reference_fn
+        if reference_fn is None:
+            reference_fn = prior.prior_potential(self.model, model_args, model_kwargs)
+        reference = potential.potential_and_gradient(
+            reference_fn, None, self.unravel, self._forward_mode, self._evaluation
+        )
+        return Path(target, reference)
 
     def energy(self, model_args: Args, model_kwargs: Kwargs) -> Callable[[Array], Array]:
         """The potential energy alone, of all rows: [particle, dim] to [particle]."""

@@ -45,6 +45,11 @@ def with_particle_axis(init_params: Any, num_particles: int, vectorized: bool) -
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (num_particles, *x.shape)), init_params)
 
 
+def with_replicas(init_params: Any, temperatures: int) -> Any:
+    """Let all replicas of a particle start where it does: leaves [temperature * particle, ...]."""
+    return jax.tree.map(lambda x: jnp.concatenate([x] * temperatures), init_params)
+
+
 def needed(init_params: Any) -> Any:
     """Insist on `init_params`: a potential alone does not say where to start.
 
