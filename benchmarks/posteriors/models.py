@@ -35,7 +35,4 @@ MODELS = {
     "sim-ordered_mixture": simulated.ordered_mixture,
     "sim-spatial_counts": simulated.spatial_counts,
     "sim-survival": simulated.survival,
-    "sim-unbounded_autoregression": simulated.unbounded_autoregression,
-    "sim-varying_slopes": simulated.varying_slopes,
-    "sim-epidemic": simulated.epidemic,
 }

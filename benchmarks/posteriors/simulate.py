@@ -68,36 +68,6 @@ def survival(random):
     return {"x": x, "time": np.minimum(time, end), "died": time < end}
 
 
-def unbounded_autoregression(random):
-    y = np.full(120, 100.0)
-    for i in range(2, len(y)):
-        y[i] = 100 + 1.2 * (y[i - 1] - 100) - 0.3 * (y[i - 2] - 100) + 3 * random.normal()
-    return {"y": y}
-
-
-def varying_slopes(random):
-    groups, each = 40, 20
-    covariance = np.array([[0.64, 0.24], [0.24, 0.25]])
-    effect = random.multivariate_normal([-0.5, 0.8], covariance, groups)
-    group = np.repeat(np.arange(groups), each)
-    x = random.normal(size=groups * each)
-    logits = effect[group, 0] + effect[group, 1] * x
-    return {"group": group, "x": x, "y": random.binomial(1, 1 / (1 + np.exp(-logits)))}
-
-
-def epidemic(random):
-    people, contact, removal, reported = 5000.0, 0.55, 0.2, 0.4
-    susceptible, infected, cases = people - 4, 4.0, []
-    for _ in range(45):
-        before = susceptible
-        for _ in range(100):
-            new = contact * susceptible * infected / people / 100
-            susceptible, infected = susceptible - new, infected + new - removal * infected / 100
-        cases.append(reported * (before - susceptible))
-    rate = np.array(cases) * random.gamma(15, 1 / 15, len(cases))
-    return {"people": np.array(people), "y": random.poisson(rate)}
-
-
 SIMULATED = (
     raw_regression,
     overdispersed_counts,
@@ -106,9 +76,6 @@ SIMULATED = (
     ordered_mixture,
     spatial_counts,
     survival,
-    unbounded_autoregression,
-    varying_slopes,
-    epidemic,
 )
 
 

@@ -5,8 +5,6 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
-from benchmarks.posteriors.time_series import runge_kutta
-
 
 def raw_regression(data):
     """Columns as they were recorded, from fractions to thousands, and an interaction."""
@@ -126,67 +124,5 @@ def survival(data):
         hazard = (time / scale) ** shape
         log_density = jnp.log(shape / time) + jnp.log(hazard) - hazard
         numpyro.factor("lifetimes", jnp.where(died, log_density, -hazard).sum())
-
-    return model
-
-
-def unbounded_autoregression(data):
-    """Of the second order, about a level: some starts are in its explosive region."""
-    y = jnp.array(data["y"], float)
-
-    def model():
-        level = numpyro.sample("level", dist.Normal(0, 200))
-        weight = numpyro.sample("weight", dist.Normal(0, 2).expand([2]).to_event(1))
-        noise = numpyro.sample("noise", dist.HalfCauchy(5))
-        away = y - level
-        expected = level + weight[0] * away[1:-1] + weight[1] * away[:-2]
-        numpyro.sample("y", dist.Normal(expected, noise), obs=y[2:])
-
-    return model
-
-
-def varying_slopes(data):
-    """A logistic regression with a level and a slope for each of 40 groups, centred."""
-    group, x = jnp.array(data["group"]), jnp.array(data["x"], float)
-    y = jnp.array(data["y"])
-    groups = int(data["group"].max()) + 1
-
-    def model():
-        mean = numpyro.sample("mean", dist.Normal(0, 2).expand([2]).to_event(1))
-        spread = numpyro.sample("spread", dist.HalfNormal(1).expand([2]).to_event(1))
-        together = numpyro.sample("together", dist.Uniform(-1, 1))
-        root = jnp.stack([jnp.array([1.0, 0.0]), jnp.stack([together, jnp.sqrt(1 - together**2)])])
-        with numpyro.plate("groups", groups):
-            effect = numpyro.sample(
-                "effect", dist.MultivariateNormal(mean, scale_tril=spread[:, None] * root)
-            )
-        logits = effect[group, 0] + effect[group, 1] * x
-        numpyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
-
-    return model
-
-
-def epidemic(data):
-    """Daily cases of an epidemic of susceptible, infected and removed, by its equations."""
-    y = jnp.array(data["y"])
-    times, people = jnp.arange(len(data["y"]) + 1.0), float(data["people"])
-
-    def model():
-        contact = numpyro.sample("contact", dist.LogNormal(-0.5, 0.5))
-        removal = numpyro.sample("removal", dist.LogNormal(-1.5, 0.5))
-        first = numpyro.sample("first", dist.LogNormal(1, 1))
-        reported = numpyro.sample("reported", dist.Beta(2, 2))
-        shape = numpyro.sample("shape", dist.Gamma(2, 0.1))
-
-        def derivative(log_share):
-            # A start far off may blow up within a step; its gradient has to stay finite.
-            share = jnp.exp(jnp.clip(log_share, -30, 1))
-            return jnp.stack([-contact * share[1], contact * share[0] - removal])
-
-        start = jnp.stack([jnp.log1p(-first / people), jnp.log(first / people)])
-        susceptible = jnp.exp(runge_kutta(derivative, start, times, 4)[:, 0])
-        before = jnp.concatenate([jnp.exp(start[:1]), susceptible[:-1]])
-        cases = people * reported * (before - susceptible) + 1e-6
-        numpyro.sample("y", dist.NegativeBinomial2(cases, shape), obs=y)
 
     return model

@@ -1,5 +1,6 @@
 """`FHL` for NumPyro: model to potential, keys to random numbers, core's results to fields."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -18,6 +19,7 @@ from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.numpyro.block import Block
+from fhl_ppl.numpyro.callers import check_number_of_keys, refuse_hmc_only
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
 from fhl_ppl.numpyro.control import JAX, WITHOUT_HOST
 from fhl_ppl.numpyro.devices import check_mesh, spread_out
@@ -223,6 +225,12 @@ class FHL(MCMCKernel):
         kernel._forget()
         return kernel.__dict__
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """As ever; asked for by `isinstance`, which some kernels call and then say too little."""
+        refuse_hmc_only(sys._getframe(1))
+        return type(self)
+
     @property
     def model(self) -> Callable[..., Any] | None:
         """The NumPyro model, all rows of it, read by `Predictive`'s and ArviZ's helpers."""
@@ -289,6 +297,8 @@ class FHL(MCMCKernel):
         # A batch of keys is what vectorized chains hand over; their chains are the particles.
         self._vectorized = is_batch(rng_key)
         num_particles = rng_key.shape[0] if self._vectorized else self._options.group_size
+        if self._vectorized:
+            check_number_of_keys(sys._getframe(1), num_particles)
         if num_particles > 1 and not self._vectorized:
             say_what_they_cost(num_particles)
         rng_key, keys = particle_keys(rng_key, num_particles)

@@ -81,10 +81,12 @@ class FHL(NutsNames):
     max_plate_nesting : int, optional
         For enumeration. Default: found by running the model once.
     jit_compile : bool, default False
-        Compile with ``torch.compile``: many seconds, then the fastest. Without it the gradient is
-        recorded and replayed, which takes fractions of a second.
+        Compile with ``torch.compile``, once evaluation has taken as long as that will, and use what
+        is compiled if it is faster; draws may then differ in rounding. The gradient is recorded and
+        replayed in any case, which takes fractions of a second, and a loop of 50 time steps one or
+        two.
     jit_options : dict, optional
-        Keyword arguments for ``torch.compile``.
+        Keyword arguments for ``torch.compile``, which then begins at once.
     min_stepsize, max_stepsize : float, default 1e-10, 1e10
         Bounds on eta.
     keep_companions : bool, default False

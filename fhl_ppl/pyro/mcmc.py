@@ -18,6 +18,7 @@ from fhl_ppl.arguments import real, shown
 from fhl_ppl.core.statistics import MEANINGS
 from fhl_ppl.pyro.checks import check_transforms, count, mapping
 from fhl_ppl.pyro.kernel import FHL
+from fhl_ppl.pyro.model.layout import NothingToSample
 from fhl_ppl.pyro.model.starts import expanded
 from fhl_ppl.pyro.run.chains import Chains, check_state, constrained
 from fhl_ppl.pyro.run.progress import Progress
@@ -160,6 +161,7 @@ class MCMC(AbstractMCMC):
         self._chains: Chains | None = None
         self._resumed: dict[str, Any] | None = None
         self._samples: dict[str, Tensor] = {}
+        self._had_nothing = False
 
     @poutine.block
     def run(self, *args: Any, **kwargs: Any) -> None:
@@ -171,7 +173,13 @@ class MCMC(AbstractMCMC):
             The model's arguments.
         """
         with self._validation():
-            chains = self._begin(args, kwargs)
+            try:
+                chains = self._begin(args, kwargs)
+            except NothingToSample as nothing:
+                # NUTS goes through too, and scripts may well run it for a special case.
+                warnings.warn(f"{nothing}; the draws are of no sites", stacklevel=4)
+                self._had_nothing = True
+                return
             bar = Progress(chains, self.num_samples, self._disable_progbar)
             start = chains.position
             draws = start.new_empty((len(start), self.num_samples, *start.shape[1:]))
@@ -199,7 +207,7 @@ class MCMC(AbstractMCMC):
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Chains:
         """Have particles that are ready to move, and forget an earlier run."""
-        self._chains, self._samples = None, {}
+        self._chains, self._samples, self._had_nothing = None, {}, False
         self._args, self._kwargs = args, kwargs
         detached = tuple(arg.detach() if torch.is_tensor(arg) else arg for arg in args)
         self._chains = self._start(detached, kwargs)
@@ -259,10 +267,13 @@ class MCMC(AbstractMCMC):
         Returns
         -------
         dict of str to Tensor
-            ``[chain, draw, *site shape]``, or ``[chain * draw, *site shape]``.
+            ``[chain, draw, *site shape]``, or ``[chain * draw, *site shape]``. Empty for a model
+            without continuous latent sites, which warns.
         """
         if num_samples is not None:
             count("num_samples", num_samples, 1)
+        if self._had_nothing:
+            return {}
         self._drew("get_samples")
         return select_samples(self._samples, num_samples, group_by_chain)
 
@@ -286,6 +297,8 @@ class MCMC(AbstractMCMC):
 
             {statistics}
         """
+        if self._had_nothing:
+            return {}
         chains = self._drew("diagnostics")
         result: dict[str, Any] = self._by_site()
         # An interruption may come after the statistics of a draw and before the draw.
@@ -321,6 +334,8 @@ class MCMC(AbstractMCMC):
             Probability mass of the credible interval.
         """
         real(lambda x: 0 < x < 1, "in (0, 1)")("prob", prob)
+        if self._had_nothing:
+            return
         self._drew("summary")
         print_summary(self._samples, prob=prob)
         divergences = self.diagnostics()["divergences"]
@@ -355,6 +370,8 @@ class MCMC(AbstractMCMC):
         self._resumed = state_dict
 
     def _ran(self, wanted: str) -> Chains:
+        if self._had_nothing:
+            raise RuntimeError(f"{wanted} needs a model with a continuous latent site")
         if self._chains is None:
             raise RuntimeError(f"run must be called before {wanted}")
         return self._chains

@@ -1,5 +1,7 @@
 """Bad input is refused, with the argument, the value and the remedy in the message."""
 
+import copy
+import pickle
 import re
 
 import numpy as np
@@ -13,7 +15,7 @@ numpyro = importorskip("numpyro")
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import random
-from numpyro.infer import HMCECS, MCMC, DiscreteHMCGibbs, HMCGibbs, MixedHMC
+from numpyro.infer import HMCECS, MCMC, NUTS, DiscreteHMCGibbs, HMCGibbs, MixedHMC
 
 from fhl_ppl.numpyro import FHL
 from tests.numpyro.models import EFFECT, eight_schools
@@ -76,15 +78,48 @@ def test_unadjusted_says_that_it_is_biased():
         FHL(eight_schools, adjusted=False)
 
 
-@pytest.mark.parametrize("outer", [HMCECS, MixedHMC, DiscreteHMCGibbs])
-def test_kernels_that_take_no_other_than_hmc_refuse(outer):
-    with pytest.raises((ValueError, AssertionError, TypeError)):
+@pytest.mark.parametrize(
+    ("outer", "remedy"),
+    [
+        (HMCECS, r"FHL\(model, minibatch=True\)"),
+        (MixedHMC, r"Gibbs\(\[\(DiscreteGibbs\(model\)"),
+        (DiscreteHMCGibbs, r"Gibbs\(\[\(DiscreteGibbs\(model\)"),
+        (lambda kernel: HMCGibbs(kernel, lambda **_: {}, ["mu"]), r"CustomGibbs\(gibbs_fn\)"),
+    ],
+)
+def test_kernels_that_take_no_other_than_hmc_refuse(outer, remedy):
+    with pytest.raises(TypeError, match=rf"cannot take FHL.*use .*{remedy}"):
         outer(FHL(eight_schools))
 
 
-def test_hmc_gibbs_refuses():
-    with pytest.raises(ValueError, match="inner_kernel"):
-        HMCGibbs(FHL(eight_schools), gibbs_fn=lambda **_: {}, gibbs_sites=["mu"])
+def test_without_that_numpyro_says_less(monkeypatch):
+    """Breaks the code on purpose."""
+    monkeypatch.setattr("fhl_ppl.numpyro.kernel.refuse_hmc_only", lambda frame: None)
+    with pytest.raises(ValueError, match=r"inner_kernel must be an? HMC or NUTS sampler"):
+        HMCECS(FHL(eight_schools))
+
+
+def test_the_class_is_what_it_is():
+    kernel = FHL(eight_schools)
+    assert isinstance(kernel, FHL)
+    assert not isinstance(kernel, NUTS)
+    assert kernel.__class__ is FHL
+    assert isinstance(pickle.loads(pickle.dumps(kernel)), FHL)
+    assert isinstance(copy.copy(kernel), FHL)
+
+
+@pytest.mark.parametrize("keys", [3, 5])
+def test_a_key_for_each_chain(keys):
+    mcmc = MCMC(
+        FHL(potential_fn=potential),
+        num_warmup=5,
+        num_samples=5,
+        num_chains=4,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    with pytest.raises(ValueError, match=rf"rng_key holds {keys} keys and num_chains is 4"):
+        mcmc.run(random.split(random.key(0), keys), init_params=jnp.ones((4, 2)))
 
 
 def test_subsampling_plate():

@@ -82,7 +82,6 @@ def nothing(_):
     [
         ({"model": half}, "site 'x' must be a tensor of float32 or float64, got torch.float16"),
         ({"model": empty}, r"all continuous latent sites are empty, {'x': \(0,\)}"),
-        ({"model": nothing}, "no continuous latent site"),
         ({"model": model, "transforms": {"nu": None}}, r"sites of \['mu'\], got \['nu'\]"),
     ],
 )
@@ -126,3 +125,57 @@ def test_a_state_of_other_data():
     second.load_state_dict(first.state_dict())
     with pytest.raises(ValueError, match=r"from other data, .* particle 0 was .* there and is"):
         second.run(DATA + 10)
+
+
+def test_a_model_with_nothing_to_sample_runs_as_with_nuts(capsys):
+    mcmc = MCMC(FHL(nothing), 3, 3, num_chains=4, disable_progbar=True)
+    with pytest.warns(UserWarning, match="no continuous latent site.*draws are of no sites"):
+        mcmc.run(DATA)
+    assert mcmc.get_samples() == mcmc.diagnostics() == {}
+    mcmc.summary()
+    with pytest.raises(RuntimeError, match="needs a model with a continuous latent site"):
+        mcmc.state_dict()
+
+
+def wrong_shapes(y):
+    mu = pyro.sample("mu", dist.Normal(0.0, 1.0))
+    pyro.sample("y", dist.Normal(mu, 1.0), obs=torch.zeros(3) @ torch.zeros(4))
+
+
+def wrong_later(y):
+    mu = pyro.sample("mu", dist.Normal(0.0, 1.0))
+    if mu > 2.0:  # starts are below
+        raise KeyError("mine")
+    pyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "whose"),
+    [
+        ({"model": wrong_shapes}, RuntimeError, "the model"),
+        ({"model": wrong_later}, KeyError, "the potential"),
+        ({"potential_fn": lambda z: z["y"]}, KeyError, "the potential"),
+        (
+            {"potential_fn": gaussian, "gradient_fn": lambda z: 1 / 0},
+            ZeroDivisionError,
+            "gradient_fn",
+        ),
+    ],
+)
+def test_errors_of_the_users_code_are_the_users(settings, error, whose):
+    kernel = FHL(**settings)
+    given = {"initial_params": START} if "potential_fn" in settings else {}
+    mcmc = MCMC(kernel, 100, 100, disable_progbar=True, **given)
+    with pytest.raises(error) as caught:
+        mcmc.run(*(() if given else (torch.tensor(3.5),)))
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"fhl_ppl: raised by {whose}, in {__file__}, line ")
+    # The traceback ends where the user's error is.
+    assert "test_errors.py" in str(caught.traceback[-1].path) or error is RuntimeError
+
+
+def test_errors_of_ours_are_not_said_to_be_the_users():
+    with pytest.raises(ValueError, match="must be a scalar") as caught:
+        MCMC(FHL(potential_fn=lambda z: z["x"]), 3, initial_params=START).run()
+    # Broken on purpose: were nobody's code ours, it would have a note.
+    assert not hasattr(caught.value, "__notes__")

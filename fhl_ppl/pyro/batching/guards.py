@@ -4,7 +4,8 @@ A model may ask a tensor for a Python value. Where no particle has a say in it, 
 of a plate that is looped over, the answer is simply there. Where particles do, as in ``assert
 (x > 0).all()`` or ``if x.isnan().any(): raise``, the answer of the first is taken for all, and
 whether it is theirs too is computed along with the results. Particles of another answer then have
-to be evaluated one by one: what comes out is right either way.
+to be evaluated one by one: what comes out is right either way. Numbers, as in ``float(x)`` for a
+log, hardly ever are the same; those are handed out with the results, see `agreed`.
 """
 
 import sys
@@ -14,20 +15,41 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch._C import _functorch
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
-from fhl_ppl.pyro.model.why_not import LIBRARIES
+from fhl_ppl.pyro.batching.agreed import MOST_NUMBERS
+from fhl_ppl.pyro.model.users_code import LIBRARIES
 
-_QUESTIONS = {
-    *(Tensor.__bool__, Tensor.item, Tensor.__int__, Tensor.__float__, Tensor.__index__),
-    Tensor.tolist,
+# Answered by yes or no, or by a whole number: particles can be held to it.
+_EXACT = {Tensor.__bool__, Tensor.__int__, Tensor.__index__}
+_NUMBERS = {
+    *(Tensor.item, Tensor.tolist, Tensor.__float__, Tensor.numpy, Tensor.__array__),
+    *(Tensor.__format__, Tensor.__repr__),
 }
+# Asked by one function, and answered as by another.
+_AS_BOOLEAN: dict[Callable[..., Any], Callable[..., Tensor]] = {
+    torch.is_nonzero: lambda x: x,
+    Tensor.is_nonzero: lambda x: x,
+    torch.allclose: lambda *args, **kwargs: torch.isclose(*args, **kwargs).all(),
+    Tensor.allclose: lambda *args, **kwargs: torch.isclose(*args, **kwargs).all(),
+    torch.equal: lambda a, b: (a == b).all() if a.shape == b.shape else torch.tensor(False),
+    Tensor.equal: lambda a, b: (a == b).all() if a.shape == b.shape else torch.tensor(False),
+}
+_QUESTIONS = _EXACT | _NUMBERS
 
 
 class _Guard(NamedTuple):
-    condition: Tensor
-    answer: bool
+    asked: Tensor
+    function: Callable[..., Any]
+    answer: int
+
+    def holds(self) -> Tensor:
+        if self.function is Tensor.__bool__:
+            return (self.asked != 0) == bool(self.answer)
+        asked = self.asked.trunc() if self.asked.is_floating_point() else self.asked
+        return asked == self.answer
 
 
 class GuardError(RuntimeError):
@@ -49,6 +71,7 @@ class Guards(TorchFunctionMode):
         super().__init__()
         self.where: list[str] = []
         self._guards: list[_Guard] = []
+        self._numbers: list[Tensor] = []
 
     def __torch_function__(
         self,
@@ -57,33 +80,59 @@ class Guards(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        if func not in _QUESTIONS or not _functorch.maybe_current_level():
-            return func(*args, **(kwargs or {}))
-        value, differs = _innermost(args[0])
+        kwargs = kwargs or {}
+        if not _functorch.maybe_current_level():
+            return func(*args, **kwargs)
+        if func in _AS_BOOLEAN:
+            func, args, kwargs = Tensor.__bool__, (_AS_BOOLEAN[func](*args, **kwargs),), {}
+        if func not in _QUESTIONS:
+            return func(*args, **kwargs)
+        asked, rest = args[0], args[1:]
+        first, differs = _of_the_first(asked)
         with _disable_current_modes():
             if not differs:
-                return func(value, *args[1:], **(kwargs or {}))
-            if func is not Tensor.__bool__ or args[0].numel() != 1:
-                return func(*args, **(kwargs or {}))
-            answer = bool(value.detach().reshape(-1)[0] != 0)
-        self._guards.append(_Guard(_without_gradient(args[0]), answer))
+                with temporarily_clear_interpreter_stack():
+                    return func(first.detach(), *rest, **kwargs)
+            if asked.numel() > (1 if func in _EXACT else MOST_NUMBERS - len(self._numbers)):
+                return func(*args, **kwargs)
+            with temporarily_clear_interpreter_stack():
+                # A copy, as an array that shares its memory may be written into.
+                first = first.detach().clone()
+                answer = func(first, *rest, **kwargs)
+                answers = first.reshape(-1).tolist()
         self.where.append(_asked_from())
+        each = _without_gradient(asked).reshape(-1).unbind()
+        if func in _EXACT or not asked.is_floating_point():
+            exact = func if func in _EXACT else Tensor.__int__
+            self._guards += [
+                _Guard(one, exact, int(number)) for one, number in zip(each, answers, strict=True)
+            ]
+        else:
+            self._numbers += each
         return answer
 
     def hold(self) -> tuple[Tensor, ...]:
-        """Return whether all answers are this particle's, a scalar; nothing if none was asked."""
-        if not self._guards:
+        """Return whether all answers are this particle's, and its numbers; nothing of no question.
+
+        A scalar, and where numbers were asked for a vector of them too.
+        """
+        if not self._guards and not self._numbers:
             return ()
-        each = [(guard.condition.reshape(()) != 0) == guard.answer for guard in self._guards]
-        return (torch.stack(each).all(),)
+        same = [torch.tensor(True), *(guard.holds() for guard in self._guards)]
+        hold = (torch.stack([each.reshape(()) for each in same]).all(),)
+        return (*hold, torch.stack(self._numbers)) if self._numbers else hold
 
 
-def _innermost(tensor: Tensor) -> tuple[Tensor, bool]:
-    """Return the tensor beneath all wrappers, and whether it has an axis for particles."""
+def _of_the_first(tensor: Tensor) -> tuple[Tensor, bool]:
+    """Return the first particle's tensor beneath all wrappers, and whether particles differ."""
     differs = False
     while _functorch.is_functorch_wrapped_tensor(tensor):
-        differs = differs or _functorch.is_batchedtensor(tensor)
+        axis = _functorch.maybe_get_bdim(tensor) if _functorch.is_batchedtensor(tensor) else -1
         tensor = _functorch.get_unwrapped(tensor)
+        if axis >= 0:
+            differs = True
+            with _disable_current_modes():
+                tensor = tensor.select(axis, 0)
     return tensor, differs
 
 

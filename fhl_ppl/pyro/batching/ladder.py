@@ -11,11 +11,14 @@ The rungs, in the order in which they are climbed:
 ========== ========================================================================================
 
 A rung is used only after it agreed with the loop at two sets of points; one that fails or disagrees
-leaves the rung below in use.
+leaves the rung below in use. What the model asks of a particle in Python, and is told of the first,
+is checked for the others at every call. More particles than a cache holds are evaluated in blocks.
+Compiling begins when replaying has taken as long as it will, and what
+is compiled has to be faster: so a short run is none the slower for it, and no run by much.
 """
 
+import time
 import warnings
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,27 +26,35 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from fhl_ppl.pyro.batching.agreed import Agreed
+from fhl_ppl.pyro.batching.at_once import particles_at_once
 from fhl_ppl.pyro.batching.batchable import FillableFactories, batchable_operations
 from fhl_ppl.pyro.batching.guards import GuardError, Guards
-from fhl_ppl.pyro.batching.recording import record
-from fhl_ppl.pyro.batching.selfcheck import Reference, disagreement, references
-from fhl_ppl.pyro.batching.simplify_graph import simplify_graph
+from fhl_ppl.pyro.batching.replay import Batched, Recorded
+from fhl_ppl.pyro.batching.selfcheck import Reference, differing, disagreement, references
 from fhl_ppl.pyro.model.one_particle import Outputs, Quantity
 from fhl_ppl.pyro.model.why_not import explain_failure
-
-Batched = Callable[[Tensor], Outputs]
-Builder = Callable[[Batched], Batched]
-
 
 MOST_MISSES = 10
 """So many batches may be in vain, and then one in so many. A batch costs about what one particle
 does, so that the loop over 10 or more, which follows a miss, is hardly dearer for it."""
 
 
+COMPILES_AFTER = 30.0
+"""Seconds of replaying after which to compile, without `jit_options`: compiling takes tens of them
+(a hidden Markov model of two states more than 50), and a run of seconds is not to wait for it."""
+
+MOST_COMPILED = 2000
+"""Operations beyond which compiling is not begun. Not settled by measurements: it is there for
+loops over many time steps, which take minutes, and to which fusing brings little."""
+
+
 class _Rung(NamedTuple):
     batched: Batched
     name: str
     reason: str
+    agreed: Agreed | None = None
+    record: Recorded | None = None
 
 
 class Ladder:
@@ -60,7 +71,8 @@ class Ladder:
         The function draws random numbers. It is then neither recorded, which would freeze them, nor
         checked; each particle gets its own draws from Torch's generator.
     jit_compile, jit_options
-        Climb to `compile`, with these keyword arguments for ``torch.compile``.
+        Climb to `compile`, with these keyword arguments for ``torch.compile``: at once if there are
+        any, and otherwise when it pays.
     warned
         What has been warned of already. To be shared by the ladders of one model.
 
@@ -101,12 +113,31 @@ class Ladder:
         self._rungs: dict[tuple[Any, ...], _Rung] = {}
         # What vmap refuses, it refuses for any number of particles, in other processes too.
         self._loop_only: _Rung | None = None
+        self._at_once: dict[int, int] = {}
+        self._spent: dict[tuple[Any, ...], float] = {}
         self._asked_from: list[str] = []
         self._calls = self._misses = 0
         self._warned = set() if warned is None else warned
 
     def __call__(self, position: Tensor) -> Outputs:
         """Evaluate at [N, D]: energies [N] and/or gradients [N, D], made harmless."""
+        count = len(position)
+        if count not in self._at_once:
+            self._at_once[count] = (
+                count if self.noisy else particles_at_once(self.quantity, position)
+            )
+        size = self._at_once[count]
+        if size == count or self._loop_only is not None:
+            return self._of_block(position)
+        blocks = position.split(size)
+        lacking = size - len(blocks[-1])
+        if lacking:
+            # All of one size, as each size has a record of its own.
+            blocks = (*blocks[:-1], torch.cat([blocks[-1], position[-1:].expand(lacking, -1)]))
+        outputs = zip(*map(self._of_block, blocks), strict=True)
+        return tuple(torch.cat(column)[:count] for column in outputs)
+
+    def _of_block(self, position: Tensor) -> Outputs:
         key = (position.shape[0], position.dtype, position.device)
         if self._loop_only is not None:
             used = self._loop_only
@@ -115,103 +146,163 @@ class Ladder:
         else:
             used = self._climb(key, position)
         self.rung, self.reason = used.name, used.reason
+        before = time.perf_counter()
         try:
             with torch.no_grad():
                 outputs = used.batched(position)
-            if self._all_hold(outputs):
-                self._calls += 1
-                return outputs[: len(self.quantity.fields)]
-            self._count_miss()
         except torch.cuda.OutOfMemoryError:
             raise
         except Exception:
             # Some operation that has no batched way of reporting failure. An error of the model
             # itself will come up again.
-            pass
-        return self.quantity.one_by_one(position)
+            return self.quantity.one_by_one(position)
+        if self.jit_compile and used.record is not None:
+            self._spent[key] = self._spent.get(key, 0.0) + time.perf_counter() - before
+            if self._spent[key] > COMPILES_AFTER:
+                checks = references(self.quantity, position)
+                self._rungs[key] = self._compiled(used, position, checks)
+        return self._settled(used, position, outputs)
+
+    def _settled(self, used: _Rung, position: Tensor, outputs: Outputs) -> Outputs:
+        """Take from the plain function what a batch is not trusted with; see `guards`."""
+        results, answers = self._parted(outputs)
+        if not answers:
+            return results
+        other = ~answers[0]
+        doubtful, known, agreed = other, ~other, used.agreed
+        if agreed is not None:
+            known = known & agreed.known(answers[1])
+            doubtful = ~known | agreed.audited(len(known))
+        rows = doubtful.nonzero()[:, 0]
+        if not len(rows):
+            self._calls += 1
+            return results
+        plain = self.quantity.one_by_one(position[rows])
+        wrong = differing(self.quantity, tuple(x[rows] for x in results), plain)
+        if (wrong & known[rows]).any():
+            self._give_up("; some earlier evaluations may have been wrong: run again")
+        if agreed is not None and not wrong.all():
+            agreed.learn(answers[1][rows[~wrong]])
+        if (wrong | other[rows]).any():
+            self._count_miss()
+        else:
+            self._calls += 1
+        return tuple(x.index_copy(0, rows, y) for x, y in zip(results, plain, strict=True))
+
+    def _parted(self, outputs: Outputs) -> tuple[Outputs, Outputs]:
+        """Part results from whether the model goes the same way, and the numbers it took."""
+        count = len(self.quantity.fields)
+        return outputs[:count], outputs[count:]
 
     def _count_miss(self) -> None:
         """Give up on a batch that is evaluated in vain too often."""
         self._misses += 1
         if self._misses > MOST_MISSES and self._misses * MOST_MISSES > self._calls:
-            self._loop_only = _Rung(self.quantity.one_by_one, "loop", self._different_ways())
-            self._report(self._loop_only)
+            self._give_up()
 
-    def _all_hold(self, outputs: Outputs) -> bool:
-        """Tell whether the model goes the same way for all particles; see `guards`."""
-        return len(outputs) == len(self.quantity.fields) or bool(outputs[-1].all())
+    def _give_up(self, further: str = "") -> None:
+        reason = self._different_ways() + further
+        self._loop_only = _Rung(self.quantity.one_by_one, "loop", reason)
+        self._report(self._loop_only)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rungs": {}}
 
     def _climb(self, key: tuple[Any, ...], position: Tensor) -> _Rung:
         checks = [] if self.noisy else references(self.quantity, position)
-        trusted = _Rung(self.quantity.one_by_one, "loop", "")
+        loop = _Rung(self.quantity.one_by_one, "loop", "")
         if not all(check.finite for check in checks):
             # Nothing to compare; the next call may bring better positions.
-            return trusted._replace(reason="no particle with a finite energy to check against")
-        for name, builders in self._builders(position):
-            # The first fault is the one to report: later ways to the same rung are detours.
-            faults: list[str] = []
-            for build in builders:
-                batched, fault = self._build(build, trusted.batched, position, checks)
-                if batched is not None:
-                    trusted = _Rung(batched, name, "")
-                    break
-                faults.append(fault)
+            return loop._replace(reason="no particle with a finite energy to check against")
+        # Most can be replayed; then nobody needs to know whether the rung below is right.
+        found = None if self.noisy else self._replayed(self._vmapped, position, checks)[0]
+        rung = self._step_by_step(loop, position, checks) if found is None else found
+        if rung.record is not None and self.jit_compile:
+            if self.jit_options:
+                rung = self._compiled(rung, position, checks)
             else:
-                trusted = trusted._replace(reason=f"{name} {faults[0]}")
-                break
-        else:
+                rung = rung._replace(reason=f"it is compiled after {COMPILES_AFTER:g} s of this")
+        self._report(rung)
+        if rung.name == "loop":
+            self._loop_only = rung
+        self._rungs[key] = rung
+        return rung
+
+    def _step_by_step(self, loop: _Rung, position: Tensor, checks: list[Reference]) -> _Rung:
+        # The first fault is the one to report: the other way is a detour.
+        faults: list[str] = []
+        for way in (self._vmapped, partial(self._vmapped, fillable=True)):
+            rung, fault = self._checked("vmap", way, position, checks)
+            if rung is None:
+                faults.append(fault)
+                continue
             if self.noisy:
                 reason = "a recorded function would repeat the same random numbers"
-                trusted = trusted._replace(reason=reason)
-        self._report(trusted)
-        if trusted.name == "loop":
-            self._loop_only = trusted
-        self._rungs[key] = trusted
-        return trusted
+                return rung._replace(reason=reason)
+            higher, fault = self._replayed(way, position, checks)
+            return rung._replace(reason=f"fx {fault}") if higher is None else higher
+        return loop._replace(reason=f"vmap {faults[0]}")
 
-    def _builders(self, position: Tensor) -> list[tuple[str, list[Builder]]]:
-        """List the rungs, and for each the ways to make it from the one below it."""
-        rungs: list[tuple[str, list[Builder]]] = [
-            (
-                "vmap",
-                [lambda below: self._vmapped, lambda below: partial(self._vmapped, fillable=True)],
-            )
-        ]
-        if not self.noisy:
-            # Of the module, only the recorded code is used: a call of the module itself would look
-            # for hooks every time.
-            rungs.append(
-                (
-                    "fx",
-                    [
-                        lambda below: _script(
-                            simplify_graph(record(below, position), position), position
-                        ),
-                        lambda below: simplify_graph(record(below, position), position).forward,
-                        lambda below: record(below, position).forward,
-                    ],
-                )
-            )
-            if self.jit_compile:
-                compiler = partial(torch.compile, **self.jit_options)
-                rungs.append(("compile", [compiler]))
-        return rungs
-
-    def _build(
-        self, build: Builder, below: Batched, position: Tensor, checks: list[Reference]
-    ) -> tuple[Batched | None, str]:
+    def _replayed(
+        self, below: Batched, position: Tensor, checks: list[Reference]
+    ) -> tuple[_Rung | None, str]:
         try:
             with torch.no_grad():
-                batched = build(below)
-                if self.noisy:
-                    batched(position)
-                fault = disagreement(self.quantity, self._insisting(batched), checks)
+                record = Recorded(below, position)
         except Exception as error:
             return None, explain_failure(error)
-        return (None, f"is wrong for this function: {fault}") if fault else (batched, "")
+        rung, fault = self._checked("fx", record, position, checks)
+        return (None if rung is None else rung._replace(record=record)), fault
+
+    def _compiled(self, rung: _Rung, position: Tensor, checks: list[Reference]) -> _Rung:
+        """Climb from a record, if what is compiled is right, and faster or asked for by options."""
+        record = rung.record
+        assert record is not None
+        rung = rung._replace(record=None)
+        if record.operations > MOST_COMPILED and not self.jit_options:
+            return rung._replace(
+                reason=f"compiling {record.operations:,} operations would take minutes"
+            )
+        try:
+            compiled: Batched = torch.compile(record.interpreted, **self.jit_options)
+        except Exception as error:
+            higher, fault = None, explain_failure(error)
+        else:
+            higher, fault = self._checked("compile", compiled, position, checks)
+        if higher is None:
+            rung = rung._replace(reason=f"compile {fault}")
+            self._report(rung)
+        elif self.jit_options or _seconds(higher, position) < _seconds(rung, position):
+            return higher
+        else:
+            rung = rung._replace(reason="compiled, it is slower")
+        return rung
+
+    def _checked(
+        self, name: str, batched: Batched, position: Tensor, checks: list[Reference]
+    ) -> tuple[_Rung | None, str]:
+        """Return a rung if it agrees with the references, else what is wrong."""
+        numbers: list[Tensor] = []
+
+        def insisting(position: Tensor) -> Outputs:
+            results, answers = self._parted(batched(position))
+            if answers and not answers[0].all():
+                raise GuardError(self._different_ways())
+            numbers.extend(answers[1:])
+            return results
+
+        try:
+            with torch.no_grad():
+                if self.noisy:
+                    batched(position)
+                fault = disagreement(self.quantity, insisting, checks)
+        except Exception as error:
+            return None, explain_failure(error)
+        if fault and numbers:
+            return None, self._different_ways()
+        if fault:
+            return None, f"is wrong for this function: {fault}"
+        return _Rung(batched, name, "", Agreed(torch.cat(numbers)) if numbers else None), ""
 
     def _vmapped(self, position: Tensor, fillable: bool = False) -> Outputs:
         # Where noise is drawn, to draw it again for some of the answers would not do.
@@ -234,20 +325,9 @@ class Ladder:
     def _different_ways(self) -> str:
         where = " or ".join(dict.fromkeys(self._asked_from))
         return (
-            f"data-dependent control flow, not the same for all particles ({where}); torch.where "
-            "can be batched"
+            "data-dependent control flow, or a number by float() or .item(), not the same for all "
+            f"particles ({where}); torch.where and tensors can be batched"
         )
-
-    def _insisting(self, batched: Batched) -> Batched:
-        """Raise where the model does not go the same way for all particles."""
-
-        def insisting(position: Tensor) -> Outputs:
-            outputs = batched(position)
-            if not self._all_hold(outputs):
-                raise GuardError(self._different_ways())
-            return outputs[: len(self.quantity.fields)]
-
-        return insisting
 
     def _report(self, rung: _Rung) -> None:
         if rung.name == "loop":
@@ -255,7 +335,7 @@ class Ladder:
                 f"{self.quantity.origin} cannot be evaluated for all particles at once and is "
                 f"evaluated one by one, which is slower by about their number: {rung.reason}"
             )
-        elif self.jit_compile and not self.noisy and rung.name != "compile":
+        elif self.jit_compile and not self.noisy and rung.name != "compile" and not rung.record:
             message = (
                 f"{self.quantity.origin} could not be compiled as jit_compile=True asks; it is "
                 f"evaluated uncompiled: {rung.reason}"
@@ -265,18 +345,15 @@ class Ladder:
         about = f"{self.quantity.origin}: {rung.name}"
         if about not in self._warned:
             self._warned.add(about)
-            warnings.warn(message, RuntimeWarning, stacklevel=5)
+            warnings.warn(message, RuntimeWarning, stacklevel=6)
 
 
-def _script(module: torch.fx.GraphModule, position: Tensor) -> Batched:
-    """Have TorchScript replay a record, which spares Python's share of every operation.
-
-    On a CPU and for few particles that is more than half of the time; the operations, and so the
-    results, are the same. Elsewhere TorchScript would fuse, that is compile.
-    """
-    if position.device.type != "cpu":
-        raise NotImplementedError("TorchScript is used on CPUs only")
-    with warnings.catch_warnings():
-        # TorchScript warns that it is no longer developed. Without it the record is run as it is.
-        warnings.simplefilter("ignore")
-        return torch.jit.trace(lambda q: module.forward(q), (position,), check_trace=False)
+def _seconds(rung: _Rung, position: Tensor) -> float:
+    """How long one evaluation takes, the fastest of five."""
+    times = []
+    with torch.no_grad():
+        for _ in range(5):
+            before = time.perf_counter()
+            rung.batched(position)
+            times.append(time.perf_counter() - before)
+    return min(times)

@@ -11,10 +11,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.fx._lazy_graph_module import _LazyGraphModule
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 _aten = torch.ops.aten
+
+VALUES = "values"
+"""In the `meta` of a record: what each node came to."""
 
 _VALUES = {_aten._local_scalar_dense.default, _aten.item.default}
 
@@ -40,18 +44,23 @@ def record(function: Callable[[Tensor], Any], position: Tensor) -> fx.GraphModul
     with recorder:
         result = function(position)
     recorder.graph.output(tree_map(recorder.node_of, result))
-    return fx.GraphModule(recorder.root, recorder.graph)
+    # Its Python code is written when it is first needed.
+    module = _LazyGraphModule(recorder.constants, recorder.graph)
+    module.meta[VALUES] = recorder.values
+    return module
 
 
 class _Recorder(TorchDispatchMode):
     def __init__(self, position: Tensor) -> None:
         super().__init__()
-        self.root = torch.nn.Module()
+        self.constants: dict[str, Tensor] = {}
         self.graph = fx.Graph()
         # Tensors are told apart by their identity, so that none may be let go of.
         self._kept: list[Tensor] = [position]
         self._dependent = {id(position)}
-        self._nodes = {id(position): self.graph.placeholder("position")}
+        argument = self.graph.placeholder("position")
+        self._nodes = {id(position): argument}
+        self.values: dict[fx.Node, Any] = {argument: position}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -65,10 +74,13 @@ class _Recorder(TorchDispatchMode):
             )
         if func is _aten.lift_fresh.default:
             return self._literal(args[0])
-        depends = any(id(value) in self._dependent for value in tree_leaves((args, kwargs)))
-        node_args, node_kwargs = tree_map(self.node_of, (args, kwargs))
+        self._depends = False
+        node_args = tuple(self._converted(value) for value in args)
+        node_kwargs = {name: self._converted(value) for name, value in kwargs.items()}
+        depends = self._depends
         results = func(*args, **kwargs)
         node = self.graph.call_function(func, node_args, node_kwargs)
+        self.values[node] = results
         if isinstance(results, Tensor):
             self._keep(results, node, depends)
         elif isinstance(results, tuple | list):
@@ -78,13 +90,22 @@ class _Recorder(TorchDispatchMode):
                     self._keep(result, part, depends)
         return results
 
+    def _converted(self, value: Any) -> Any:
+        # Not by `tree_map`, which takes longer than the operations.
+        if isinstance(value, Tensor):
+            self._depends = self._depends or id(value) in self._dependent
+            return self.node_of(value)
+        if isinstance(value, tuple | list):
+            return type(value)([self._converted(each) for each in value])
+        return value
+
     def node_of(self, value: Any) -> Any:
         """Return the node of a tensor, one that holds it if it comes from outside."""
         if not isinstance(value, Tensor):
             return value
         if id(value) not in self._nodes:
             name = f"_tensor_constant{len(self._kept)}"
-            setattr(self.root, name, value.detach())
+            self.constants[name] = value.detach()
             self._keep(value, self.graph.get_attr(name), False)
         return self._nodes[id(value)]
 
@@ -99,5 +120,6 @@ class _Recorder(TorchDispatchMode):
     def _keep(self, value: Tensor, node: fx.Node, depends: bool) -> None:
         self._kept.append(value)
         self._nodes[id(value)] = node
+        self.values[node] = value
         if depends:
             self._dependent.add(id(value))

@@ -1,5 +1,6 @@
 """Compare a batched function with the plain one, before it is trusted."""
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ from fhl_ppl.pyro.model.one_particle import Outputs, Quantity
 _RELATIVE_ERROR = {torch.float64: 1e-7, torch.float32: 1e-3}
 _RELATIVE_ERROR_SHORT = 3e-2
 
-# At most this many particles are evaluated one by one for a check.
-_ROWS = 4
+# At most this many particles are evaluated one by one for a check; of what takes so many operations
+# that Python needs longer than this for one, in seconds, only so many.
+_ROWS, _DEAR, _DEAR_ROWS = 4, 0.02, 2
 
 # How far from the given positions the second set of points lies, particle by particle.
 # Unconstrained parameters are of order one; steps to where there is no density are made shorter.
@@ -50,15 +52,17 @@ def references(quantity: Quantity, position: Tensor) -> list[Reference]:
     ValueError
         If the function gives different values for the same position.
     """
-    count = min(len(position), _ROWS)
+    again, seconds = quantity.one_by_one(position[:1]), -time.perf_counter()
+    first_row = quantity.one_by_one(position[:1])
+    seconds += time.perf_counter()
+    difference = _difference(quantity, again, first_row)
+    if difference:
+        raise ValueError(_random_message(quantity, difference))
+    count = min(len(position), _DEAR_ROWS if seconds > _DEAR else _ROWS)
     rows = torch.linspace(0, len(position) - 1, count).round().long().to(position.device)
     points = position[rows]
     repeats = torch.arange(len(position), device=position.device) % count
     first = _reference(quantity, points, repeats)
-    again = _reference(quantity, points, repeats)
-    difference = _difference(quantity, again.outputs, first.outputs)
-    if difference:
-        raise ValueError(_random_message(quantity, difference))
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(points.shape, generator=generator, dtype=torch.float64)
     move = (noise * torch.tensor(_STEPS)[:count, None]).to(position)
@@ -97,14 +101,24 @@ def _reference(quantity: Quantity, points: Tensor, repeats: Tensor) -> Reference
     return Reference(points[repeats], tuple(value[repeats] for value in outputs), finite)
 
 
+def differing(quantity: Quantity, actual: Outputs, expected: Outputs) -> Tensor:
+    """Tell of each particle whether its results differ by more than rounding, [N]."""
+    wrong = [_wrong(*each) for each in zip(quantity.fields, actual, expected, strict=True)]
+    return sum(each.reshape(len(each), -1).any(1) for each in wrong) > 0
+
+
+def _wrong(field: str, a: Tensor, e: Tensor) -> Tensor:
+    relative = _RELATIVE_ERROR.get(e.dtype, _RELATIVE_ERROR_SHORT)
+    scale = 1 + (e.abs() if field == "energy" else e.abs().amax(-1, keepdim=True))
+    # Infinite energies may be equal though their difference is NaN.
+    return (a != e) & ~((a - e).abs() <= relative * scale)
+
+
 def _difference(quantity: Quantity, actual: Outputs, expected: Outputs) -> str:
     for field, a, e in zip(quantity.fields, actual, expected, strict=True):
         if a.shape != e.shape:
             return f"its {field} has shape {tuple(a.shape)} and not {tuple(e.shape)}"
-        relative = _RELATIVE_ERROR.get(e.dtype, _RELATIVE_ERROR_SHORT)
-        scale = 1 + (e.abs() if field == "energy" else e.abs().amax(-1, keepdim=True))
-        # Infinite energies may be equal though their difference is NaN.
-        wrong = (a != e) & ~((a - e).abs() <= relative * scale)
+        wrong = _wrong(field, a, e)
         if wrong.any():
             got, wanted = a[wrong][0].item(), e[wrong][0].item()
             return f"its {field} is {got:.10g} where one particle alone gives {wanted:.10g}"

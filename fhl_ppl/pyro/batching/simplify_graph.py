@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 
+from fhl_ppl.pyro.batching.recording import VALUES
+
 Values = dict[fx.Node, Any]
 
 _aten = torch.ops.aten
@@ -76,7 +78,10 @@ def simplify_graph(module: fx.GraphModule, position: Tensor) -> fx.GraphModule:
 
 
 def _values(module: fx.GraphModule, position: Tensor) -> Values:
-    """Run a graph and keep the value of every node."""
+    """Return the value of every node, as it was recorded or from a run."""
+    if VALUES in module.meta:
+        recorded: Values = module.meta.pop(VALUES)
+        return recorded
     interpreter = fx.Interpreter(module, garbage_collect_values=False)
     # Not by its `run`, which makes a progress bar. Pyro forks while it makes bars of its own in a
     # thread, and their lock may then be held for ever in the new process.

@@ -32,6 +32,10 @@ def as_real(name: str, value: Any) -> Tensor:
     return tensor
 
 
+class NothingToSample(ValueError):
+    """All sites of a model are observed, enumerated or deterministic."""
+
+
 class SiteLayout:
     """Where each unconstrained site lies in a flat position vector.
 
@@ -55,8 +59,10 @@ class SiteLayout:
 
     Raises
     ------
+    NothingToSample
+        If there is no site.
     ValueError
-        If there is no site, a site is no floating-point tensor, or sites lie on several devices.
+        If a site is no floating-point tensor, or sites lie on several devices.
 
     Examples
     --------
@@ -73,7 +79,7 @@ class SiteLayout:
 
     def __init__(self, prototype: Mapping[str, Tensor]) -> None:
         if not prototype:
-            raise ValueError(
+            raise NothingToSample(
                 "there is nothing to sample: the model has no continuous latent site "
                 "(every site is observed, enumerated or deterministic)"
             )

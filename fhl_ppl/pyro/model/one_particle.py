@@ -15,6 +15,7 @@ from pyro.ops.integrator import _EXCEPTION_HANDLERS
 from torch import Tensor
 
 from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.users_code import called_from_us
 
 Sites = dict[str, Tensor]
 PotentialFn = Callable[[Sites], Tensor]
@@ -91,7 +92,7 @@ class Quantity(NamedTuple):
     def _plain_or_rejected(self, row: Tensor) -> Outputs:
         # A fresh tensor each time: transforms cache their last argument by identity.
         try:
-            with pyro.validation_enabled(False):
+            with pyro.validation_enabled(False), called_from_us(self.origin):
                 return self.plain(row.clone())
         except Exception as error:
             if not is_rejection(error):

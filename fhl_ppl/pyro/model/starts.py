@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fhl_ppl.pyro.model.layout import SiteLayout, as_real
 from fhl_ppl.pyro.model.one_particle import Quantity, Sites, is_rejection
+from fhl_ppl.pyro.model.users_code import called_from_us
 from fhl_ppl.pyro.model.why_not import WhyNot
 
 Result = TypeVar("Result")
@@ -31,7 +32,8 @@ def tried(action: Callable[[], Result]) -> Result:
     """
     for _ in range(_TRIES):
         try:
-            return action()
+            with called_from_us("the model"):
+                return action()
         except Exception as error:
             if isinstance(error, ZeroDivisionError) and _came_from(error, _PLATES):
                 raise ValueError(
@@ -138,7 +140,8 @@ def given_starts(
 def _is_valid(quantity: Quantity, row: Tensor) -> bool:
     # Not through Quantity.one_by_one, which makes a non-finite gradient zero.
     try:
-        outputs = quantity.plain(row.clone())
+        with called_from_us(quantity.origin):
+            outputs = quantity.plain(row.clone())
     except Exception as error:
         if not is_rejection(error):
             raise

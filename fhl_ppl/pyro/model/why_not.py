@@ -1,9 +1,7 @@
 """Say in the words of the model's author, by site, why a model cannot be sampled."""
 
-import contextlib
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pyro
@@ -12,13 +10,7 @@ from pyro import poutine
 from pyro.poutine.subsample_messenger import _Subsample
 
 from fhl_ppl.pyro.model.one_particle import Sites, is_rejection
-
-LIBRARIES = (
-    *(str(Path(file).parent) for file in (torch.__file__, pyro.__file__)),
-    str(Path(__file__).parents[1]),
-    contextlib.__file__,
-)
-"""Where code is that is not the user's."""
+from fhl_ppl.pyro.model.users_code import LIBRARIES
 
 
 def latent_sites(trace: Any) -> dict[str, Any]:

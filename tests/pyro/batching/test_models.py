@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from fhl_ppl.pyro.batching import ladder
+from fhl_ppl.pyro.batching import replay
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.model.problem import problem_from_model
 from tests.pyro.models import LOOP, MODELS
@@ -67,15 +67,11 @@ def test_rung_is_the_expected_one(evaluated):
     assert bool(potential.reason) == (name in LOOP)
 
 
-def refuse_to_script(module, position):
-    raise NotImplementedError
-
-
 @pytest.fixture
 def unscripted(evaluated, monkeypatch):
     """The potential as it is evaluated where TorchScript does not replay the record."""
     _, problem, _ = evaluated
-    monkeypatch.setattr(ladder, "_script", refuse_to_script)
+    monkeypatch.setattr(replay.Recorded, "_scripted", lambda self, _: self.interpreted)
     potential = BatchedPotential(problem.potential_fn, problem.layout)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -2,7 +2,6 @@
 
 import pickle
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pyro
@@ -11,9 +10,10 @@ import pytest
 import torch
 from pyro.ops import special
 
-from fhl_ppl.pyro.batching import batchable, ladder
+from fhl_ppl.pyro.batching import at_once, batchable, ladder, replay
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.model.layout import SiteLayout
+from fhl_ppl.pyro.model.one_particle import energy_and_gradient
 from fhl_ppl.pyro.model.problem import problem_from_model
 from tests.pyro.models import MODELS, lkj_mvn
 
@@ -242,13 +242,13 @@ def test_the_loop_is_announced_once_with_its_reason():
 
 def test_every_number_of_particles_is_recorded_once(monkeypatch):
     traced = []
-    original = ladder.record
+    original = replay.record
 
     def counting(function, position):
         traced.append(function)
         return original(function, position)
 
-    monkeypatch.setattr(ladder, "record", counting)
+    monkeypatch.setattr(replay, "record", counting)
     potential = BatchedPotential(quadratic, LAYOUT)
     for points in (POINTS, POINTS[:2], POINTS, POINTS[:2]):
         energies, _ = potential.energy_and_gradient(points)
@@ -310,6 +310,95 @@ def test_compilation_on_request():
     ):
         np.testing.assert_allclose(actual, wanted, rtol=1e-12)
     assert (potential.rung, potential.reason) == ("compile", "")
+
+
+def test_what_was_left_over_from_nuts_does_not_compile_a_short_run(monkeypatch):
+    """Without options compiling waits until replaying has taken long."""
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("compiled"))
+    potential = BatchedPotential(quadratic, LAYOUT, jit_compile=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        potential.energy_and_gradient(POINTS)
+    assert potential.rung == "fx"
+    assert "compiled after 30 s" in potential.reason
+    # Broken on purpose: at once.
+    monkeypatch.setattr(ladder, "COMPILES_AFTER", 0.0)
+    with pytest.raises(pytest.fail.Exception, match="compiled"):
+        potential.energy_and_gradient(POINTS)
+
+
+@pytest.mark.parametrize("is_faster", [True, False])
+def test_what_is_compiled_late_has_to_be_faster(monkeypatch, is_faster):
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    monkeypatch.setattr(ladder, "COMPILES_AFTER", 0.0)
+    seconds = {"compile": 1.0 if is_faster else 3.0, "fx": 2.0}
+    monkeypatch.setattr(ladder, "_seconds", lambda rung, _: seconds[rung.name])
+    potential = BatchedPotential(quadratic, LAYOUT, jit_compile=True)
+    for _ in range(3):
+        energies, _ = potential.energy_and_gradient(POINTS)
+    np.testing.assert_allclose(energies, (POINTS**2).sum(1) / 2)
+    assert potential.rung == ("compile" if is_faster else "fx")
+    assert potential.reason == ("" if is_faster else "compiled, it is slower")
+
+
+def test_very_long_records_are_not_compiled(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("compiled"))
+    monkeypatch.setattr(ladder, "COMPILES_AFTER", 0.0)
+    monkeypatch.setattr(ladder, "MOST_COMPILED", 1)
+    potential = BatchedPotential(quadratic, LAYOUT, jit_compile=True)
+    for _ in range(3):
+        potential.energy_and_gradient(POINTS)
+    assert "operations would take minutes" in potential.reason
+
+
+def test_large_data_in_blocks(monkeypatch):
+    """Rows that differ, in a last block that is not full, and no block above the bound."""
+    data = torch.linspace(0.0, 1.0, 500)
+    sizes = []
+
+    def potential_fn(sites):
+        return ((data[:, None] - sites["x"]) ** 2).sum()
+
+    def counting(function, position):
+        sizes.append(len(position))
+        return record(function, position)
+
+    record = replay.record
+    monkeypatch.setattr(replay, "record", counting)
+    monkeypatch.setattr(at_once, "LARGEST", 3 * 500 * 2 * 8)
+    points = torch.arange(16.0).reshape(8, 2)
+    potential = BatchedPotential(potential_fn, LAYOUT)
+    energies, gradients = potential.energy_and_gradient(points)
+    assert sizes == [3]
+    expected = ((data[:, None] - points[:, None]) ** 2).sum((1, 2))
+    np.testing.assert_allclose(energies, expected)
+    np.testing.assert_allclose(gradients, 2 * (500 * points - data.sum()))
+
+
+def test_what_is_the_same_for_all_makes_no_blocks():
+    data = torch.ones(1000, 1000)
+
+    def potential_fn(sites):
+        return quadratic(sites) * (data @ data).exp().isfinite().sum()
+
+    quantity = energy_and_gradient(potential_fn, LAYOUT)
+    assert at_once.particles_at_once(quantity, POINTS.repeat(20, 1)) == 60
+
+
+def test_long_records_are_scripted_later(monkeypatch):
+    monkeypatch.setattr(replay, "SCRIPTED_AT_ONCE", 0)
+    monkeypatch.setattr(replay, "SCRIPTED_AFTER", 6)
+    traced = []
+    trace = torch.jit.trace
+    monkeypatch.setattr(torch.jit, "trace", lambda *a, **k: traced.append(1) or trace(*a, **k))
+    potential = BatchedPotential(quadratic, LAYOUT)
+    results = []
+    for _ in range(10):
+        results.append((*potential.energy_and_gradient(POINTS), len(traced)))
+    assert [each[2] for each in (results[0], results[-1])] == [0, 1]
+    for energies, gradients, _ in results:
+        np.testing.assert_array_equal(energies, results[0][0])
+        np.testing.assert_array_equal(gradients, results[0][1])
 
 
 def test_failed_compilation_falls_back_with_one_warning():
@@ -381,12 +470,11 @@ class TestSelfCheckBites:
         np.testing.assert_allclose(energies, (POINTS**2).sum(1) / 2)
 
     def test_a_record_that_is_right_at_the_trace_point_only(self, monkeypatch):
-        def freezing(function, position):
-            return SimpleNamespace(forward=lambda _: function(position))
+        class Freezing(ladder.Recorded):
+            def __call__(self, _):
+                return super().__call__(POINTS)
 
-        monkeypatch.setattr(ladder, "record", freezing)
-        monkeypatch.setattr(ladder, "simplify_graph", lambda module, _: module)
-        monkeypatch.setattr(ladder, "_script", lambda module, _: module.forward)
+        monkeypatch.setattr(ladder, "Recorded", Freezing)
         potential = BatchedPotential(quadratic, LAYOUT)
         potential.energy_and_gradient(POINTS)
         assert potential.rung == "vmap"
