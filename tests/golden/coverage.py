@@ -19,8 +19,11 @@ EXPERIMENTAL = (
     "fhl_ppl.core.learners.carried",
     "fhl_ppl.core.learners.chart",
     "fhl_ppl.core.target.charted",
+    "fhl_ppl.core.tempering",
+    "fhl_ppl.core.stacked",
 )
-"""Charts have `tests.core.test_charts` and `tests.invariance`."""
+"""Charts have `tests.core.test_charts` and `tests.invariance`, temperatures `tests.core.tempering`
+and `tests.invariance.test_swaps`."""
 
 LEFT_ALONE = {"fhl_ppl.core.learners.learner.Steady"}
 """What a learner may leave alone: whether one does is its own business."""
