@@ -9,7 +9,7 @@ from numpyro.infer import MCMC
 
 from fhl_ppl import log_evidence
 from fhl_ppl.numpyro import FHL
-from fhl_ppl.numpyro.density import _improper
+from fhl_ppl.numpyro.model.prior import improper
 
 TRUTH = -4.97455
 """log Z of the model below at 50 of 100."""
@@ -58,4 +58,4 @@ def test_priors_without_a_normaliser_are_named():
         numpyro.sample("proper", dist.Normal().expand([2]).mask(True).to_event(1))
 
     sites = ("flat", "half", "masked", "masked too", "proper")
-    assert _improper(model, sites, (), {}) == ["flat", "half", "masked", "masked too"]
+    assert improper(model, sites, (), {}) == ["flat", "half", "masked", "masked too"]
