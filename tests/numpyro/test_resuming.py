@@ -111,9 +111,12 @@ def test_another_number_of_chains_is_refused():
 
 
 def test_as_many_keys_as_chains():
-    """NumPyro runs as many chains as there are keys; what is made of them says so."""
+    """NumPyro runs as many chains as there are keys, one by one too; what is made of them says so.
+
+    Of vectorized chains none is begun, see `test_refusals`.
+    """
     importorskip("arviz")
-    mcmc = make(num_chains=4)
+    mcmc = make(num_chains=4, chain_method="sequential")
     mcmc.run(random.split(random.key(0), 3), jnp.arange(5.0))
     with pytest.raises(ValueError, match="draws are of 3 chains, mcmc was made for 4"):
         to_arviz(mcmc)
