@@ -176,6 +176,8 @@ class MCMC(AbstractMCMC):
             try:
                 chains = self._begin(args, kwargs)
             except NothingToSample as nothing:
+                if self.kernel.model is None:
+                    raise
                 # NUTS goes through too, and scripts may well run it for a special case.
                 warnings.warn(f"{nothing}; the draws are of no sites", stacklevel=4)
                 self._had_nothing = True
