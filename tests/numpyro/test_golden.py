@@ -11,7 +11,7 @@ from tests.golden.files import assert_golden, assert_golden_path, load
 from tests.golden.scenarios import SCENARIOS, STEPWISE
 
 jax = importorskip("jax")
-from fhl_ppl.numpyro.control import WITHOUT_HOST
+from fhl_ppl.numpyro.control import JAX, WITHOUT_HOST
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def test_jax_gives_what_numpy_gave_without_jit(scenario):
 
 def assert_path(scenario, iterations=None):
     inputs, warm_up = load_inputs(), STEPWISE[scenario]
-    step = jax.jit(partial(warm_up.iterate, control=WITHOUT_HOST))
+    step = jax.jit(partial(warm_up.iterate, control=JAX))
 
     def start():
         return as_numpy(warm_up.start(inputs))
