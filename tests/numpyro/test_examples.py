@@ -40,6 +40,7 @@ def test_eight_schools_compares_both_kernels(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_climate_weighs_its_modes_as_the_grid_does(tmp_path):
     picture = tmp_path / "climate.png"
     command = [sys.executable, str(EXAMPLES / "climate.py"), "--out", str(picture)]

@@ -43,7 +43,14 @@ def moments(draws):
     return draws.mean((0, 1)), draws.std((0, 1)) / np.sqrt(size)
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"without_latents"}))
+@pytest.mark.parametrize(
+    "name",
+    [
+        # It compiles longest.
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "matrix_valued"))
+        for name in sorted(set(MODELS) - {"without_latents"})
+    ],
+)
 def test_same_posterior_as_nuts(name):
     model, args = MODELS[name]
     settings = {} if name in BY_ALL_MOVES else {"jumps": False}

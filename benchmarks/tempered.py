@@ -1,0 +1,145 @@
+"""Are modes found in which no chain started? `python -m benchmarks.tempered` prints a table.
+
+All chains start at one point; NumPyro, float64, `--temperatures` replicas of each of `--chains`
+chains. A row has the modes that got draws in the run that found the fewest, the largest error of a
+mode's weight in its Monte Carlo errors, gradients for an iteration of one chain, and round trips.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import arviz as az
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from numpyro.infer import MCMC, init_to_value
+
+import fhl_ppl
+from fhl_ppl.numpyro import FHL
+
+
+class Case(NamedTuple):
+    """A model of one site x.
+
+    Attributes
+    ----------
+    model, start
+        The model, and where all chains start.
+    is_in
+        Whether draws [..., dim] are in each mode, [..., mode].
+    weight
+        The modes' weights.
+    """
+
+    model: Callable[[], None]
+    start: np.ndarray
+    is_in: Callable[[np.ndarray], np.ndarray]
+    weight: np.ndarray
+
+
+def eggbox() -> Case:
+    """18 modes on a board of 36 fields; weights by quadrature."""
+
+    def model():
+        x = numpyro.sample("x", dist.Uniform(0, 10 * jnp.pi).expand([2]))
+        numpyro.factor("height", (2 + jnp.cos(x[0] / 2) * jnp.cos(x[1] / 2)) ** 5)
+
+    fields = np.array([i * 6 + j for i in range(6) for j in range(6) if (i + j) % 2 == 0])
+
+    def is_in(x):
+        row, column = np.moveaxis(np.round(x / (2 * np.pi)).astype(int), -1, 0)
+        return (row * 6 + column)[..., None] == fields
+
+    side = (np.arange(2000) + 0.5) / 2000 * 10 * np.pi
+    cos = np.cos(side / 2)
+    density = np.exp((2 + np.outer(cos, cos)) ** 5 - 3.0**5)
+    places = np.stack(np.meshgrid(side, side, indexing="ij"), -1)
+    weight = (is_in(places) * density[..., None]).sum((0, 1)) / density.sum()
+    return Case(model, np.full(2, 4 * np.pi), is_in, weight)
+
+
+def shells(dim: int) -> Case:
+    """Two shells of radius 2 and width .1, 7 apart."""
+    centre = 3.5 * np.eye(dim)[0]
+
+    def model():
+        x = numpyro.sample("x", dist.Uniform(-6, 6).expand([dim]))
+
+        def shell(sign):
+            radius = jnp.sqrt(((x - sign * centre) ** 2).sum())
+            return -0.5 * ((radius - 2) / 0.1) ** 2
+
+        numpyro.factor("shells", jnp.logaddexp(shell(1), shell(-1)))
+
+    def is_in(x):
+        return np.stack([x[..., 0] < 0, x[..., 0] >= 0], -1)
+
+    return Case(model, -centre + 2 * np.eye(dim)[0], is_in, np.array([0.5, 0.5]))
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "eggbox": eggbox,
+    "shells, d = 2": lambda: shells(2),
+    "shells, d = 5": lambda: shells(5),
+}
+
+
+def run(case: Case, seed: int, options: Any) -> dict[str, float]:
+    kernel = FHL(
+        case.model,
+        temperatures=options.temperatures,
+        init_strategy=init_to_value(values={"x": jnp.asarray(case.start)}),
+    )
+    mcmc = MCMC(
+        kernel,
+        num_warmup=options.warmup,
+        num_samples=options.draws,
+        num_chains=options.chains,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    mcmc.run(jax.random.key(seed), extra_fields=("n_steps",))
+    inside = case.is_in(np.asarray(mcmc.get_samples(group_by_chain=True)["x"])).astype(float)
+    found = inside.any((0, 1))
+    error = np.array([float(az.mcse(inside[..., k])) for k in np.flatnonzero(found)])
+    away = (inside.mean((0, 1)) - case.weight)[found] / error
+    attributes = fhl_ppl.to_arviz(mcmc).sample_stats.attrs
+    return {
+        "found": int(found.sum()),
+        "z": float(np.abs(away).max()),
+        "gradients": float(np.asarray(mcmc.get_extra_fields()["n_steps"]).mean()),
+        "trips": float(np.sum(attributes["round_trips"])),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cases", nargs="*", choices=sorted(CASES), default=list(CASES))
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--temperatures", type=int, default=6)
+    parser.add_argument("--chains", type=int, default=16)
+    parser.add_argument("--warmup", type=int, default=600)
+    parser.add_argument("--draws", type=int, default=1000)
+    options = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    print("| case | modes | found by the worst | max abs z | gradients | round trips |")
+    print("|---|---|---|---|---|---|")
+    for name in options.cases:
+        case = CASES[name]()
+        runs = [run(case, seed, options) for seed in range(options.seeds)]
+        worst = max(each["z"] for each in runs)
+        gradients, trips = (np.mean([each[key] for each in runs]) for key in ("gradients", "trips"))
+        print(
+            f"| {name} | {len(case.weight)} | {min(each['found'] for each in runs)} | {worst:.1f} "
+            f"| {gradients:.0f} | {trips:.0f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
