@@ -251,3 +251,51 @@ def check_target(
         )
     if anchor is not None and not minibatch:
         raise ValueError("anchor has a meaning with minibatch=True only; give both or neither.")
+
+
+def check_reference(
+    temperatures: Any, reference_fn: Any, has_model: bool, minibatch: bool, example: str
+) -> None:
+    """Check what temperatures end at; `example` is a reference in words of the backend.
+
+    Raises
+    ------
+    TypeError
+        If the reference is no function.
+    ValueError
+        If there is none, or no temperatures, or there are minibatches.
+    """
+    if reference_fn is not None and not callable(reference_fn):
+        raise TypeError(f"reference_fn must be callable, got {reference_fn!r}.")
+    if temperatures is None:
+        if reference_fn is not None:
+            raise ValueError(
+                "reference_fn has a meaning with temperatures only; give both or neither."
+            )
+        return
+    if minibatch:
+        raise ValueError(
+            f"temperatures={shown(temperatures)} and minibatch=True do not go together: no "
+            "temperature is defined for a random force. Leave one of them out."
+        )
+    if not has_model and reference_fn is None:
+        raise ValueError(
+            f"temperatures={shown(temperatures)} needs a reference_fn with a potential_fn, whose "
+            "prior is not known: the energy of a proper density that covers all that may have "
+            f"mass, such as {example}."
+        )
+
+
+def refuse_improper(names: Collection[str]) -> None:
+    """Insist on priors that can be normalised, where temperatures lead to them.
+
+    Raises
+    ------
+    ValueError
+        Naming the sites of the others.
+    """
+    if names:
+        raise ValueError(
+            f"temperatures lead to the prior, and that of {', '.join(map(repr, names))} is "
+            "improper. Give a proper prior, or as reference_fn the energy of a proper density."
+        )

@@ -184,7 +184,7 @@ class Options:
         "reference (0, the prior of a model), and neighbours swap. Warm-up sets the temperatures "
         "between. It costs that many times the gradients, and one more of each replica an "
         "iteration; `n_steps` counts them all. There are no charts with it: each temperature would "
-        "have coordinates of its own, and a swap would have to translate. In NumPyro only.",
+        "have coordinates of its own, and a swap would have to translate.",
     )
     trusts_gradient: bool = True
     noisy_gradient: bool = False

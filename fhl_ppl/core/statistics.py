@@ -87,6 +87,13 @@ STATISTICS = (
 GROUP = "group"
 """Reported with them, though it is the same for all iterations: the index of a particle's group."""
 
+ACCEPTED = "accepted"
+"""Of an iteration at several temperatures, with its statistics: whether the proposal was."""
+
+TENSION = "tension"
+"""The same: V = U - U_ref of the replicas of each particle, minus the log likelihood of a model, by
+falling inverse temperature, [particle, temperature]. Kept of every draw."""
+
 MEANINGS = {
     **{statistic.name: statistic.meaning for statistic in STATISTICS},
     GROUP: "Index of the particle's group.",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fhl_ppl.core.report import Report
+from fhl_ppl.core.tempering.ladder import Ladder, rejection
 from fhl_ppl.options import Options
 
 
@@ -98,6 +99,21 @@ def describe(
         described["pull_kappas"] = _mean([each.kappa for each in tuned])
         described["pull_probabilities"] = _mean([each.pull_weight for each in tuned])
     return described | about_the_run
+
+
+def tempering(ladder: Ladder, round_trips: np.ndarray) -> dict[str, Any]:
+    """Entries on the ladder, and how replicas got on on it.
+
+    Of chains that have each a ladder of their own, [chain, ...], the temperatures are strung
+    together, and rejections are means.
+    """
+    rejected = rejection(ladder).reshape(-1, ladder.tried.shape[-1]).mean(axis=0)
+    return {
+        "inverse_temperatures": ladder.beta.ravel().tolist(),
+        "swap_rejections": rejected.tolist(),
+        "communication_barrier": float(rejected.sum()),
+        "round_trips": round_trips.ravel().tolist(),
+    }
 
 
 def _one_or_all(values: Sequence[Any]) -> float | list[float]:

@@ -15,7 +15,7 @@ from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.sampler import Sampler, make_sampler, step
 from fhl_ppl.core.stacked import at
 from fhl_ppl.core.state import State
-from fhl_ppl.core.statistics import STATISTICS, read
+from fhl_ppl.core.statistics import ACCEPTED, STATISTICS, TENSION, read
 from fhl_ppl.core.target import Target, state_at
 from fhl_ppl.core.tempering import step as tempering
 from fhl_ppl.core.tempering.path import Path
@@ -98,6 +98,8 @@ class Engine(NamedTuple):
         statistics = {each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS}
         statistics |= {"potential_energy": energy, "energy": energy}
         statistics["step_size"] = jnp.full_like(energy, self.options.step_size)
+        if replicas is not None:
+            statistics[TENSION] = jnp.zeros_like(replicas.particles.potential_energy.T)
         return FHLState(
             i=self._report(nothing(int)),
             mean_accept_prob=self._report(nothing(energy.dtype)),
@@ -170,6 +172,7 @@ class Engine(NamedTuple):
             path,
             self.control,
         )
+        del statistics[ACCEPTED]
         moved = {"particles": at(replicas.particles, 0), "learnt": at(replicas.learnt, 0)}
         return moved | {"replicas": replicas}, moved["particles"].position, statistics
 
@@ -187,11 +190,13 @@ class Engine(NamedTuple):
                     jnp.asarray(statistics[each.name], each.dtype), num_particles
                 )
         z = jax.vmap(self.unravel)(position)
+        none = {FIELD: (), TENSION: ()}
         if self.reports_all:
-            return {"z": z, **statistics, FIELD: ()}
-        others = jax.tree.map(lambda leaf: leaf[1:], (z, statistics))
-        kept = Companions(*others) if num_particles > 1 else ()
-        return {**self._report({"z": z, **statistics}), FIELD: kept}
+            return {**none, "z": z, **statistics}
+        told = {**none, **self._report({"z": z, **statistics})}
+        if num_particles > 1:
+            told[FIELD] = Companions(*jax.tree.map(lambda leaf: leaf[1:], (z, statistics)))
+        return told
 
     def _report(self, tree: Any) -> Any:
         return tree if self.reports_all else jax.tree.map(lambda leaf: leaf[0], tree)

@@ -14,9 +14,8 @@ from numpyro.infer import MCMC, Predictive, init_to_sample
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.report import report
 from fhl_ppl.core.sampler import make_sampler
-from fhl_ppl.core.tempering.ladder import rejection
 from fhl_ppl.diagnostics.dims import check_dims
-from fhl_ppl.diagnostics.run import Run, describe, names_of
+from fhl_ppl.diagnostics.run import Run, describe, names_of, tempering
 from fhl_ppl.numpyro.companions import with_companions
 from fhl_ppl.numpyro.kernel import FHL
 
@@ -212,18 +211,11 @@ def settings_of_run(mcmc: MCMC, kernel: FHL) -> dict[str, Any]:
 
 
 def _tempering(mcmc: MCMC) -> dict[str, Any]:
-    """The ladder and how replicas got on on it; of chains with a ladder each, means."""
     replicas = mcmc.last_state.replicas
     if replicas is None:
         return {}
     ladder = jax.tree.map(np.asarray, replicas.ladder)
-    rejected = rejection(ladder).reshape(-1, ladder.tried.shape[-1]).mean(axis=0)
-    return {
-        "inverse_temperatures": ladder.beta.reshape(-1, len(rejected) + 1).mean(axis=0).tolist(),
-        "swap_rejections": rejected.tolist(),
-        "communication_barrier": float(rejected.sum()),
-        "round_trips": np.asarray(replicas.travels.round_trips).ravel().tolist(),
-    }
+    return tempering(ladder, np.asarray(replicas.travels.round_trips))
 
 
 def _parameters(mcmc: MCMC) -> list[str]:

@@ -16,7 +16,7 @@ from fhl_ppl._docs import filled
 from fhl_ppl.arguments import parameters, truth
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.state import State
-from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.core.statistics import MEANINGS, TENSION
 from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.callers import check_number_of_keys, refuse_hmc_only
@@ -254,7 +254,7 @@ class FHL(MCMCKernel):
     @property
     def default_fields(self) -> tuple[str, ...]:
         """Fields that every run collects: all that `arviz.from_numpyro` has a use for."""
-        return "z", *MEANINGS, FIELD
+        return "z", *MEANINGS, TENSION, FIELD
 
     @property
     def is_ensemble_kernel(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from fhl_ppl._docs import filled
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.state import State
-from fhl_ppl.core.statistics import MEANINGS
+from fhl_ppl.core.statistics import MEANINGS, TENSION
 from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.numpyro.adapt_state import AdaptState, MetricBlocks, adapt_state
 from fhl_ppl.numpyro.model.minibatch import Anchor
@@ -16,7 +16,7 @@ Array = Any
 
 
 _FIELDS = (
-    *("i", "z", "mean_accept_prob", "num_diverging", *MEANINGS, "companions"),
+    *("i", "z", "mean_accept_prob", "num_diverging", *MEANINGS, TENSION, "companions"),
     *("particles", "learnt", "rng_key", "anchor", "data", "blocks", "replicas"),
 )
 
@@ -49,6 +49,9 @@ class FHLState(_Fields):
     num_diverging
         How many of the chain's draws diverged since then, shape [chain].
     {statistics}
+    tension
+        With `temperatures` V of the replicas of the draw, minus the log likelihood of each, shape
+        [chain, temperature], the posterior's first; empty without.
     companions
         What is kept of private companions, see `fhl_ppl.numpyro.companions`; empty if all particles
         are chains.

@@ -138,6 +138,7 @@ class PyroSampling:
             "tuned": engine.report(),
             "parameters": self._chains.parameters(),
             "evaluation": self._chains.evaluation(),
+            "tempering": engine.tempering(),
             "inverse_mass_matrix": engine.inverse_mass_matrix(),
         }
         return {

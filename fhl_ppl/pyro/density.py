@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pyro
 import torch
-from pyro.distributions import ExpandedDistribution, ImproperUniform, Independent
-from pyro.distributions.torch_distribution import MaskedDistribution
 from torch import Tensor
 
 from fhl_ppl.diagnostics.density import Density, check_kernel, check_sites
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.kernel import FHL
+from fhl_ppl.pyro.model.prior import is_improper
 from fhl_ppl.pyro.model.problem import Problem
 
 
@@ -40,7 +39,7 @@ def density(mcmc: Any) -> Density:
     nodes = {} if problem.trace is None else problem.trace.nodes
     check_sites(
         [name for name in sites if name not in draws],
-        [name for name in sites if name in nodes and _is_improper(nodes[name])],
+        [name for name in sites if name in nodes and is_improper(nodes[name])],
     )
     potential = BatchedPotential(problem.potential_fn, problem.layout)
     position = problem.layout.flatten({name: draws[name] for name in sites})
@@ -63,19 +62,3 @@ def _problem(mcmc: Any, draws: dict[str, Tensor]) -> Problem:
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices):
         return copy.copy(mcmc.kernel).prepare(1, 0, mcmc._args, mcmc._kwargs, given)
-
-
-def _is_improper(site: dict[str, Any]) -> bool:
-    """Whether the prior has no normaliser."""
-    if not _all(site["mask"]):
-        return True
-    prior = site["fn"]
-    while isinstance(prior, ExpandedDistribution | Independent | MaskedDistribution):
-        if isinstance(prior, MaskedDistribution) and not _all(prior._mask):
-            return True
-        prior = prior.base_dist
-    return isinstance(prior, ImproperUniform)
-
-
-def _all(mask: bool | Tensor | None) -> bool:
-    return mask is None or bool(torch.as_tensor(mask).all())

@@ -7,7 +7,7 @@ import numpy as np
 import pyro
 
 from fhl_ppl.core.metrics import LowRankMetric
-from fhl_ppl.core.statistics import ARVIZ_NAMES
+from fhl_ppl.core.statistics import ARVIZ_NAMES, TENSION
 from fhl_ppl.diagnostics.arviz_lines import from_arrays
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
@@ -78,12 +78,12 @@ def extract(
 def _statistics(diagnostics: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, np.ndarray]:
     """Statistics of each draw, arrays [chain, draw]."""
     found = {}
-    for name in ARVIZ_NAMES.keys() & diagnostics.keys():
+    for name in (ARVIZ_NAMES.keys() | {TENSION}) & diagnostics.keys():
         values = diagnostics[name]
         # A site of the same name has its own diagnostics, which are no statistics of the sampler.
         if isinstance(values, Mapping) and all(key.startswith("chain ") for key in values):
             values = list(values.values())
-        if np.shape(values) == shape:
+        if np.shape(values)[:2] == shape:
             found[name] = np.asarray(values)
     if "diverging" not in found and "divergences" in diagnostics:
         found["diverging"] = np.zeros(shape, bool)
@@ -95,7 +95,7 @@ def _statistics(diagnostics: Mapping[str, Any], shape: tuple[int, int]) -> dict[
 def _by_arviz_names(statistics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         arviz_name: -statistics[name] if name == "potential_energy" else statistics[name]
-        for name, arviz_name in ARVIZ_NAMES.items()
+        for name, arviz_name in (*ARVIZ_NAMES.items(), (TENSION, TENSION))
         if name in statistics
     }
 
@@ -120,6 +120,7 @@ def settings_of_run(mcmc: Any, options: Options, diagnostics: Mapping[str, Any])
         list(tuned.values()) if isinstance(tuned, Mapping) else [tuned],
         _parameters(diagnostics),
         **_evaluation(diagnostics),
+        **_tempering(diagnostics),
     )
 
 
@@ -129,6 +130,20 @@ def _evaluation(diagnostics: Mapping[str, Any]) -> dict[str, str]:
     if "rung" not in found:
         found = next(iter(found.values()))
     return {"evaluation": found["rung"], "evaluation_reason": found["reason"]}
+
+
+def _tempering(diagnostics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of temperatures, strung together if every chain ran on its own."""
+    found = diagnostics.get("tempering", {})
+    if not found or "round_trips" in found:
+        return dict(found)
+    each = list(found.values())
+    return {
+        name: np.mean([one[name] for one in each], axis=0).tolist()
+        if name in ("swap_rejections", "communication_barrier")
+        else [value for one in each for value in one[name]]
+        for name in each[0]
+    }
 
 
 def _parameters(diagnostics: Mapping[str, Any]) -> list[str]:

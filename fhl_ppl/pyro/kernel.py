@@ -13,11 +13,12 @@ from pyro.infer.autoguide.initialization import init_to_uniform
 from torch import Tensor
 
 from fhl_ppl._docs import filled
-from fhl_ppl.arguments import blocks, check_target, parameters, shown
+from fhl_ppl.arguments import blocks, check_reference, check_target, parameters, shown
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
 from fhl_ppl.options import Options, only_options
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.checks import as_number, check_kernel_arguments
+from fhl_ppl.pyro.model.layout import SiteLayout
 from fhl_ppl.pyro.model.minibatch import (
     Minibatch,
     Plates,
@@ -25,11 +26,20 @@ from fhl_ppl.pyro.model.minibatch import (
     subsampled_plates,
     with_all_rows,
 )
+from fhl_ppl.pyro.model.one_particle import PotentialFn
+from fhl_ppl.pyro.model.prior import (
+    PRIOR,
+    REFERENCE,
+    check_prior,
+    check_reference_fn,
+    prior_potential,
+)
 from fhl_ppl.pyro.model.problem import Problem, problem_from_model, problem_from_potential
 from fhl_ppl.pyro.model.starts import expanded, tried
 from fhl_ppl.pyro.nuts_names import NutsNames
 from fhl_ppl.pyro.run.chains import Chains
 from fhl_ppl.pyro.run.engine import Engine
+from fhl_ppl.pyro.run.tempered import TemperedEngine
 
 
 @filled(
@@ -72,6 +82,12 @@ class FHL(NutsNames):
         Maps the dict of one particle's unconstrained sites to the potential energy, a scalar
         tensor; MCMC then needs `initial_params`.
     {shared}
+    reference_fn : callable, optional
+        With `temperatures` the energy of the reference, of the same dict as `potential_fn`: that of
+        a proper density that covers all that may have mass, and normalised if `fhl_ppl.log_evidence`
+        is to use it. Default: the prior of the model, its latent sites, whose priors have to be
+        proper; what is tempered are observed sites and factors. With a `potential_fn` it has to be
+        given.
     full_mass : bool, "low_rank" or list of tuples of str, optional
         Pyro's name for `dense_mass`.
     init_strategy : callable, default ``init_to_uniform``
@@ -151,6 +167,7 @@ class FHL(NutsNames):
         charts: bool = True,
         dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         temperatures: int | None = None,
+        reference_fn: Callable[[dict[str, Tensor]], Tensor] | None = None,
         full_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         init_strategy: Callable[..., Any] = init_to_uniform,
         transforms: Mapping[str, Any] | None = None,
@@ -170,11 +187,13 @@ class FHL(NutsNames):
             del chosen["step_size"]
         super().__init__()
         check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
-        if temperatures is not None:
-            raise ValueError(
-                f"temperatures={shown(temperatures)} is for fhl_ppl.numpyro.FHL only; leave it out "
-                "and start the chains apart (init_strategy), or write the model in NumPyro"
-            )
+        check_reference(
+            temperatures,
+            reference_fn,
+            model is not None,
+            minibatch,
+            "lambda sites: sum(((x / 10) ** 2).sum() for x in sites.values()) / 2",
+        )
         if dense_mass is not None and full_mass is not None:
             raise ValueError(
                 f"dense_mass={dense_mass!r} and full_mass={full_mass!r} are two names of one "
@@ -204,6 +223,7 @@ class FHL(NutsNames):
         self._subsampling_model = model if minibatch else None
         self._anchor = anchor
         self._given_potential_fn = potential_fn
+        self._reference_fn = reference_fn
         # Pyro's MCMC reads what `setup` puts here.
         self.transforms: dict[str, Any] | None = None
         self._given_transforms = transforms
@@ -212,11 +232,11 @@ class FHL(NutsNames):
             "min_step_size": min_stepsize,
             "max_step_size": max_stepsize,
         }
+        self._compilation = {"jit_compile": jit_compile, "jit_options": jit_options}
         self._evaluation: dict[str, Any] = {
             "gradient_fn": gradient_fn,
             "noisy_gradient": noisy_gradient,
-            "jit_compile": jit_compile,
-            "jit_options": jit_options,
+            **self._compilation,
         }
         self._search: dict[str, Any] = {
             "max_plate_nesting": max_plate_nesting,
@@ -291,13 +311,16 @@ class FHL(NutsNames):
         self._chains = self._minibatch = None
         self._num_warmup = warmup_steps
         differentiable = self._options.trusts_gradient
+        temperatures = self._options.temperatures or 1
+        # Replicas start where their chain does if that is given, and else each by itself.
+        num_starts = num_particles * (temperatures if initial_params is None else 1)
         if self.model is not None:
             plates = self._subsampled_plates(args, kwargs)
             self._problem = problem_from_model(
                 self.model,
                 args,
                 kwargs,
-                num_particles=num_particles,
+                num_particles=num_starts,
                 transforms=self._given_transforms,
                 initial_params=initial_params,
                 differentiable=differentiable,
@@ -319,8 +342,26 @@ class FHL(NutsNames):
                 transforms=self._given_transforms,
                 differentiable=differentiable,
             )
+        if temperatures > 1:
+            self._problem = self._with_reference(self._problem, args, kwargs)
+            if initial_params is not None:
+                position = self._problem.position.repeat(temperatures, 1)
+                self._problem = self._problem._replace(position=position)
         self.transforms = self._problem.transforms
         return self._problem
+
+    def _with_reference(
+        self, problem: Problem, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Problem:
+        if self._reference_fn is not None:
+            check_reference_fn(self._reference_fn, problem.layout, problem.position[0])
+            return problem._replace(reference_fn=self._reference_fn)
+        assert self.model is not None, "A potential without a reference has been refused."
+        check_prior(problem.trace, list(problem.layout.shapes))
+        prior = prior_potential(
+            self.model, args, kwargs, problem.transforms, self._search["max_plate_nesting"]
+        )
+        return problem._replace(reference_fn=prior)
 
     def _subsampled_plates(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Plates:
         if self._subsampling_model is None:
@@ -361,23 +402,35 @@ class FHL(NutsNames):
         shares = () if self._minibatch is None else self._minibatch.shares
         plan = options.plan(self._num_warmup, dim, structure, shares)
         plan = plan._replace(**self._step_size_bounds)
+        metric = initial_inverse_mass_matrix(
+            _on_host(self._inverse_mass_matrix), sites, dim, plan.dense
+        )
+        settings = {
+            "group_size": options.group_size,
+            "coupling": options.coupling,
+            "adjusted": options.adjusted,
+            "step_size": options.step_size,
+            "inverse_mass_matrix": metric,
+        }
+        potential = BatchedPotential(
+            problem.potential_fn, layout, minibatch=self._minibatch, **self._evaluation
+        )
+        start = problem.position
         with pyro.validation_enabled(False):
-            engine = Engine(
-                BatchedPotential(
-                    problem.potential_fn, layout, minibatch=self._minibatch, **self._evaluation
-                ),
-                problem.position,
-                plan,
-                group_size=options.group_size,
-                coupling=options.coupling,
-                adjusted=options.adjusted,
-                step_size=options.step_size,
-                inverse_mass_matrix=initial_inverse_mass_matrix(
-                    _on_host(self._inverse_mass_matrix), sites, dim, plan.dense
-                ),
-            )
+            if problem.reference_fn is None:
+                engine = Engine(potential, start, plan, **settings)
+            else:
+                engine = TemperedEngine(
+                    *(potential, self._reference(problem.reference_fn, layout), start, plan),
+                    temperatures=options.temperatures or 1,
+                    **settings,
+                )
         self._chains = Chains(problem, engine, num_reported, self._keep_companions, room)
         return self._chains
+
+    def _reference(self, reference_fn: PotentialFn, layout: SiteLayout) -> BatchedPotential:
+        origin = PRIOR if self._reference_fn is None else REFERENCE
+        return BatchedPotential(reference_fn, layout, origin=origin, **self._compilation)
 
     def sample(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run one iteration and return the first particle's sites.
@@ -418,6 +471,8 @@ class FHL(NutsNames):
             "evaluation": self._chains.evaluation(),
             **statistics,
         }
+        if told := self._chains.engine.tempering():
+            result["tempering"] = told
         companions = self._chains.companions()
         if companions is not None:
             result["companions"] = companions

@@ -292,7 +292,9 @@ class MCMC(AbstractMCMC):
             `fhl_ppl.core.metrics.LowRankMetric`, "parameters", the names of its rows, in the order
             of the model; "tuned", a `fhl_ppl.core.report.Report`; "evaluation", the "rung" on which
             particles are evaluated ("loop", one by one, is slower by about their number, "vmap" by
-            several times than "fx" or "compile") and the "reason" that it is none higher; and if
+            several times than "fx" or "compile") and the "reason" that it is none higher; with
+            `temperatures` what `to_arviz` has of them under "tempering", and the "tension" of every
+            draw, V of its replicas [chain, draw, temperature], minus their log likelihoods; and if
             the kernel keeps companions, by site their draws [draw, companion, ...] under
             "companions"; if the warm-up was kept, its statistics by name, [chain, iteration], under
             "warmup". And NumPy arrays [chain, draw]:
@@ -319,6 +321,8 @@ class MCMC(AbstractMCMC):
         result["tuned"] = chains.engine.report()
         result["parameters"] = chains.parameters()
         result["evaluation"] = chains.evaluation()
+        if told := chains.engine.tempering():
+            result["tempering"] = told
         if chains.warmup is not None:
             result["warmup"] = chains.warmup.statistics()
         result.update(statistics)

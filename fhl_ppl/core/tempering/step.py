@@ -16,7 +16,7 @@ from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.sampler import Sampler
 from fhl_ppl.core.stacked import at, each_array
 from fhl_ppl.core.state import Draws, State
-from fhl_ppl.core.statistics import read
+from fhl_ppl.core.statistics import ACCEPTED, TENSION, read
 from fhl_ppl.core.tempering import ladder as rungs
 from fhl_ppl.core.tempering import travels as trips
 from fhl_ppl.core.tempering.ladder import Ladder
@@ -94,9 +94,10 @@ def step(
 
     Returns
     -------
-    The replicas after it, and the statistics of the draws at the target by name. `n_steps` counts
-    all evaluations of the force for a draw: those of all temperatures, and one of each after it, by
-    which the swaps are tested.
+    The replicas after it, and the statistics of the draws at the target by name; beside them,
+    whether its proposal was `accepted`, [particle], and the `tension` V of all replicas of a
+    particle, [particle, temperature]. `n_steps` counts all evaluations of the force for a draw:
+    those of all temperatures, and one of each after it, by which the swaps are tested.
     """
 
     def move(level: Any) -> tuple[State, Learnt, dict[str, Array]]:
@@ -104,7 +105,7 @@ def step(
         state, learnt, info, tuning = one_temperature.step(
             sampler, groups, state, learnt, iteration, own_draws, Tempered(path, beta), control
         )
-        told = read(state, info, tuning)
+        told = read(state, info, tuning) | {ACCEPTED: info.accepted}
         return state, learnt, {name: _as_array(told[name], state) for name in told}
 
     ladder = replicas.ladder
@@ -128,7 +129,9 @@ def step(
     )
     particles = _state(position, parts, ladder.beta)
     after = Replicas(particles, learnt, ladder, travels)
-    return after, _of_the_draws(told, at(moved, 0), at(particles, 0), replicas.learnt, control)
+    told = _of_the_draws(told, at(moved, 0), at(particles, 0), replicas.learnt, control)
+    told[TENSION] = array_namespace(position).matrix_transpose(parts.tension)
+    return after, told
 
 
 def _parts(path: Path, position: Array) -> Parts:

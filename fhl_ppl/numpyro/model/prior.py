@@ -16,6 +16,8 @@ from numpyro.distributions import (
 from numpyro.infer import init_to_sample
 from numpyro.infer.util import potential_energy
 
+from fhl_ppl.arguments import refuse_improper
+
 Array = Any
 
 
@@ -38,42 +40,6 @@ def improper(model: Any, sites: Any, args: Any, kwargs: Any) -> list[str]:
     return [name for name in sites if name in trace and _is_improper(trace[name]["fn"])]
 
 
-def check_reference(
-    temperatures: int | None,
-    reference_fn: Callable[[Any], Array] | None,
-    has_model: bool,
-    minibatch: bool,
-) -> None:
-    """Check what temperatures end at.
-
-    Raises
-    ------
-    TypeError
-        If the reference is no function.
-    ValueError
-        If there is none, or no temperatures, or there are minibatches.
-    """
-    if reference_fn is not None and not callable(reference_fn):
-        raise TypeError(f"reference_fn must be callable, got {reference_fn!r}.")
-    if temperatures is None:
-        if reference_fn is not None:
-            raise ValueError(
-                "reference_fn has a meaning with temperatures only; give both or neither."
-            )
-        return
-    if minibatch:
-        raise ValueError(
-            f"temperatures={temperatures} and minibatch=True do not go together: no temperature is "
-            "defined for a random force. Leave one of them out."
-        )
-    if not has_model and reference_fn is None:
-        raise ValueError(
-            f"temperatures={temperatures} needs a reference_fn with a potential_fn, whose prior is "
-            "not known: the energy of a proper density that covers all that may have mass, such as "
-            "lambda z: 0.5 * jnp.sum((z / 10) ** 2)."
-        )
-
-
 def check_prior(model: Any, sites: Any, args: Any, kwargs: Any) -> None:
     """Insist on a prior of the latent `sites` that can be normalised.
 
@@ -82,12 +48,7 @@ def check_prior(model: Any, sites: Any, args: Any, kwargs: Any) -> None:
     ValueError
         Naming the sites.
     """
-    flat = improper(model, sites, args, kwargs)
-    if flat:
-        raise ValueError(
-            f"temperatures lead to the prior, and that of {', '.join(map(repr, flat))} is "
-            "improper. Give a proper prior, or as reference_fn the energy of a proper density."
-        )
+    refuse_improper(improper(model, sites, args, kwargs))
     summed = [name for name, site in _trace(model, args, kwargs).items() if _is_summed_out(site)]
     if summed:
         raise ValueError(

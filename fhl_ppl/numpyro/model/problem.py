@@ -12,7 +12,7 @@ from numpyro import handlers
 from numpyro.infer.util import constrain_fn
 from numpyro.util import identity
 
-from fhl_ppl.arguments import check_target, truth
+from fhl_ppl.arguments import check_reference, check_target, truth
 from fhl_ppl.core.target import Plain, Target
 from fhl_ppl.core.tempering.path import Path
 from fhl_ppl.numpyro.model import minibatch as batches
@@ -47,7 +47,13 @@ class Problem:
         reference_fn: Callable[[Any], Array] | None = None,
     ) -> None:
         check_target(model, potential_fn, gradient_fn, noisy_gradient, minibatch, anchor)
-        prior.check_reference(temperatures, reference_fn, model is not None, minibatch)
+        check_reference(
+            temperatures,
+            reference_fn,
+            model is not None,
+            minibatch,
+            "lambda z: 0.5 * jnp.sum((z / 10) ** 2)",
+        )
         if not callable(init_strategy):
             raise TypeError(
                 f"init_strategy must be callable, such as init_to_median, got {init_strategy!r}."

@@ -8,6 +8,7 @@ from fhl_ppl.pyro.batching.ladder import Ladder
 from fhl_ppl.pyro.model.layout import SiteLayout
 from fhl_ppl.pyro.model.minibatch import Minibatch, controlled
 from fhl_ppl.pyro.model.one_particle import (
+    POTENTIAL,
     GradientFn,
     PotentialFn,
     energy,
@@ -30,6 +31,8 @@ class BatchedPotential:
     layout
     gradient_fn, noisy_gradient, jit_compile, jit_options
         As in `fhl_ppl.pyro.FHL`; with a `gradient_fn` `potential_fn` is never differentiated.
+    origin
+        What messages call it.
     minibatch
         Of a potential from a model under `with_all_rows`: `draw` then evaluates batches.
 
@@ -54,6 +57,7 @@ class BatchedPotential:
         potential_fn: PotentialFn,
         layout: SiteLayout,
         *,
+        origin: str = POTENTIAL,
         gradient_fn: GradientFn | None = None,
         noisy_gradient: bool = False,
         minibatch: Minibatch | None = None,
@@ -75,7 +79,7 @@ class BatchedPotential:
             "jit_options": jit_options,
             "warned": set(),
         }
-        self._energy = Ladder(energy(potential_fn, layout), **options)
+        self._energy = Ladder(energy(potential_fn, layout, origin), **options)
         self._both: Ladder | None = None
         self._substitute: Ladder | None = None
         self._batch: Ladder | None = None
@@ -83,7 +87,7 @@ class BatchedPotential:
             quantity = controlled(potential_fn, layout, minibatch)
             self._batch = Ladder(quantity, noisy=True, **options)
         elif gradient_fn is None:
-            self._both = Ladder(energy_and_gradient(potential_fn, layout), **options)
+            self._both = Ladder(energy_and_gradient(potential_fn, layout, origin), **options)
         else:
             quantity = substitute_gradient(gradient_fn, layout)
             self._substitute = Ladder(quantity, noisy=noisy_gradient, **options)

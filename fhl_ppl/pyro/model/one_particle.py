@@ -44,6 +44,10 @@ def is_rejection(error: BaseException) -> bool:
     return isinstance(error, Exception) and any(h(error) for h in _EXCEPTION_HANDLERS.values())
 
 
+POTENTIAL = "the potential"
+"""What messages call it."""
+
+
 class Quantity(NamedTuple):
     """A function of one particle's position ``[D]``, in two forms.
 
@@ -101,18 +105,22 @@ class Quantity(NamedTuple):
         return tuple(rejected[field] for field in self.fields)
 
 
-def energy(potential_fn: PotentialFn, layout: SiteLayout) -> Quantity:
-    """Return the potential energy alone."""
-    single = partial(_energy, potential_fn, layout)
-    return Quantity("the potential", single, partial(_without_autograd, single), ("energy",))
+def energy(
+    potential_fn: PotentialFn, layout: SiteLayout, origin: str = POTENTIAL
+) -> Quantity:
+    """Return the potential energy alone; `origin` is what messages call it."""
+    single = partial(_energy, potential_fn, layout, origin)
+    return Quantity(origin, single, partial(_without_autograd, single), ("energy",))
 
 
-def energy_and_gradient(potential_fn: PotentialFn, layout: SiteLayout) -> Quantity:
+def energy_and_gradient(
+    potential_fn: PotentialFn, layout: SiteLayout, origin: str = POTENTIAL
+) -> Quantity:
     """Return the potential energy with its gradient by automatic differentiation."""
     return Quantity(
-        "the potential",
-        partial(_differentiated, potential_fn, layout),
-        partial(_backpropagated, potential_fn, layout),
+        origin,
+        partial(_differentiated, potential_fn, layout, origin),
+        partial(_backpropagated, potential_fn, layout, origin),
         ("energy", "gradient"),
     )
 
@@ -123,16 +131,18 @@ def substitute_gradient(gradient_fn: GradientFn, layout: SiteLayout) -> Quantity
     return Quantity("gradient_fn", single, single, ("gradient",))
 
 
-def _energy(potential_fn: PotentialFn, layout: SiteLayout, position: Tensor) -> Outputs:
+def _energy(
+    potential_fn: PotentialFn, layout: SiteLayout, origin: str, position: Tensor
+) -> Outputs:
     value: Any = potential_fn(layout.unflatten(position))
     if not isinstance(value, Tensor) or value.numel() != 1:
         got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise ValueError(
-            f"the potential of one particle must be a scalar tensor, got {got}; sum over all axes"
+            f"{origin} of one particle must be a scalar tensor, got {got}; sum over all axes"
         )
     if value.is_complex():
         raise ValueError(
-            f"the potential of one particle must be real, got {value.dtype}; return its real part"
+            f"{origin} of one particle must be real, got {value.dtype}; return its real part"
         )
     return (value.reshape(()).to(position.dtype),)
 
@@ -142,18 +152,22 @@ def _without_autograd(single: Callable[[Tensor], Outputs], position: Tensor) -> 
         return single(position)
 
 
-def _differentiated(potential_fn: PotentialFn, layout: SiteLayout, position: Tensor) -> Outputs:
+def _differentiated(
+    potential_fn: PotentialFn, layout: SiteLayout, origin: str, position: Tensor
+) -> Outputs:
     def scalar(q: Tensor) -> Tensor:
-        return _energy(potential_fn, layout, q)[0]
+        return _energy(potential_fn, layout, origin, q)[0]
 
     gradient, value = torch.func.grad_and_value(scalar)(position)
     return value, gradient
 
 
-def _backpropagated(potential_fn: PotentialFn, layout: SiteLayout, position: Tensor) -> Outputs:
+def _backpropagated(
+    potential_fn: PotentialFn, layout: SiteLayout, origin: str, position: Tensor
+) -> Outputs:
     with torch.enable_grad():
         position = position.requires_grad_(True)
-        (value,) = _energy(potential_fn, layout, position)
+        (value,) = _energy(potential_fn, layout, origin, position)
         gradient = None
         # A flat density gives a constant, which has no graph and a gradient of zero.
         if value.requires_grad:

@@ -44,6 +44,8 @@ class Problem(NamedTuple):
         Starting positions, all of finite potential.
     trace : pyro.poutine.Trace or None
         An execution of the model; None if a potential was given.
+    reference_fn : callable or None
+        What temperatures end at, as `potential_fn`; None without.
     """
 
     potential_fn: PotentialFn
@@ -51,6 +53,7 @@ class Problem(NamedTuple):
     transforms: dict[str, Any]
     position: Tensor
     trace: Any
+    reference_fn: PotentialFn | None = None
 
 
 def problem_from_model(

@@ -73,15 +73,15 @@ class Chains:
             self._accept_sum = 0.0 * self._accept_sum
             self._accept_count = 0
         self._last = engine.advance()
-        self._accept_sum = self._accept_sum + self._last.info.accept_prob
+        self._accept_sum = self._accept_sum + self._last.statistics["accept_prob"]
         self._accept_count += 1
         if is_sample:
             self.record.add(self._last)
             if self._companions is not None:
-                self._companions.add(self._last.state.position[self.num_reported :])
+                self._companions.add(self._last.position[self.num_reported :])
         elif self.warmup is not None:
             self.warmup.add(self._last)
-        return int(self._last.info.num_steps)
+        return int(self._last.statistics["n_steps"])
 
     def keep_warmup(self) -> None:
         """Keep the statistics of the warm-up too."""
@@ -92,12 +92,12 @@ class Chains:
         """Return what a progress bar shows: eta, mean acceptance of the phase, mean lambda."""
         if self._last is None:
             return OrderedDict()
-        _, info, tuning = self._last
+        told = self._last.statistics
         return OrderedDict(
             [
-                ("step size", f"{float(tuning.step_size):.2e}"),
+                ("step size", f"{float(told['step_size']):.2e}"),
                 ("acc. prob", f"{float(self._accept_sum.mean()) / self._accept_count:.3f}"),
-                ("pull", f"{float(info.pulling_strength.mean()):.2g}"),
+                ("pull", f"{float(told['pulling_strength'].mean()):.2g}"),
             ]
         )
 

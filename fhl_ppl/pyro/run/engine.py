@@ -10,14 +10,14 @@ from torch import Tensor
 
 from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
 from fhl_ppl.core.sampler import make_sampler, step
-from fhl_ppl.core.state import Info, State
+from fhl_ppl.core.state import State
+from fhl_ppl.core.statistics import read
 from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.batching.selfcheck import different_energies
@@ -29,11 +29,21 @@ Array = Any
 
 
 class Iteration(NamedTuple):
-    """What one iteration led to; shapes as in `fhl_ppl.core.state`."""
+    """What one iteration led to.
 
-    state: State
-    info: Info
-    tuning: Tuning
+    Attributes
+    ----------
+    position
+        Of the particles in the coordinates of the model, [N, D].
+    accepted
+        Whether their proposals were, [N].
+    statistics
+        As `fhl_ppl.core.statistics.read` has them.
+    """
+
+    position: Array
+    accepted: Array
+    statistics: dict[str, Array]
 
 
 class Engine:
@@ -82,32 +92,43 @@ class Engine:
         self.sampler = make_sampler(plan, coupling, adjusted)
         self.iteration = 0
         self.settings = {"group_size": group_size, "coupling": coupling, "adjusted": adjusted}
+        self._target = self._random_force() if potential.is_random else Plain(self._evaluate)
+        metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
+        self._begin(position, step_size, self.arrays.array(metric))
+
+    def _begin(self, position: Tensor, step_size: float, metric: Array) -> None:
+        """Evaluate the target where particles start, and know nothing yet."""
         self._draw = Randomness(position, self.arrays)
         self._tune = Tunings(self._draw, self.arrays)
-        self._target = self._random_force() if potential.is_random else Plain(self._evaluate)
-        array = self.arrays.array
-        self.state = state_at(self._target, array(position))
-        self.groups = make_groups(len(position), group_size, self.state.position)
-        metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
-        self.learnt = warmup.start(self.sampler, self.state, step_size, array(metric))
+        self.state = state_at(self._target, self.arrays.array(position))
+        self.groups = self._groups(len(position))
+        self.learnt = warmup.start(self.sampler, self.state, step_size, metric)
+
+    def _groups(self, num_particles: int) -> Groups:
+        return make_groups(num_particles, self.settings["group_size"], self.state.position)
 
     def advance(self) -> Iteration:
         """Run one iteration."""
         # Particles far out overflow, which is what their rejection is made of.
         with torch.no_grad(), np.errstate(all="ignore"):
-            self.state, self.learnt, info, tuning = step(
-                self.sampler,
-                self.groups,
-                self.state,
-                self.learnt,
-                self.iteration,
-                self._draw(),
-                self._target,
-                PYTHON,
-                self._tune,
-            )
+            done = self._advance()
         self.iteration += 1
-        return Iteration(self.users_state, info, tuning)
+        return done
+
+    def _advance(self) -> Iteration:
+        self.state, self.learnt, info, tuning = step(
+            self.sampler,
+            self.groups,
+            self.state,
+            self.learnt,
+            self.iteration,
+            self._draw(),
+            self._target,
+            PYTHON,
+            self._tune,
+        )
+        users = self.users_state
+        return Iteration(users.position, info.accepted, read(users, info, tuning))
 
     @property
     def users_state(self) -> State:
@@ -122,13 +143,24 @@ class Engine:
         """Return what warm-up has settled on, as NumPy arrays."""
         return Report(*map(np.asarray, on_host(report(self.sampler, self.learnt))))
 
+    def tempering(self) -> dict[str, Any]:
+        """Return what is told of temperatures; nothing, as there is one."""
+        return {}
+
+    def _known(self) -> dict[str, Any]:
+        """All that changes, named tuples and dicts of arrays."""
+        return {"particles": self.state, "learnt": self.learnt}
+
+    def _set_known(self, known: dict[str, Any]) -> None:
+        self.state, self.learnt = known["particles"], known["learnt"]
+        self._tune.forget()
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on, as plain values and tensors."""
         saved = self.arrays.saved
         result = {
             "iteration": self.iteration,
-            "particles": _to_dict(self.state, saved),
-            "learnt": _to_dict(self.learnt, saved),
+            **{name: _to_dict(value, saved) for name, value in self._known().items()},
             **self._draw.state_dict(),
         }
         if self.potential.is_random:
@@ -150,13 +182,16 @@ class Engine:
             they have with other data.
         """
         self.iteration = state_dict["iteration"]
-        self.state = _from_dict(self.state, state_dict["particles"], self.arrays)
-        self.learnt = _from_dict(self.learnt, state_dict["learnt"], self.arrays)
+        self._set_known(
+            {
+                name: _from_dict(value, state_dict[name], self.arrays)
+                for name, value in self._known().items()
+            }
+        )
         self._draw.load_state_dict(state_dict)
         if self.potential.is_random:
             for (_, put), state in zip(self._noise_sources(), state_dict["noise"], strict=True):
                 put(state)
-        self._tune.forget()
         self._check_energies()
 
     def _check_energies(self) -> None:
@@ -188,8 +223,7 @@ class Engine:
         return sources
 
     def _evaluate(self, position: Array) -> tuple[Array, Array]:
-        tensors = self.potential.energy_and_gradient(self.arrays.tensor(position))
-        return self.arrays.array(tensors[0]), self.arrays.array(tensors[1])
+        return evaluated(self.potential, position, self.arrays)
 
     def _random_force(self) -> RandomForce:
         tensor, array = self.arrays.tensor, self.arrays.array
@@ -205,10 +239,18 @@ class Engine:
         return RandomForce(draw, None if self.potential.noisy_gradient else energies)
 
 
+def evaluated(
+    potential: BatchedPotential, position: Array, arrays: TensorArrays
+) -> tuple[Array, Array]:
+    """Energies and gradients of arrays."""
+    energy, gradient = potential.energy_and_gradient(arrays.tensor(position))
+    return arrays.array(energy), arrays.array(gradient)
+
+
 def _to_dict(values: Any, saved: Callable[[Array], Any]) -> dict[str, Any]:
     """Turn nested named tuples into nested dicts."""
     return {
-        name: _to_dict(value, saved) if isinstance(value, tuple) else saved(value)
+        name: _to_dict(value, saved) if isinstance(value, tuple | dict) else saved(value)
         for name, value in _by_name(values).items()
     }
 
@@ -220,7 +262,7 @@ def _from_dict(like: Any, saved: dict[str, Any], arrays: TensorArrays) -> Any:
         raise ValueError(f"a state needs the entries {list(named)}, got {list(saved)}")
     result = {}
     for name, value in named.items():
-        if isinstance(value, tuple):
+        if isinstance(value, tuple | dict):
             result[name] = _from_dict(value, saved[name], arrays)
             continue
         got = tuple(torch.as_tensor(saved[name]).shape)

@@ -22,6 +22,8 @@ class Randomness:
         Positions [N, D]; the draws get their shape, dtype and device.
     arrays
         What to hand out.
+    more
+        Uniform numbers of each particle beyond those that moves ask for; the last of `Draws.extra`.
 
     Attributes
     ----------
@@ -40,11 +42,12 @@ class Randomness:
     torch.Size([4, 2])
     """
 
-    def __init__(self, like: Tensor, arrays: TensorArrays) -> None:
+    def __init__(self, like: Tensor, arrays: TensorArrays, more: int = 0) -> None:
         seed = torch.randint(2**63 - 1, (), device="cpu")
         self.generator = torch.Generator(like.device).manual_seed(int(seed))
         self._like = like
         self._arrays = arrays
+        self._uniforms = 3 + UNIFORMS + more
         self._refill()
 
     def __call__(self) -> Draws:
@@ -74,7 +77,7 @@ class Randomness:
     def _new_block(self) -> Draws:
         like = self._like
         options = {"dtype": like.dtype, "device": like.device, "generator": self.generator}
-        rows = 3 + UNIFORMS
+        rows = self._uniforms
         length = min(_LONGEST_BLOCK, max(1, _MOST_NUMBERS // (like.numel() + rows * len(like))))
         noise = torch.randn((length, *like.shape), **options)
         uniform = torch.rand((rows, length, len(like)), **options)

@@ -6,11 +6,14 @@ import numpy as np
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.statistics import GROUP, STATISTICS, read
+from fhl_ppl.core.statistics import GROUP, STATISTICS
 from fhl_ppl.pyro.run.arrays import on_host
 from fhl_ppl.pyro.run.engine import Iteration
 
 Array = Any
+
+_NUMBERS = {each.name: each.dtype for each in STATISTICS if each.per == "iteration"}
+"""Statistics that are one number for all particles, with their types."""
 
 
 class Rows:
@@ -54,6 +57,11 @@ class Rows:
         return xp.empty((count, *like.shape), dtype=like.dtype, device=device(like))
 
 
+def _as_number(name: str, value: Any) -> np.ndarray:
+    # Plain numbers, as a rule: the host counts the steps.
+    return np.asarray(on_host(value), dtype=_NUMBERS[name] or float)
+
+
 class Record:
     """Statistics of every draw of the first `num_reported` particles.
 
@@ -64,7 +72,8 @@ class Record:
     def __init__(self, group: Array, num_reported: int, room: int) -> None:
         self._group = group[:num_reported]
         self._num_reported = num_reported
-        self._rows = {each.name: Rows(room) for each in STATISTICS}
+        self._room = room
+        self._rows: dict[str, Rows] = {}
         self._accepted: Array = 0
         self._drawn = 0
         self._earlier: dict[str, np.ndarray] = {}
@@ -73,19 +82,15 @@ class Record:
 
     def add(self, iteration: Iteration) -> None:
         """Keep the statistics of `iteration`."""
-        self._accepted = self._accepted + iteration.info.accepted[: self._num_reported]
+        self._accepted = self._accepted + iteration.accepted[: self._num_reported]
         self._drawn += 1
         if not self._keeps:
             return
-        values = read(*iteration)
-        for each in STATISTICS:
-            value = values[each.name]
-            if each.per == "particle":
-                value = value[: self._num_reported]
-            else:
-                # Plain numbers, as a rule: the host counts the steps.
-                value = np.asarray(on_host(value), dtype=each.dtype or float)
-            self._rows[each.name].add(value)
+        for name, value in iteration.statistics.items():
+            row = value[: self._num_reported] if name not in _NUMBERS else _as_number(name, value)
+            if name not in self._rows:
+                self._rows[name] = Rows(self._room)
+            self._rows[name].add(row)
         self._count += 1
 
     def forget(self) -> None:
@@ -102,8 +107,7 @@ class Record:
     def take(self) -> dict[str, np.ndarray]:
         """Return the statistics since this was last called, and keep them no longer."""
         taken = self._present()
-        self._rows = {name: Rows(self._count) for name in self._rows}
-        self._count = 0
+        self._room, self._rows, self._count = self._count, {}, 0
         return taken
 
     def put_back(self, statistics: dict[str, np.ndarray]) -> None:
@@ -126,7 +130,9 @@ class Record:
         columns = {name: on_host(rows.all())[: self._count] for name, rows in self._rows.items()}
         columns[GROUP] = np.broadcast_to(on_host(self._group), (self._count, self._num_reported))
         return {
-            name: np.array(column.T if column.ndim == 2 else [column] * self._num_reported)
+            name: np.array(
+                np.swapaxes(column, 0, 1) if column.ndim > 1 else [column] * self._num_reported
+            )
             for name, column in columns.items()
         }
 
