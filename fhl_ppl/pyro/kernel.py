@@ -84,8 +84,8 @@ class FHL(NutsNames):
     {shared}
     reference_fn : callable, optional
         With `temperatures` the energy of the reference, of the same dict as `potential_fn`: that of
-        a proper density that covers all that may have mass, and normalised if `fhl_ppl.log_evidence`
-        is to use it. Default: the prior of the model, its latent sites, whose priors have to be
+        a proper density that covers all that may have mass, normalised if `fhl_ppl.log_evidence` is
+        to be asked. Default: the prior of the model, its latent sites, whose priors have to be
         proper; what is tempered are observed sites and factors. With a `potential_fn` it has to be
         given.
     full_mass : bool, "low_rank" or list of tuples of str, optional
@@ -232,7 +232,7 @@ class FHL(NutsNames):
             "min_step_size": min_stepsize,
             "max_step_size": max_stepsize,
         }
-        self._compilation = {"jit_compile": jit_compile, "jit_options": jit_options}
+        self._compilation: dict[str, Any] = {"jit_compile": jit_compile, "jit_options": jit_options}
         self._evaluation: dict[str, Any] = {
             "gradient_fn": gradient_fn,
             "noisy_gradient": noisy_gradient,
@@ -405,7 +405,7 @@ class FHL(NutsNames):
         metric = initial_inverse_mass_matrix(
             _on_host(self._inverse_mass_matrix), sites, dim, plan.dense
         )
-        settings = {
+        settings: dict[str, Any] = {
             "group_size": options.group_size,
             "coupling": options.coupling,
             "adjusted": options.adjusted,
@@ -418,7 +418,7 @@ class FHL(NutsNames):
         start = problem.position
         with pyro.validation_enabled(False):
             if problem.reference_fn is None:
-                engine = Engine(potential, start, plan, **settings)
+                engine: Engine = Engine(potential, start, plan, **settings)
             else:
                 engine = TemperedEngine(
                     *(potential, self._reference(problem.reference_fn, layout), start, plan),

@@ -66,6 +66,8 @@ OWN = [
     *each("full_mass", [3, "x", [1], np.ones(2)]),
     *each("transforms", ["a", 3, [1], {1: 2}]),
     *each("jit_options", ["a", 3, {1: 2}]),
+    *each("temperatures", [1, *COUNTS], optional=True),
+    *each("reference_fn", [3, "x", [], {}], said="reference_fn must be callable, got"),
     ({"min_stepsize": 2.0, "max_stepsize": 1.0}, "got 2.0 and 1.0"),
     ({"potential_fn": gaussian}, "Exactly one of model and potential_fn must be given, got both"),
 ]

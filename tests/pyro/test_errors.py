@@ -42,11 +42,6 @@ def test_arguments_of_the_kernel(settings, message):
         FHL(model, **settings)
 
 
-def test_temperatures_are_numpyros():
-    with pytest.raises(ValueError, match=r"temperatures=5 is for fhl_ppl\.numpyro\.FHL only"):
-        FHL(model, temperatures=5)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

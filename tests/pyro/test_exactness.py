@@ -60,8 +60,8 @@ def z_scores(coupling, group_size, strength, factor, adjusted=True):
         )
         engine.sampler = engine.sampler._replace(coupling=coupling)
         for _ in range(NUM_ITERATIONS):
-            info = engine.advance().info
-        assert info.accept_prob.mean() > 0.05
+            told = engine.advance().statistics
+        assert told["accept_prob"].mean() > 0.05
         after = torch.as_tensor(engine.state.position)
         changes.append(moments(after, group_size) - moments(position, group_size))
     change = torch.cat(changes).numpy()

@@ -105,9 +105,7 @@ class Quantity(NamedTuple):
         return tuple(rejected[field] for field in self.fields)
 
 
-def energy(
-    potential_fn: PotentialFn, layout: SiteLayout, origin: str = POTENTIAL
-) -> Quantity:
+def energy(potential_fn: PotentialFn, layout: SiteLayout, origin: str = POTENTIAL) -> Quantity:
     """Return the potential energy alone; `origin` is what messages call it."""
     single = partial(_energy, potential_fn, layout, origin)
     return Quantity(origin, single, partial(_without_autograd, single), ("energy",))

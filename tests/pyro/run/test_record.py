@@ -6,7 +6,7 @@ import torch
 
 from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.state import Info, State
-from fhl_ppl.core.statistics import MEANINGS, STATISTICS
+from fhl_ppl.core.statistics import MEANINGS, STATISTICS, read
 from fhl_ppl.pyro.run.engine import Iteration
 from fhl_ppl.pyro.run.record import Record, Rows
 
@@ -22,7 +22,8 @@ def iterations(as_array):
         info = Info(**per_particle)._replace(num_steps=k + 1)
         tuning = Tuning(step_size=0.5 + k, num_steps=k + 1, pulling_strength=None, metric=None)
         energy = as_array(rng.normal(size=NUM_PARTICLES))
-        yield Iteration(State(None, energy, None), info, tuning)
+        told = read(State(None, energy, None), info, tuning)
+        yield Iteration(None, info.accepted, told)
 
 
 def recorded(as_array, room):
@@ -38,11 +39,9 @@ def test_every_statistic_is_what_it_was(as_array, room):
     found = recorded(as_array, room).statistics()
     assert list(found) == list(MEANINGS)
     seen = list(iterations(np.asarray))
-    for name, field in {"energy": "energy", "diverging": "diverging", "move": "move"}.items():
-        expected = np.stack([getattr(each.info, field)[:NUM_REPORTED] for each in seen], axis=1)
+    for name in ("energy", "diverging", "move", "potential_energy"):
+        expected = np.stack([each.statistics[name][:NUM_REPORTED] for each in seen], axis=1)
         np.testing.assert_array_equal(found[name], expected)
-    expected = np.stack([each.state.potential_energy[:NUM_REPORTED] for each in seen], axis=1)
-    np.testing.assert_array_equal(found["potential_energy"], expected)
     np.testing.assert_array_equal(found["n_steps"], [np.arange(NUM_DRAWS) + 1] * NUM_REPORTED)
     np.testing.assert_array_equal(found["step_size"], [np.arange(NUM_DRAWS) + 0.5] * NUM_REPORTED)
     np.testing.assert_array_equal(found["group"], np.zeros((NUM_REPORTED, NUM_DRAWS)))
@@ -50,7 +49,7 @@ def test_every_statistic_is_what_it_was(as_array, room):
 
 @pytest.mark.parametrize("as_array", [np.asarray, torch.as_tensor])
 def test_acceptance_is_the_share_of_what_was_accepted(as_array):
-    accepted = np.stack([each.info.accepted[:NUM_REPORTED] for each in iterations(np.asarray)])
+    accepted = np.stack([each.accepted[:NUM_REPORTED] for each in iterations(np.asarray)])
     rate = recorded(as_array, 8).acceptance_rate()
     np.testing.assert_array_equal(rate, accepted.mean(axis=0))
     assert np.isnan(Record(as_array([0, 0]), 2, 8).acceptance_rate()).all()
