@@ -78,6 +78,7 @@ def log_evidence(mcmc: Any, *, num_proposals: int = 2000, seed: int = 0) -> "Evi
     from fhl_ppl.diagnostics.arviz_lines import datasets
     from fhl_ppl.diagnostics.evidence import estimate
     from fhl_ppl.diagnostics.known_modes import lost_modes
+    from fhl_ppl.diagnostics.stones import by_stones
 
     density = _density(mcmc)
     groups = datasets(to_arviz(mcmc, log_likelihood=False))
@@ -92,6 +93,7 @@ def log_evidence(mcmc: Any, *, num_proposals: int = 2000, seed: int = 0) -> "Evi
         num_proposals,
         seed,
         tuple(filter(None, [lost_modes(statistics)])),
+        by_stones(statistics, group),
     )
     for sentence in found.warnings:
         warnings.warn(sentence, UserWarning, stacklevel=2)

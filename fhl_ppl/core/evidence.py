@@ -76,10 +76,10 @@ def bridge(of_draws: Array, of_g: Array, draws_in: Array, g_in: Array, effective
 
     def mean_lower(log_part: Array) -> Array:
         at = of_draws - (log_part - offset)[:, None]
-        return xp.sum(draws_in * _logistic(-at), axis=1) / count
+        return xp.sum(draws_in * logistic(-at), axis=1) / count
 
     def upper(log_part: Array) -> Array:
-        return g_in * _logistic(of_g - (log_part - offset)[:, None])
+        return g_in * logistic(of_g - (log_part - offset)[:, None])
 
     # Draws that are infinitely likely are as good as the likeliest of the others.
     least = xp.min(of_draws)
@@ -104,11 +104,11 @@ def bridge(of_draws: Array, of_g: Array, draws_in: Array, g_in: Array, effective
     terms = xp.sum(share[:, None] * each, axis=0)
     at = of_draws - (log_part - offset)[:, None]
     some = xp.where(of_lower > 0, of_lower, 1.0)
-    lower = draws_in * (_logistic(-at) / some[:, None] - 1)
+    lower = draws_in * (logistic(-at) / some[:, None] - 1)
     of_draws_alone = xp.sum(lower**2, axis=1) / count / effective
     common = xp.minimum(
-        xp.mean(2 * _logistic(of_g - log_evidence)),
-        xp.mean(2 * _logistic(log_evidence - of_draws)),
+        xp.mean(2 * logistic(of_g - log_evidence)),
+        xp.mean(2 * logistic(log_evidence - of_draws)),
     )
     return Bridge(
         log_evidence,
@@ -120,7 +120,7 @@ def bridge(of_draws: Array, of_g: Array, draws_in: Array, g_in: Array, effective
     )
 
 
-def _logistic(value: Array) -> Array:
+def logistic(value: Array) -> Array:
     """1 / (1 + exp(-x)), without overflow."""
     xp = array_namespace(value)
     return 1 / (1 + xp.exp(xp.clip(-value, None, 700.0)))

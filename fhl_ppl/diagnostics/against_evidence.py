@@ -1,9 +1,11 @@
 """What speaks against an evidence, in sentences with remedies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+
+from fhl_ppl.diagnostics.stones import ByStones
 
 OVERLAP = 0.05
 """What posterior and G have in common, below which the error is not to be trusted."""
@@ -48,9 +50,15 @@ class Evidence:
     k_hat
         Pareto's k of the weights exp(-U) / G of draws from G.
     r_hat
-        The largest R-hat, over chains and over groups, of log(exp(-U) / G) within modes.
+        The largest R-hat, over chains and over groups, of log(exp(-U) / G) within modes, and of the
+        terms of the stepping stones.
     ess
         Effective draws, with groups as the unit.
+    by_bridge
+        Value and error by the bridge between the draws and Gaussians.
+    by_stones
+        The same by stepping stones from the reference; None of a run without temperatures. `value`
+        and `error` are those with the smaller error, or these if the Gaussians do not fit.
     """
 
     value: float
@@ -60,6 +68,8 @@ class Evidence:
     k_hat: float
     r_hat: float
     ess: float
+    by_bridge: tuple[float, float]
+    by_stones: tuple[float, float] | None = None
 
 
 class Half(NamedTuple):
@@ -98,7 +108,23 @@ class Weights(NamedTuple):
     by_draws: float
 
 
-def against(found: Evidence, first: Half, second: Half) -> tuple[str, ...]:
+def with_stones(found: Evidence, stones: ByStones) -> Evidence:
+    """Take the value with the smaller error, of what can be trusted."""
+    by_stones = stones.value, stones.error
+    better = by_stones if _no_fit(found) or stones.error < found.error else found.by_bridge
+    r_hat = max(found.r_hat, stones.r_hat)
+    value, error = better
+    return replace(found, value=value, error=error, r_hat=r_hat, by_stones=by_stones)
+
+
+def _no_fit(found: Evidence) -> bool:
+    has_tails = found.k_hat > K_HAT and found.overlap < MUCH_OVERLAP
+    return found.overlap < OVERLAP or has_tails
+
+
+def against(
+    found: Evidence, first: Half, second: Half, stones: ByStones | None = None
+) -> tuple[str, ...]:
     """Sentences on what speaks against it."""
     longer = "Run longer (num_warmup, num_samples) or with more chains"
     told = []
@@ -116,12 +142,12 @@ def against(found: Evidence, first: Half, second: Half) -> tuple[str, ...]:
             "it: a narrow mode that no chain is in, whose mass the evidence may lack. Start chains "
             "near it (init_params), at the lowest energies."
         )
-    if found.overlap < OVERLAP:
+    if stones is None and found.overlap < OVERLAP:
         told.append(
             f"The posterior and the Gaussians fitted to it overlap by {found.overlap:.2g} only: "
             f"value and error are not to be trusted. {longer}, or reparametrise the model."
         )
-    if found.k_hat > K_HAT and found.overlap < MUCH_OVERLAP:
+    if stones is None and found.overlap >= OVERLAP and _no_fit(found):
         told.append(
             f"Pareto's k of the importance weights is {found.k_hat:.2f}: the posterior has tails "
             f"that the Gaussians fitted to it lack, and the error may be too small. {longer}, or "
@@ -142,5 +168,29 @@ def against(found: Evidence, first: Half, second: Half) -> tuple[str, ...]:
             f"A mode has {worst.by_draws:.2g} of the draws and by its density a weight of "
             f"{worst.by_g:.2g}: the evidence goes by the latter, but the chains cross too seldom "
             f"for the draws to be of the posterior. {longer}."
+        )
+    return (*told, *(() if stones is None else _against_stones(found, stones)))
+
+
+def _against_stones(found: Evidence, stones: ByStones) -> tuple[str, ...]:
+    more = "Give more temperatures, or run longer (num_warmup, num_samples)"
+    told = []
+    if not stones.round_trips:
+        told.append(
+            "No replica went from the posterior to the reference and back, so nothing says that "
+            f"all modes were found, and how much each weighs. {more}."
+        )
+    if stones.overlap < OVERLAP:
+        told.append(
+            f"Two neighbouring temperatures have {stones.overlap:.2g} in common only, so that the "
+            f"stepping stones between them are not to be trusted. {more}."
+        )
+    bridge, error = found.by_bridge
+    apart = abs(bridge - stones.value)
+    if not _no_fit(found) and apart > APART * np.hypot(error, stones.error):
+        told.append(
+            f"The bridge from the draws to Gaussians gives {bridge:.5g} and the stepping stones "
+            f"{stones.value:.5g}, far more than their errors apart. Either modes are not weighed "
+            f"rightly yet, or a reference_fn, or a prior, is not normalised. {more}."
         )
     return tuple(told)

@@ -9,10 +9,17 @@ from dataclasses import replace
 import numpy as np
 
 from fhl_ppl.core.evidence import bridge
-from fhl_ppl.diagnostics.against_evidence import UNEXPLAINED, Evidence, Half, Weights, against
-from fhl_ppl.diagnostics.arviz_lines import pareto_k, rank_r_hat
+from fhl_ppl.diagnostics.against_evidence import (
+    UNEXPLAINED,
+    Evidence,
+    Half,
+    Weights,
+    against,
+    with_stones,
+)
+from fhl_ppl.diagnostics.arviz_lines import pareto_k
 from fhl_ppl.diagnostics.density import Density, check_energies, energies
-from fhl_ppl.diagnostics.group_units import ess_group, r_hat_group
+from fhl_ppl.diagnostics.group_units import effective, worst_r_hat
 from fhl_ppl.diagnostics.mixture_fit import (
     Fitted,
     component_of,
@@ -21,6 +28,7 @@ from fhl_ppl.diagnostics.mixture_fit import (
     one_gaussian,
     sample,
 )
+from fhl_ppl.diagnostics.stones import ByStones
 
 Array = np.ndarray
 
@@ -45,6 +53,7 @@ def estimate(
     num_proposals: int,
     seed: int,
     also: tuple[str, ...] = (),
+    stones: ByStones | None = None,
 ) -> Evidence:
     """Estimate it; see `fhl_ppl.log_evidence`.
 
@@ -62,6 +71,8 @@ def estimate(
         Of these.
     also
         What is known to speak against it.
+    stones
+        What the replicas of a tempered run say.
 
     Examples
     --------
@@ -90,16 +101,19 @@ def estimate(
     # with one half and with the other: what the draws contribute is then the same for both.
     (draws, g), (other_draws, other_g) = first.errors, second.errors
     error = float(np.hypot((draws + other_draws) / 2, np.hypot(g, other_g) / 2))
+    bridged = (first.value + second.value) / 2, error
     found = Evidence(
-        (first.value + second.value) / 2,
-        error,
+        *bridged,
         (),
         min(first.overlap, second.overlap),
         max(first.k_hat, second.k_hat),
         max(first.r_hat, second.r_hat),
         first.ess + second.ess,
+        bridged,
     )
-    return replace(found, warnings=(*against(found, first, second), *also))
+    if stones is not None:
+        found = with_stones(found, stones)
+    return replace(found, warnings=(*against(found, first, second, stones), *also))
 
 
 def _half(
@@ -143,7 +157,7 @@ def _half(
     within = finite - (draws_in @ finite / draws_in.sum(axis=1))[draws_part]
     within = within.reshape(chains, draws)
     count = draws_in.sum(axis=1)
-    ess = _ess(within, group)
+    ess = effective(within, group)
     found = bridge(of_draws, of_g, draws_in, g_in, np.maximum(count * ess / count.sum(), 1.0))
     # As in the archive: a covariance from few draws is wrong by the last term.
     lacking = of_all - found.log_evidence - dim**2 / (2 * (~here).sum() * chains)
@@ -153,7 +167,7 @@ def _half(
         (float(found.error_of_draws), float(found.error_of_g)),
         float(found.overlap),
         pareto_k(of_g),
-        _r_hat(within, group),
+        worst_r_hat(within, group),
         ess,
         float(lacking[: -len(wide)].max()),
         float(np.mean(np.exp(np.clip(of_far - found.log_evidence, None, 700.0)) * lacks)),
@@ -192,19 +206,6 @@ def _usable(of_draws: Array, of_g: Array, possible: Array) -> tuple[Array, Array
     return number[of_draws], number[of_g]
 
 
-def _ess(series: Array, group: Array) -> float:
-    """Effective draws of a series [chain, draw]; all of them if it does not vary."""
-    found = float(ess_group(series, group))
-    return min(found, series.size) if np.isfinite(found) else float(series.size)
-
-
-def _r_hat(series: Array, group: Array) -> float:
-    found = [float(r_hat_group(series, group))]
-    if len(series) > 1:
-        found.append(rank_r_hat(series))
-    return max((each for each in found if np.isfinite(each)), default=1.0)
-
-
 def _most_different(share: Array, error: Array, part: Array, group: Array) -> Weights:
     """Compare shares of Z [part], with errors of their logarithms, with those of draws."""
     worst = Weights(0.0, 1.0, 1.0)
@@ -213,7 +214,7 @@ def _most_different(share: Array, error: Array, part: Array, group: Array) -> We
     for k, (by_g, its_error) in enumerate(zip(share, error, strict=True)):
         inside = (part == k).astype(float)
         by_draws = inside.mean()
-        spread = (1 - by_draws) / by_draws / _ess(inside, group)
+        spread = (1 - by_draws) / by_draws / effective(inside, group)
         # The error of the sum, in which the largest part has its own, is not more than as large.
         apart = abs(np.log(by_g / by_draws)) / np.sqrt(spread + its_error**2)
         if apart > worst.apart:

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from fhl_ppl.diagnostics.arviz_lines import rank_r_hat
+
 Array = np.ndarray
 
 
@@ -128,6 +130,20 @@ def r_hat_group(draws: Array, group: Array) -> Array:
         halves.append(np.concatenate([y[:, :half], y[:, -half:]]))
     location, spread = (_by_arviz("rhat", y, method="identity") for y in halves)
     return np.fmax(location, spread)
+
+
+def effective(series: Array, group: Array) -> float:
+    """Effective draws of one series [chain, draw]; all of them if it does not vary."""
+    found = float(ess_group(series, group))
+    return min(found, series.size) if np.isfinite(found) else float(series.size)
+
+
+def worst_r_hat(series: Array, group: Array) -> float:
+    """The larger R-hat of one series [chain, draw], over chains and over groups."""
+    found = [float(r_hat_group(series, group))]
+    if len(series) > 1:
+        found.append(rank_r_hat(series))
+    return max((each for each in found if np.isfinite(each)), default=1.0)
 
 
 def _by_arviz(function: str, series: Array, **options: Any) -> Array:

@@ -91,7 +91,11 @@ class Engine:
         self.arrays = arrays_for(position) if arrays is None else arrays
         self.sampler = make_sampler(plan, coupling, adjusted)
         self.iteration = 0
-        self.settings: dict[str, Any] = {"group_size": group_size, "coupling": coupling, "adjusted": adjusted}
+        self.settings: dict[str, Any] = {
+            "group_size": group_size,
+            "coupling": coupling,
+            "adjusted": adjusted,
+        }
         self._target = self._random_force() if potential.is_random else Plain(self._evaluate)
         metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
         self._begin(position, step_size, self.arrays.array(metric))
