@@ -111,15 +111,18 @@ class Weights(NamedTuple):
 def with_stones(found: Evidence, stones: ByStones) -> Evidence:
     """Take the value with the smaller error, of what can be trusted."""
     by_stones = stones.value, stones.error
-    better = by_stones if _no_fit(found) or stones.error < found.error else found.by_bridge
+    is_better = stones.error < found.error or found.overlap < OVERLAP or _has_tails(found)
+    value, error = by_stones if is_better and _are_firm(stones) else found.by_bridge
     r_hat = max(found.r_hat, stones.r_hat)
-    value, error = better
     return replace(found, value=value, error=error, r_hat=r_hat, by_stones=by_stones)
 
 
-def _no_fit(found: Evidence) -> bool:
-    has_tails = found.k_hat > K_HAT and found.overlap < MUCH_OVERLAP
-    return found.overlap < OVERLAP or has_tails
+def _has_tails(found: Evidence) -> bool:
+    return found.k_hat > K_HAT and found.overlap < MUCH_OVERLAP
+
+
+def _are_firm(stones: ByStones) -> bool:
+    return stones.overlap >= OVERLAP and stones.round_trips > 0
 
 
 def against(
@@ -142,12 +145,13 @@ def against(
             "it: a narrow mode that no chain is in, whose mass the evidence may lack. Start chains "
             "near it (init_params), at the lowest energies."
         )
-    if stones is None and found.overlap < OVERLAP:
+    is_bridged = (found.value, found.error) == found.by_bridge
+    if is_bridged and found.overlap < OVERLAP:
         told.append(
             f"The posterior and the Gaussians fitted to it overlap by {found.overlap:.2g} only: "
             f"value and error are not to be trusted. {longer}, or reparametrise the model."
         )
-    if stones is None and found.overlap >= OVERLAP and _no_fit(found):
+    if is_bridged and _has_tails(found):
         told.append(
             f"Pareto's k of the importance weights is {found.k_hat:.2f}: the posterior has tails "
             f"that the Gaussians fitted to it lack, and the error may be too small. {longer}, or "
@@ -187,7 +191,8 @@ def _against_stones(found: Evidence, stones: ByStones) -> tuple[str, ...]:
         )
     bridge, error = found.by_bridge
     apart = abs(bridge - stones.value)
-    if not _no_fit(found) and apart > APART * np.hypot(error, stones.error):
+    fits = found.overlap >= OVERLAP and not _has_tails(found)
+    if fits and _are_firm(stones) and apart > APART * np.hypot(error, stones.error):
         told.append(
             f"The bridge from the draws to Gaussians gives {bridge:.5g} and the stepping stones "
             f"{stones.value:.5g}, far more than their errors apart. Either modes are not weighed "
