@@ -1,14 +1,17 @@
 """The evidence of a tempered run: which way is believed, and what is told of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray
 
 from fhl_ppl.core.statistics import TENSION
+from fhl_ppl.diagnostics.against_evidence import Evidence, with_stones
 from fhl_ppl.diagnostics.density import Density
 from fhl_ppl.diagnostics.evidence import estimate
-from fhl_ppl.diagnostics.stones import by_stones
-from tests.tempered import CENTRE, PRECISION, exact_draws, path
+from fhl_ppl.diagnostics.stones import ByStones, by_stones
+from tests.tempered import PRECISION, exact_draws, path
 
 BETA = np.array([1.0, 0.4, 0.1, 0.0])
 TRUTH = -np.log(PRECISION) / 2
@@ -100,12 +103,23 @@ def test_what_speaks_against_it_is_told(change, about, said):
     assert abs(found.by_bridge[0] - TRUTH) < 4 * found.by_bridge[1]
 
 
-def test_where_gaussians_do_not_fit_the_stones_are_told():
-    _, tension = replicas()
-
-    def spiky(q):
-        # A part of the posterior that no Gaussian covers: nearly all proposals are impossible.
-        return np.where(np.abs(q[:, 0] - CENTRE) < 1.5, energy(q), np.inf)
-
-    found = evidence(tension, lambda q: np.where(np.sin(400 * q[:, 0]) > -2, spiky(q), np.inf))
-    assert found.by_stones is not None
+@pytest.mark.parametrize(
+    ("about", "believed"),
+    [
+        ({}, "bridge"),
+        ({"overlap": 0.01}, "stones"),
+        ({"overlap": 0.3, "k_hat": 0.9}, "stones"),
+        ({"error": 0.2}, "stones"),
+    ],
+)
+def test_the_stones_are_told_where_gaussians_do_not_fit(about, believed):
+    error = about.get("error", 0.01)
+    bridge = Evidence(1.0, error, (), 0.9, 0.1, 1.0, 100.0, (1.0, error))
+    bridge = replace(bridge, **about)
+    stones = ByStones(1.1, 0.1, 0.6, 1.02, 3)
+    found = with_stones(bridge, stones)
+    assert found.value == {"bridge": 1.0, "stones": 1.1}[believed]
+    assert found.r_hat == 1.02
+    # What does not hold is never taken.
+    for weak in (stones._replace(overlap=0.0), stones._replace(round_trips=0)):
+        assert with_stones(bridge, weak).value == 1.0

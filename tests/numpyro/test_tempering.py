@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import importorskip
+from tests.tempered import evidence_of_two_signs
 
 jax = importorskip("jax")
 numpyro = importorskip("numpyro")
@@ -124,5 +125,8 @@ def test_a_run_finds_the_other_sign_and_tells_of_the_ladder():
     assert np.sum(attributes["round_trips"]) > 0
     # At least a step at each temperature, and the evaluation by which swaps are tested.
     assert (statistics["n_steps"].values >= 8).all()
+    found, truth = fhl_ppl.log_evidence(mcmc), evidence_of_two_signs()
+    for value, error in (found.by_bridge, found.by_stones):
+        assert abs(value - truth) < 4 * error < 0.5
     energies = kernel.energies(mcmc.last_state.z, (jnp.array(4.0),), {})
     np.testing.assert_allclose(energies, mcmc.last_state.potential_energy, rtol=1e-4, atol=1e-4)

@@ -26,6 +26,7 @@ from fhl_ppl.pyro.model.prior import prior_potential
 from fhl_ppl.pyro.run.randomness import Randomness
 from tests.conftest import importorskip
 from tests.loops import draw
+from tests.tempered import evidence_of_two_signs
 
 SIZE = torch.tensor(4.0)
 
@@ -141,6 +142,9 @@ def test_a_run_finds_the_other_sign_and_tells_of_the_ladder():
     # The prior leans to one side: the odds are about exp(4 / 9) at a size of 4.
     assert 0.4 < right.double().mean() < 0.85
     assert mcmc.diagnostics()["evaluation"]["rung"] == "fx"
+    found, truth = fhl_ppl.log_evidence(mcmc), evidence_of_two_signs()
+    for value, error in (found.by_bridge, found.by_stones):
+        assert abs(value - truth) < 4 * error < 0.5
     statistics = fhl_ppl.to_arviz(mcmc).sample_stats
     attributes = statistics.attrs
     assert attributes["temperatures"] == 4
