@@ -20,6 +20,10 @@ def log_evidence(mcmc: Any, *, num_proposals: int = 2000, seed: int = 0) -> "Evi
     (docs/algorithm.md, section 12). It takes some `3 * num_proposals` energies and no
     gradient.
 
+    A run with `temperatures` has a second way to it, stepping stones from its reference, which has
+    to be normalised, as the prior of a model is (section 13): both are told, `value` is the one
+    with the smaller error, and a difference is warned of.
+
     What is told is the logarithm of the integral of exp(-U) over the unconstrained space, U with
     the Jacobians of the constraints. With a model whose priors and likelihoods are normalised that
     is the evidence. A term of `numpyro.factor`, `pyro.factor` or a `scale` handler counts as it
@@ -41,7 +45,8 @@ def log_evidence(mcmc: Any, *, num_proposals: int = 2000, seed: int = 0) -> "Evi
     -------
     Evidence
         With `value`, its standard `error`, and `warnings`, a tuple of what speaks against it, which
-        is empty if nothing does. `overlap`, `k_hat`, `r_hat` and `ess` say what these go by.
+        is empty if nothing does. `by_bridge` and, with temperatures, `by_stones` are value and
+        error by either way; `overlap`, `k_hat`, `r_hat` and `ess` say what the warnings go by.
 
     Warns
     -----
@@ -50,7 +55,8 @@ def log_evidence(mcmc: Any, *, num_proposals: int = 2000, seed: int = 0) -> "Evi
         that of a mode that no chain found; if the fits and the posterior hardly overlap, or their
         tails differ besides; if chains, or the two halves of the run, do not agree; if the weight
         of a mode is another by its density than by the draws; or if warm-up saw a mode that no draw
-        is in.
+        is in. With temperatures: if no replica made a round trip, if two neighbours have hardly
+        anything in common, or if the two ways disagree.
 
     Raises
     ------

@@ -49,9 +49,11 @@ def to_arviz(
       `steps_cap`; `unseen_steps`, 1 if the energy has steps that its gradient does not see;
       `move_probabilities` of the `moves`; `pull_probabilities` of `pull_kappas`, the pulls as
       lambda T^2; `metric`, its form; `chart`, which parameters drive the places and widths of which
-      ("tau drives theta[0], theta[1]"); with `temperatures` the `inverse_temperatures`, the
-      `swap_rejections` of neighbours, their sum `communication_barrier`, and the `round_trips` of
-      each chain's replicas; and `tuning_steps`, how long it took;
+      ("tau drives theta[0], theta[1]"); with `temperatures` the `inverse_temperatures` (of chains
+      with a ladder each, chain after chain), the `swap_rejections` of neighbours, their sum
+      `communication_barrier`, and the `round_trips` of each chain's replicas, and as a statistic
+      `tension`, V of the replicas of every draw, minus their log likelihoods; and `tuning_steps`,
+      how long it took;
     - the draws and statistics of the warm-up, on request.
 
     Parameters

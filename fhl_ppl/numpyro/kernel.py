@@ -78,10 +78,11 @@ class FHL(MCMCKernel):
         Potential energy of a pytree of floating-point arrays; `MCMC.run` then needs `init_params`.
     {shared}
     reference_fn : callable, optional
-        With `temperatures` the energy of the reference, of the same pytree as `potential_fn`:
-        that of a proper density, normalised or not, that covers all that may have mass. Default:
-        the prior of the model, its latent sites, whose priors have to be proper; what is tempered
-        are observed sites and factors. With a `potential_fn` it has to be given.
+        With `temperatures` the energy of the reference, of the same pytree as `potential_fn`: that
+        of a proper density that covers all that may have mass, normalised if `fhl_ppl.log_evidence`
+        is to be asked. Default: the prior of the model, its latent sites, whose priors have to be
+        proper; what is tempered are observed sites and factors. With a `potential_fn` it has to be
+        given.
     init_strategy : callable, default `init_to_uniform`
         Where to start.
     forward_mode_differentiation : bool, default False
