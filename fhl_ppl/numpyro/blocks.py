@@ -18,7 +18,6 @@ from numpyro.infer import MCMC
 
 from fhl_ppl._version import __version__
 from fhl_ppl.core.metrics import LowRankMetric, reported
-from fhl_ppl.core.statistics import TENSION
 from fhl_ppl.numpyro.companions import FIELD
 from fhl_ppl.numpyro.extract import settings_of_run
 from fhl_ppl.numpyro.kernel import FHL
@@ -256,7 +255,7 @@ class NumpyroSampling:
         """Make a block of what was stored of several."""
         sites = posterior[_SITES] if not isinstance(self.state.z, dict) else posterior
         return Block(
-            posterior, sample_stats, {_SITES: sites, TENSION: (), **sample_stats, FIELD: ()}
+            posterior, sample_stats, {_SITES: sites, **sample_stats, FIELD: ()}
         )
 
     def without_companions(self) -> None:

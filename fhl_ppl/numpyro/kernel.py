@@ -255,7 +255,8 @@ class FHL(MCMCKernel):
     @property
     def default_fields(self) -> tuple[str, ...]:
         """Fields that every run collects: all that `arviz.from_numpyro` has a use for."""
-        return "z", *MEANINGS, TENSION, FIELD
+        tempered = () if self._options.temperatures is None else (TENSION,)
+        return "z", *MEANINGS, *tempered, FIELD
 
     @property
     def is_ensemble_kernel(self) -> bool:
