@@ -6,8 +6,9 @@
 
 The target is a Gaussian of --dim dimensions whose standard deviations go from 0.1 to 10. Every row
 is a process of its own: peak memory is one number of a process. No sampler keeps draws: all but FHL
-(`fhl_ppl.stream`) run in a loop of ours that takes the same moments up. `z` is the largest |z| of a
-mean or of a variance, of as many numbers as there are dimensions.
+(`fhl_ppl.stream`; `fhl` in NumPyro, `pyro` in Pyro) run in a loop of ours that takes the same
+moments up. `z` is the largest |z| of a mean or of a variance, of as many numbers as there are
+dimensions.
 """
 
 import argparse
@@ -21,7 +22,7 @@ COLUMNS = ("compile_s", "run_s", "draws_per_s", "ess_per_s", "peak_mib", "state_
 
 
 def ours(job):
-    """FHL by `fhl_ppl.stream`."""
+    """FHL of NumPyro by `fhl_ppl.stream`."""
     import jax
     import numpy as np
     from numpyro.infer import MCMC
@@ -46,6 +47,31 @@ def ours(job):
     )
     mean, sd, mcse = (np.asarray(part["x"], float) for part in (found.mean, found.sd, found.mcse))
     return {"mean": mean, "sd": sd, "mcse": mcse, "ess": float(found.ess["x"].min())}
+
+
+def pyro(job):
+    """FHL of Pyro by `fhl_ppl.stream`, on the GPU if Torch finds one."""
+    import numpy as np
+    import torch
+
+    import fhl_ppl
+    from fhl_ppl.pyro import FHL, MCMC
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sd = torch.logspace(-1, 1, job["dim"], device=device)
+    torch.manual_seed(job["seed"])
+    mcmc = MCMC(
+        FHL(potential_fn=lambda z: 0.5 * ((z["x"] / sd) ** 2).sum(), **job["settings"]),
+        job["draws"],
+        warmup_steps=job["warmup"],
+        num_chains=job["particles"],
+        initial_params={"x": torch.randn(job["particles"], job["dim"], device=device)},
+        disable_progbar=True,
+    )
+    found = fhl_ppl.stream(mcmc, progress=False)
+    mean, sd, mcse = (np.asarray(part["x"], float) for part in (found.mean, found.sd, found.mcse))
+    peak = {"peak_mib": torch.cuda.max_memory_allocated() / 2**20} if device == "cuda" else {}
+    return {"mean": mean, "sd": sd, "mcse": mcse, "ess": float(found.ess["x"].min()), **peak}
 
 
 def loop(job, init, step, position):
@@ -155,7 +181,7 @@ def laps(job):
     return compared(job, across_chains.update(across_chains.empty(position), position))
 
 
-SAMPLERS = {"fhl": ours, "nuts": nuts, "chees": chees, "laps": laps}
+SAMPLERS = {"fhl": ours, "pyro": pyro, "nuts": nuts, "chees": chees, "laps": laps}
 
 
 def target(job):
@@ -194,7 +220,7 @@ def run(job):
     device = jax.devices()[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if device.platform != "cpu":
-        peak = device.memory_stats()["peak_bytes_in_use"] / 2**20
+        peak = found.get("peak_mib", device.memory_stats()["peak_bytes_in_use"] / 2**20)
     return {
         "device": device.device_kind,
         "compile_s": sum(compiled),
