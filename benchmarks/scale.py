@@ -173,12 +173,14 @@ def laps(job):
         # Of two gradients a step, and 15 steps a draw.
         30 * job["draws"],
         job["particles"],
-        jax.make_mesh((1,), ("chains",)),
+        # `jax.make_mesh` makes axes that this sampler cannot close over.
+        jax.sharding.Mesh(np.array(jax.devices()[:1]), ("chains",)),
         jax.random.key(job["seed"]),
         diagnostics=False,
     )
     position = np.asarray(found[-1].position, float)
-    return compared(job, across_chains.update(across_chains.empty(position), position))
+    found = compared(job, across_chains.update(across_chains.empty(position), position))
+    return {**found, "draws": 1}
 
 
 SAMPLERS = {"fhl": ours, "pyro": pyro, "nuts": nuts, "chees": chees, "laps": laps}
@@ -216,7 +218,7 @@ def run(job):
     # forget sooner than the draws themselves.
     of_variance = (found["sd"] ** 2 / sd**2 - 1) / np.sqrt(2 / (found["sd"] / found["mcse"]) ** 2)
     seconds = whole - sum(compiled)
-    draws = job["particles"] * job["draws"]
+    draws = job["particles"] * found.get("draws", job["draws"])
     device = jax.devices()[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if device.platform != "cpu":
@@ -264,7 +266,8 @@ def main(arguments=None):
                 print(f"| {particles} | {sampler} | longer than {given.limit:g} s |", flush=True)
                 continue
             if done.returncode:
-                why = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+                said = [line for line in done.stderr.splitlines() if "Error" in line]
+                why = said[-1] if said else f"exit {done.returncode}"
                 print(f"| {particles} | {sampler} | {why} |", flush=True)
                 continue
             row = json.loads(done.stdout.splitlines()[-1])

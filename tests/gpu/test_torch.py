@@ -139,7 +139,7 @@ def test_what_is_told_to_the_host_is_seen(device, tmp_path):
 
 
 def test_what_follows_a_run_goes_on_from_there(device, tmp_path):
-    """Draws on the device, what reads them on the host: reports, evidence, a store, a resumed run."""
+    """Draws on the device, and what reads them: reports, evidence, a store, a resumed run."""
     for library in ("arviz", "zarr"):
         importorskip(library)
     data = torch.tensor([1.0, 2.0, 3.0, 2.0], device=device)
