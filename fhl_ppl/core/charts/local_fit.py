@@ -17,7 +17,7 @@ EVIDENT = 16.0
 GAIN = 0.9
 """What the loss of a child has to fall by, in held-out draws."""
 ALONE = 0.7
-"""GAIN for a child whose driver lies elsewhere than those of the others. With .9 a horseshoe's chart
+"""GAIN for a child whose driver lies elsewhere than the others do. With .9 a horseshoe's chart
 was spoilt by one or two (loss .74 in place of .64 in its window of 429 iterations)."""
 ALIGNED = 2.0
 """Weight of what the pairs of a shift say together. A horseshoe's charts in windows of 261, 429 and
