@@ -258,9 +258,7 @@ class NumpyroSampling:
     ) -> Block:
         """Make a block of what was stored of several."""
         sites = posterior[_SITES] if not isinstance(self.state.z, dict) else posterior
-        return Block(
-            posterior, sample_stats, {_SITES: sites, **sample_stats, FIELD: ()}
-        )
+        return Block(posterior, sample_stats, {_SITES: sites, **sample_stats, FIELD: ()})
 
     def without_companions(self) -> None:
         """Keep no draws of private companions."""
