@@ -22,7 +22,7 @@ from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.callers import check_number_of_keys, refuse_hmc_only
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
 from fhl_ppl.numpyro.control import JAX, WITHOUT_HOST
-from fhl_ppl.numpyro.devices import check_mesh, spread_out
+from fhl_ppl.numpyro.devices import as_mesh, pinned, placed, spread_out
 from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
 from fhl_ppl.numpyro.memory_maps import make_room
@@ -94,7 +94,8 @@ class FHL(MCMCKernel):
         Devices over which vectorized chains are spread, in order, each with whole groups. While
         warm-up pools its statistics the devices exchange sums; afterwards nothing. The draws are
         those of one device, to rounding, with `charts=False`: over several none are looked for, as
-        they are fitted on the host.
+        they are fitted on the host. The devices may be those of several processes
+        (`jax.distributed`), which then all run the same; use `fhl_ppl.run` or `fhl_ppl.stream`.
     kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
         Accepted so that a NUTS call can stay as it is, by name or by position; they have no meaning
         here. A `max_tree_depth` other than NUTS's default 10 warns, since it caps nothing
@@ -180,13 +181,12 @@ class FHL(MCMCKernel):
     ) -> None:
         chosen = only_options(locals())
         truth("charts", charts)
-        check_mesh(mesh)
+        self._mesh = as_mesh(mesh)
         if temperatures is not None and mesh is not None:
             raise ValueError(
                 f"temperatures={temperatures} does not go together with mesh: replicas are moved "
                 "one temperature after the other on one device. Leave one of them out."
             )
-        self._mesh = mesh
         # Fitted on a host, a chart would gather all particles there; elsewhere it compiles long.
         chosen["charts"] = charts and (mesh is None or mesh.size == 1)
         self._problem = Problem(
@@ -355,12 +355,18 @@ class FHL(MCMCKernel):
         self._engine = engine
         self._sample_fn = self._sample
         data = fingerprint(model_args, model_kwargs)
-        return engine.first_state(particles, learnt, replicas, rng_key, anchor, data)
+        first_state = engine.first_state(particles, learnt, replicas, rng_key, anchor, data)
+        return placed(self._mesh, first_state)
 
     def sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Run one iteration."""
         assert self._sample_fn is not None, "`init` must be called before `sample`."
         return self._sample_fn(state, model_args, {} if model_kwargs is None else model_kwargs)
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """The devices over which particles are spread, in a row."""
+        return self._mesh
 
     def energies(self, z: Any, model_args: Args, model_kwargs: Kwargs) -> Array:
         """Potential energies [place] at unconstrained sites, a pytree with leaves [place, ...]."""
@@ -377,7 +383,7 @@ class FHL(MCMCKernel):
         assert self._engine is not None
         data = fingerprint(model_args, model_kwargs)
         is_of_these = data == state.data
-        particles = without_stale_energies(state.particles, is_of_these)
+        particles = pinned(self._mesh, without_stale_energies(state.particles, is_of_these))
         state, replicas = state._replace(particles=particles, data=data), state.replicas
         if replicas is None:
             return self._engine.advance(

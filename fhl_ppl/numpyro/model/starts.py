@@ -10,6 +10,7 @@ from numpyro import handlers
 from numpyro.infer.util import initialize_model, potential_energy, unconstrain_fn
 from numpyro.util import not_jax_tracer
 
+from fhl_ppl.numpyro.devices import whole
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 from fhl_ppl.numpyro.randomness import is_batch
 
@@ -137,9 +138,10 @@ def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient:
     """
     if not not_jax_tracer(potential_energy):
         return
-    bad = ~np.isfinite(np.asarray(potential_energy))
+    z, potential_energy, gradient = jax.tree.map(whole, (z, potential_energy, gradient))
+    bad = ~np.isfinite(potential_energy)
     for leaf in jax.tree.leaves((z, gradient) if wants_gradient else z):
-        bad |= ~np.isfinite(np.asarray(leaf).reshape(len(bad), -1)).all(axis=1)
+        bad |= ~np.isfinite(leaf.reshape(len(bad), -1)).all(axis=1)
     if not bad.any():
         return
     first = int(np.argmax(bad))
@@ -171,7 +173,7 @@ def _not_finite(tree: Any, particle: int, what: str) -> list[str]:
     return [
         f"non-finite {what} at site {_name(path)}"
         for path, leaf in leaves
-        if not np.isfinite(np.asarray(leaf)[particle]).all()
+        if not np.isfinite(leaf[particle]).all()
     ]
 
 
