@@ -23,10 +23,13 @@ def check_mesh(mesh: Any) -> None:
         )
 
 
-def spread_out(mesh: Mesh | None, position: Array, group_size: int, is_vectorized: bool) -> Array:
-    """Put the particles of `position` [particle, ...] on the devices of `mesh`, in order.
+def spread_out(
+    mesh: Mesh | None, z: Any, particles: int, group_size: int, is_vectorized: bool
+) -> Any:
+    """Put as many `particles`, a pytree with leaves [particle, ...], on the devices of `mesh`.
 
-    All that is made of them follows: the compiler sends to each device the work of its particles.
+    They go there in order, and all that is made of them follows: the compiler sends to each device
+    the work of its particles.
 
     Raises
     ------
@@ -34,12 +37,12 @@ def spread_out(mesh: Mesh | None, position: Array, group_size: int, is_vectorize
         If chains are not particles, or the devices cannot have as many whole groups each.
     """
     if mesh is None:
-        return position
+        return z
     if not is_vectorized:
         raise ValueError(
             'mesh spreads vectorized chains over devices; give MCMC chain_method="vectorized".'
         )
-    particles, least = position.shape[0], mesh.size * group_size
+    least = mesh.size * group_size
     if particles % least:
         raise ValueError(
             f"num_chains must be a multiple of {least}, so that each of the {mesh.size} devices of "
@@ -48,4 +51,4 @@ def spread_out(mesh: Mesh | None, position: Array, group_size: int, is_vectorize
         )
     # The compiler finds out where all else goes, whatever the mesh of the user says of its axes.
     automatic = Mesh(mesh.devices, mesh.axis_names)
-    return jax.device_put(position, NamedSharding(automatic, PartitionSpec(mesh.axis_names)))
+    return jax.device_put(z, NamedSharding(automatic, PartitionSpec(mesh.axis_names)))
