@@ -58,8 +58,12 @@ def draw_of_replicas(
 
 def draw(key: Array, num_particles: int, dim: int, dtype: Any) -> Draws:
     """Draw all that one iteration needs: one call, since each takes as long to compile as all."""
-    # A column for each particle: where these are spread over devices, each draws its own.
-    uniform = random.uniform(key, (dim + 3 + UNIFORMS, num_particles), dtype)
+    # A column for each particle, from one axis: of two some shapes take four times as long to
+    # compile. Where particles are spread over devices, each draws for all.
+    rows = dim + 3 + UNIFORMS
+    uniform = jnp.reshape(
+        random.uniform(key, (rows * num_particles,), dtype), (rows, num_particles)
+    )
     # As `random.normal`: of [0, 1) makes (-1, 1), of that the normal quantile.
     least = np.nextafter(np.asarray(-1, dtype), np.asarray(0, dtype))
     noise = np.sqrt(2).astype(dtype) * lax.erf_inv(jnp.maximum(2 * uniform[:dim] - 1, least))
