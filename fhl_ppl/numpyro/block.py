@@ -179,8 +179,9 @@ class Block(MCMCKernel):
         begin = jax.jit(lambda position, values: over_chains(of_all, position, values))
         state = begin(position, call.values)
         energy = state.particles.potential_energy
-        there = State(position[None], energy, position[None])
-        starts.check_finite(there, self._problem.unravel, wants_gradient=False)
+        there, unravel = State(position[None], energy, position[None]), self._problem.unravel
+        assert unravel is not None, "It has been started."
+        starts.check_finite(there, unravel, wants_gradient=False)
         self._engine = engine
         return type(state)(**(state._asdict() | {"rng_key": rng_key}))
 
