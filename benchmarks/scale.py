@@ -6,8 +6,9 @@
 
 The target is a Gaussian of --dim dimensions whose standard deviations go from 0.1 to 10. Every row
 is a process of its own: peak memory is one number of a process. No sampler keeps draws: all but FHL
-(`fhl_ppl.stream`) run in a loop of ours that takes the same moments up. `z` is the largest |z| of a
-mean or of a variance, of as many numbers as there are dimensions.
+(`fhl_ppl.stream`; `fhl` in NumPyro, `pyro` in Pyro) run in a loop of ours that takes the same
+moments up. `z` is the largest |z| of a mean or of a variance, of as many numbers as there are
+dimensions.
 """
 
 import argparse
@@ -21,7 +22,7 @@ COLUMNS = ("compile_s", "run_s", "draws_per_s", "ess_per_s", "peak_mib", "state_
 
 
 def ours(job):
-    """FHL by `fhl_ppl.stream`."""
+    """FHL of NumPyro by `fhl_ppl.stream`."""
     import jax
     import numpy as np
     from numpyro.infer import MCMC
@@ -46,6 +47,31 @@ def ours(job):
     )
     mean, sd, mcse = (np.asarray(part["x"], float) for part in (found.mean, found.sd, found.mcse))
     return {"mean": mean, "sd": sd, "mcse": mcse, "ess": float(found.ess["x"].min())}
+
+
+def pyro(job):
+    """FHL of Pyro by `fhl_ppl.stream`, on the GPU if Torch finds one."""
+    import numpy as np
+    import torch
+
+    import fhl_ppl
+    from fhl_ppl.pyro import FHL, MCMC
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sd = torch.logspace(-1, 1, job["dim"], device=device)
+    torch.manual_seed(job["seed"])
+    mcmc = MCMC(
+        FHL(potential_fn=lambda z: 0.5 * ((z["x"] / sd) ** 2).sum(), **job["settings"]),
+        job["draws"],
+        warmup_steps=job["warmup"],
+        num_chains=job["particles"],
+        initial_params={"x": torch.randn(job["particles"], job["dim"], device=device)},
+        disable_progbar=True,
+    )
+    found = fhl_ppl.stream(mcmc, progress=False)
+    mean, sd, mcse = (np.asarray(part["x"], float) for part in (found.mean, found.sd, found.mcse))
+    peak = {"peak_mib": torch.cuda.max_memory_allocated() / 2**20} if device == "cuda" else {}
+    return {"mean": mean, "sd": sd, "mcse": mcse, "ess": float(found.ess["x"].min()), **peak}
 
 
 def loop(job, init, step, position):
@@ -147,15 +173,17 @@ def laps(job):
         # Of two gradients a step, and 15 steps a draw.
         30 * job["draws"],
         job["particles"],
-        jax.make_mesh((1,), ("chains",)),
+        # `jax.make_mesh` makes axes that this sampler cannot close over.
+        jax.sharding.Mesh(np.array(jax.devices()[:1]), ("chains",)),
         jax.random.key(job["seed"]),
         diagnostics=False,
     )
     position = np.asarray(found[-1].position, float)
-    return compared(job, across_chains.update(across_chains.empty(position), position))
+    found = compared(job, across_chains.update(across_chains.empty(position), position))
+    return {**found, "draws": 1}
 
 
-SAMPLERS = {"fhl": ours, "nuts": nuts, "chees": chees, "laps": laps}
+SAMPLERS = {"fhl": ours, "pyro": pyro, "nuts": nuts, "chees": chees, "laps": laps}
 
 
 def target(job):
@@ -190,11 +218,11 @@ def run(job):
     # forget sooner than the draws themselves.
     of_variance = (found["sd"] ** 2 / sd**2 - 1) / np.sqrt(2 / (found["sd"] / found["mcse"]) ** 2)
     seconds = whole - sum(compiled)
-    draws = job["particles"] * job["draws"]
+    draws = job["particles"] * found.get("draws", job["draws"])
     device = jax.devices()[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if device.platform != "cpu":
-        peak = device.memory_stats()["peak_bytes_in_use"] / 2**20
+        peak = found.get("peak_mib", device.memory_stats()["peak_bytes_in_use"] / 2**20)
     return {
         "device": device.device_kind,
         "compile_s": sum(compiled),
@@ -238,7 +266,8 @@ def main(arguments=None):
                 print(f"| {particles} | {sampler} | longer than {given.limit:g} s |", flush=True)
                 continue
             if done.returncode:
-                why = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+                said = [line for line in done.stderr.splitlines() if "Error" in line]
+                why = said[-1] if said else f"exit {done.returncode}"
                 print(f"| {particles} | {sampler} | {why} |", flush=True)
                 continue
             row = json.loads(done.stdout.splitlines()[-1])

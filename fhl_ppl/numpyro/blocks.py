@@ -113,6 +113,10 @@ class NumpyroSampling:
         """Where the chains are, constrained, with deterministic sites: [chain, ...] by name."""
         return jax.jit(self._constrained)(self.state.z)
 
+    def on_host(self, arrays: Any) -> Any:
+        """The same as NumPy arrays."""
+        return jax.tree.map(np.asarray, arrays)
+
     def fold(
         self,
         count: int,

@@ -14,6 +14,7 @@ from torch import Tensor
 from fhl_ppl._version import __version__
 from fhl_ppl.pyro.extract import settings_of_run
 from fhl_ppl.pyro.mcmc import MCMC
+from fhl_ppl.pyro.run.arrays import on_host
 from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.identity import digest, settings_of
 from fhl_ppl.runs.sampling import Block
@@ -83,6 +84,10 @@ class PyroSampling:
         """Where the chains are, in the model's own space: [chain, ...] by name."""
         position = self._chains.position.clone()[:, None]
         return {k: x[:, 0] for k, x in self._mcmc._constrained(self._chains, position).items()}
+
+    def on_host(self, arrays: Any) -> Any:
+        """The same as NumPy arrays."""
+        return on_host(arrays)
 
     def fold(
         self,

@@ -67,6 +67,9 @@ class Sampling(Protocol):
     def sites(self) -> dict[str, Any]:
         """Where the chains are: arrays of the backend, [chain, ...] by name."""
 
+    def on_host(self, arrays: Any) -> Any:
+        """Arrays of the backend, in nested tuples and dicts, as NumPy's."""
+
     def fold(
         self,
         count: int,

@@ -144,14 +144,12 @@ class Taken:
             name: {site: getattr(look, name) for site, look in looks.items()}
             for name in Agreement._fields
         }
-        here = self._sampling.sites()
-        return Streamed(
-            **found, last={site: np.asarray(here[site]) for site in looks}, status=status
-        )
+        here = self._sampling.on_host(self._sampling.sites())
+        return Streamed(**found, last={site: here[site] for site in looks}, status=status)
 
     def _look(self, site: str) -> Agreement:
         chains, *shape = self._shapes[site]
-        count, *both = map(np.asarray, self._moments[site])
+        count, *both = self._sampling.on_host(self._moments[site])
         wide = max(1, AT_A_TIME // chains)
         columns = [np.reshape(part, (chains, -1)) for part in both]
         parts = []

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from fhl_ppl.core.charts import change, choice, hierarchy
+from fhl_ppl.core.charts import change, choice, hierarchy, local_fit
 from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.local import Local
+from fhl_ppl.core.charts.rows import gaussian
 from fhl_ppl.core.charts.skew import Skew
 from fhl_ppl.core.charts.tails import Tails
 from fhl_ppl.core.control import PYTHON
@@ -196,6 +197,25 @@ def test_local_scales_are_found():
     x, _ = products(rng, 2000)
     y = charts.to_coordinates(chart, x)
     np.testing.assert_allclose(np.std(y[:, 7:], axis=0), 1, atol=0.15)
+
+
+def pairs_found(rows):
+    """Of 6 pairs, lambda_j for z_j, how many are found in the mean of 20 samples."""
+    found = []
+    for seed in range(20):
+        x, gradient = products(np.random.default_rng(seed), rows)
+        seen, common = np.ones(rows), np.eye(13)[6]
+        centre, unit = gaussian(x, gradient, seen)
+        own = local_fit.own_drivers((x - centre) / unit, gradient * unit, seen, common)
+        found.append(np.trace(own[7:]))
+    return np.mean(found)
+
+
+def test_pairs_as_far_apart_as_others_are_found_from_few_draws(monkeypatch):
+    assert pairs_found(100) > 5
+    # Each by itself.
+    monkeypatch.setattr(local_fit.shift, "shared", np.zeros_like)
+    assert pairs_found(100) < 3
 
 
 def test_links_are_those_that_the_map_has(coordinates):

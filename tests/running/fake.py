@@ -43,6 +43,9 @@ class FakeSampling:
     def sites(self):
         return {"x": self.x + self.offset, "still": np.zeros((len(self.x), 2))}
 
+    def on_host(self, arrays):
+        return arrays
+
     def fold(self, count, stop, update, carried):
         """As long as there is warm-up left, do that."""
         if self.warmup_left:
