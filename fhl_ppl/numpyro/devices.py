@@ -46,10 +46,13 @@ def as_mesh(mesh: Any) -> Mesh | None:
     return Mesh(np.array(devices), (_AXIS,))
 
 
-def spread_out(mesh: Mesh | None, position: Array, group_size: int, is_vectorized: bool) -> Array:
-    """Put the particles of `position` [particle, ...] on the devices of `mesh`, in order.
+def spread_out(
+    mesh: Mesh | None, z: Any, particles: int, group_size: int, is_vectorized: bool
+) -> Any:
+    """Put as many `particles`, a pytree with leaves [particle, ...], on the devices of `mesh`.
 
-    All that is made of them follows: the compiler sends to each device the work of its particles.
+    They go there in order, and all that is made of them follows: the compiler sends to each device
+    the work of its particles.
 
     Raises
     ------
@@ -57,19 +60,19 @@ def spread_out(mesh: Mesh | None, position: Array, group_size: int, is_vectorize
         If chains are not particles, or the devices cannot have as many whole groups each.
     """
     if mesh is None:
-        return position
+        return z
     if not is_vectorized:
         raise ValueError(
             'mesh spreads vectorized chains over devices; give MCMC chain_method="vectorized".'
         )
-    particles, least = position.shape[0], mesh.size * group_size
+    least = mesh.size * group_size
     if particles % least:
         raise ValueError(
             f"num_chains must be a multiple of {least}, so that each of the {mesh.size} devices of "
             f"mesh has whole groups of {group_size} particles, got {particles}; change num_chains, "
             "group_size or the mesh."
         )
-    return jax.device_put(position, _rows(mesh))
+    return jax.device_put(z, _rows(mesh))
 
 
 def placed(mesh: Mesh | None, state: Any) -> Any:
