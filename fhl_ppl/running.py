@@ -93,6 +93,10 @@ def run(
     are thinned, `until` counts those that are kept. Private companions are kept in memory alone,
     and not where there is a store. No two processes may write to a store at a time.
 
+    Under `jax.distributed`, with a `mesh` over the devices of several processes that all call this
+    alike, each has the draws of its own chains, and a store of its own at a path of its own.
+    `until` asks for the draws of all; if one process stops, all do.
+
     Examples
     --------
     With ``mcmc = MCMC(FHL(model), ...)`` of either library::
@@ -176,7 +180,10 @@ def stream(
     -----
     The draws are those of `run`, to rounding. R-hat is neither split nor rank-normalised, for which
     draws would have to be kept; that all chains drift alike shows in `r_hat_nested` with
-    superchains. `mcmc` holds no draws afterwards; NumPyro's ``mcmc.last_state`` and Pyro's
+    superchains. Under `jax.distributed`, with a `mesh` over the devices of several processes that
+    all call this alike, each has the moments of all chains, and of `last` those of its own.
+
+    `mcmc` holds no draws afterwards; NumPyro's ``mcmc.last_state`` and Pyro's
     ``mcmc.state_dict()`` are there.
 
     Examples
@@ -190,7 +197,7 @@ def stream(
     _check(until, callback, block)
     sampling = _sampling(mcmc, args, kwargs, None)
     if superchains is not None:
-        partitions(sampling.group, superchains)
+        partitions(sampling.processes.gathered(sampling.group), superchains)
         former = starts_of_superchains(sampling.former(), superchains)
         sampling = _sampling(mcmc, args, kwargs, former)
     until = Until(draws=sampling.num_draws) if until is None else until

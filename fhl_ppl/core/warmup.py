@@ -31,7 +31,8 @@ def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State
     The state comes back too: a new chart has other coordinates.
     """
     learnt = observe(sampler.learners, learnt, seen)
-    groups, known = seen.groups, (learnt, seen.state)
+    arrays = seen._asdict()
+    groups, control = arrays.pop("groups"), arrays.pop("control")
 
     def concluded(operand: tuple[Learnt, Any], control: Control) -> tuple[Learnt, State]:
         learnt, arrays = operand
@@ -39,13 +40,11 @@ def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State
         return conclude(sampler, learnt, seen)
 
     # This would take longer to compile than to do.
-    def aside(known: tuple[Learnt, State]) -> tuple[Learnt, State]:
-        arrays = seen._replace(state=known[1])._asdict()
-        del arrays["groups"], arrays["control"]
-        return seen.control.aside(concluded, known, (known[0], arrays))
-
     due = _is_one_of((*sampler.window_ends, sampler.num_warmup), seen)
-    return seen.control.cond(due, aside, _same, known)
+    result: tuple[Learnt, State] = control.aside(
+        due, concluded, (learnt, seen.state), (learnt, arrays)
+    )
+    return result
 
 
 def conclude(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:

@@ -21,6 +21,7 @@ from numpyro.infer import init_to_value
 from numpyro.infer.mcmc import MCMCKernel
 from numpyro.infer.util import constrain_fn
 
+from fhl_ppl.core.state import State
 from fhl_ppl.core.target import Plain, state_at
 from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.model import starts
@@ -178,7 +179,9 @@ class Block(MCMCKernel):
         begin = jax.jit(lambda position, values: over_chains(of_all, position, values))
         state = begin(position, call.values)
         energy = state.particles.potential_energy
-        starts.check_finite(z, energy, z, wants_gradient=False)
+        there, unravel = State(position[None], energy, position[None]), self._problem.unravel
+        assert unravel is not None, "It has been started."
+        starts.check_finite(there, unravel, wants_gradient=False)
         self._engine = engine
         return type(state)(**(state._asdict() | {"rng_key": rng_key}))
 

@@ -19,6 +19,7 @@ from numpyro.infer import MCMC
 from fhl_ppl._version import __version__
 from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.numpyro.companions import FIELD
+from fhl_ppl.numpyro.devices import placed, processes_of, whole
 from fhl_ppl.numpyro.extract import settings_of_run
 from fhl_ppl.numpyro.kernel import FHL
 from fhl_ppl.numpyro.randomness import check_key, is_batch
@@ -67,6 +68,7 @@ class NumpyroSampling:
         if not args:
             raise TypeError("NumPyro's MCMC needs a key: fhl_ppl.run(mcmc, jax.random.key(0), ...)")
         self._mcmc = mcmc
+        self.processes = processes_of(mcmc.sampler.mesh)
         self._args = args[1:]
         self._kwargs = {k: v for k, v in kwargs.items() if k not in {"init_params", "extra_fields"}}
         self._fields = kwargs.get("extra_fields", ())
@@ -86,8 +88,10 @@ class NumpyroSampling:
 
     @property
     def group(self) -> np.ndarray:
-        """Group of each chain, [chain]."""
-        return np.asarray(self.state.group if self._vectorized else np.arange(self._num_chains))
+        """Group of each chain whose draws are here, [chain]."""
+        if not self._vectorized:
+            return np.arange(self._num_chains)
+        return self.processes.own(self.state.group)
 
     @property
     def _num_chains(self) -> int:
@@ -100,22 +104,22 @@ class NumpyroSampling:
 
     def draw(self, count: int, stop: Callable[[], bool]) -> Block:
         """Draw so many times; `stop` is not asked, as the loop is compiled."""
-        whole = jax.tree.map(_on_host, self._go_on(count * self._mcmc.thinning))
+        told = self.on_host(self._go_on(count * self._mcmc.thinning))
         if not self._keeps_companions:
-            whole[FIELD] = ()
-        sites = whole[_SITES]
+            told[FIELD] = ()
+        sites = told[_SITES]
         posterior = sites if isinstance(sites, dict) else {_SITES: sites}
-        statistics = {name: value for name, value in whole.items() if isinstance(value, np.ndarray)}
+        statistics = {name: value for name, value in told.items() if isinstance(value, np.ndarray)}
         statistics.pop(_SITES, None)
-        return Block(posterior, statistics, whole)
+        return Block(posterior, statistics, told)
 
     def sites(self) -> dict[str, Any]:
         """Where the chains are, constrained, with deterministic sites: [chain, ...] by name."""
         return jax.jit(self._constrained)(self.state.z)
 
     def on_host(self, arrays: Any) -> Any:
-        """The same as NumPy arrays."""
-        return jax.tree.map(np.asarray, arrays)
+        """What is here of them as NumPy arrays, and random keys as they are."""
+        return jax.tree.map(self._on_host, arrays)
 
     def fold(
         self,
@@ -141,10 +145,11 @@ class NumpyroSampling:
             # What goes in is overwritten, so as not to be there twice; but not what users hold.
             self._fold = jax.jit(partial(self._folded, update), donate_argnums=(1, 2))
             self.state, carried = jax.tree.map(jnp.copy, (self.state, carried))
-        steps = jnp.zeros((), jnp.float32)
-        self.state, carried, steps = self._fold(count, self.state, carried, steps)
+        steps = jnp.zeros_like(self.state.n_steps)
+        state, carried, steps = self._fold(count, self.state, carried, steps)
+        self.state = placed(self._mcmc.sampler.mesh, state)
         self._mcmc._last_state = self.state
-        self.gradients += float(steps) * self._num_chains
+        self.gradients += float(jnp.sum(steps, dtype=float))
         self.warmup_left = max(0, self.warmup_left - count)
         return carried, count
 
@@ -163,7 +168,8 @@ class NumpyroSampling:
                 lambda both: both[0],
                 (carried, state.z),
             )
-            return state, carried, steps + state.n_steps[0]
+            # Of each chain: that of one would have to be told to all devices.
+            return state, carried, steps + state.n_steps
 
         return lax.fori_loop(0, count, once, (state, carried, steps))
 
@@ -198,6 +204,7 @@ class NumpyroSampling:
             "sites": {name: list(leaf.shape) for name, leaf in _by_path(self.state.z).items()},
             "dtype": str(particles.position.dtype),
             **settings_of(asdict(mcmc.sampler.options)),
+            **self.processes.identity(),
             "data": self._data,
         }
 
@@ -208,7 +215,7 @@ class NumpyroSampling:
 
     def save(self) -> dict[str, np.ndarray]:
         """All that the rest of the run depends on."""
-        arrays = {name: np.asarray(_bare(leaf)) for name, leaf in _by_path(self.state).items()}
+        arrays = {name: whole(_bare(leaf)) for name, leaf in _by_path(self.state).items()}
         left = {"warmup_left": np.array(self.warmup_left)}
         return {**arrays, **left, **self.former().saved()}
 
@@ -223,8 +230,8 @@ class NumpyroSampling:
             metric, LowRankMetric
         )
         return Former(
-            {name: np.asarray(leaf) for name, leaf in places.items()},
-            np.asarray(metric) if shared else None,
+            {name: whole(leaf) for name, leaf in places.items()},
+            whole(metric) if shared else None,
         )
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -248,7 +255,8 @@ class NumpyroSampling:
             if here is not leaf:
                 loaded = random.wrap_key_data(loaded, impl=random.key_impl(leaf))
             leaves.append(loaded)
-        self.state = jax.tree.unflatten(jax.tree.structure(self.state), leaves)
+        loaded_state = jax.tree.unflatten(jax.tree.structure(self.state), leaves)
+        self.state = placed(self._mcmc.sampler.mesh, loaded_state)
         self.warmup_left = int(arrays["warmup_left"])
         self._mcmc._last_state = self.state
         self._check_energies()
@@ -264,13 +272,17 @@ class NumpyroSampling:
         """Keep no draws of private companions."""
         self._keeps_companions = False
 
+    def _on_host(self, leaf: Array) -> Any:
+        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return leaf if is_key else self.processes.own(leaf)
+
     def _check_energies(self) -> None:
         """Insist that the energies are of this model; with others nothing would move."""
         one = self._mcmc.num_chains == 1
         z = jax.tree.map(lambda leaf: leaf[None], self.state.z) if one else self.state.z
-        found = self._mcmc.sampler.energies(z, self._args, self._kwargs)
-        saved = jnp.reshape(self.state.potential_energy, found.shape)
-        close = jnp.abs(found - saved) <= SAME_ENERGY * jnp.maximum(1, jnp.abs(saved))
+        found = whole(self._mcmc.sampler.energies(z, self._args, self._kwargs))
+        saved = whole(self.state.potential_energy).reshape(found.shape)
+        close = np.abs(found - saved) <= SAME_ENERGY * np.maximum(1, np.abs(saved))
         # Infinite energies may be equal though their difference is NaN.
         differs = (found != saved) & ~close
         if differs.any():
@@ -308,17 +320,21 @@ class NumpyroSampling:
             each = [start(key[k], _of_chain(init_params, k)) for k in range(num_chains)]
             first = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
         given = mcmc.post_warmup_state
-        return first if given is None else given._replace(rng_key=key)
+        if given is None:
+            return first
+        return placed(mcmc.sampler.mesh, given._replace(rng_key=key))
 
     def _go_on(self, iterations: int) -> dict[str, Any]:
         """Run so many, and return all fields that are collected, [chain, draw, ...]."""
         if iterations not in self._loops:
             self._loops[iterations] = self._of_all_chains(partial(self._loop, iterations))
-        fields, self.state = self._loops[iterations](self.state)
+        fields, state = self._loops[iterations](self.state)
+        # Where a compiler leaves what all devices have is up to it.
+        self.state = placed(self._mcmc.sampler.mesh, state)
         self._mcmc._last_state = self.state
         particles = self.state.particles.potential_energy.size
-        steps = np.asarray(fields["n_steps"])
-        self.gradients += float(steps.sum() / len(steps)) * particles * self._mcmc.thinning
+        steps = fields["n_steps"]
+        self.gradients += float(jnp.sum(steps) / len(steps)) * particles * self._mcmc.thinning
         return fields
 
     def _loop(self, iterations: int, state: FHLState) -> tuple[dict[str, Any], FHLState]:
@@ -373,11 +389,6 @@ def _bare(leaf: Array) -> Array:
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return random.key_data(leaf)
     return leaf
-
-
-def _on_host(leaf: Array) -> Any:
-    """As NumPy arrays, but for random keys, which have none."""
-    return leaf if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
 
 
 def _joined(*leaves: Array) -> Array:

@@ -14,20 +14,18 @@ from numpyro.infer.mcmc import MCMCKernel
 
 from fhl_ppl._docs import filled
 from fhl_ppl.arguments import parameters, truth
-from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS, TENSION
-from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.callers import check_number_of_keys, refuse_hmc_only
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
-from fhl_ppl.numpyro.control import JAX, WITHOUT_HOST
-from fhl_ppl.numpyro.devices import check_mesh, spread_out
+from fhl_ppl.numpyro.control import JAX, WITHOUT_HOST, once
+from fhl_ppl.numpyro.devices import as_mesh, pinned, placed, spread_out
 from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
 from fhl_ppl.numpyro.memory_maps import make_room
 from fhl_ppl.numpyro.model import starts
-from fhl_ppl.numpyro.model.minibatch import Anchor, Args, Kwargs
+from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.nuts_arguments import check_nuts_arguments
 from fhl_ppl.numpyro.progress import Ticker
@@ -95,7 +93,8 @@ class FHL(MCMCKernel):
         Devices over which vectorized chains are spread, in order, each with whole groups. While
         warm-up pools its statistics the devices exchange sums; afterwards nothing. The draws are
         those of one device, to rounding, with `charts=False`: over several none are looked for, as
-        they are fitted on the host.
+        they are fitted on the host. The devices may be those of several processes
+        (`jax.distributed`), which then all run the same; use `fhl_ppl.run` or `fhl_ppl.stream`.
     kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
         Accepted so that a NUTS call can stay as it is, by name or by position; they have no meaning
         here. A `max_tree_depth` other than NUTS's default 10 warns, since it caps nothing
@@ -181,13 +180,12 @@ class FHL(MCMCKernel):
     ) -> None:
         chosen = only_options(locals())
         truth("charts", charts)
-        check_mesh(mesh)
+        self._mesh = as_mesh(mesh)
         if temperatures is not None and mesh is not None:
             raise ValueError(
                 f"temperatures={temperatures} does not go together with mesh: replicas are moved "
                 "one temperature after the other on one device. Leave one of them out."
             )
-        self._mesh = mesh
         # Fitted on a host, a chart would gather all particles there; elsewhere it compiles long.
         chosen["charts"] = charts and (mesh is None or mesh.size == 1)
         self._problem = Problem(
@@ -303,21 +301,51 @@ class FHL(MCMCKernel):
             check_number_of_keys(sys._getframe(1), num_particles)
         if num_particles > 1 and not self._vectorized:
             say_what_they_cost(num_particles)
-        rng_key, keys = particle_keys(rng_key, num_particles)
         temperatures = self._options.temperatures or 1
-        keys = replica_keys(keys, temperatures)
         if init_params is not None:
             init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
             if temperatures > 1:
                 init_params = starts.with_replicas(init_params, temperatures)
-        problem = self._problem
-        z = problem.start(keys, init_params, model_args, model_kwargs)
+
+        @once
+        def split(rng_key: Array) -> tuple[Array, Array]:
+            rng_key, keys = particle_keys(rng_key, num_particles)
+            return rng_key, replica_keys(keys, temperatures)
+
+        rng_key, keys = split(rng_key)
+
+        def begin(may_guess: bool) -> FHLState:
+            z = self._problem.start(
+                keys, init_params, model_args, model_kwargs, may_guess=may_guess
+            )
+            return self._begin(
+                z, keys, rng_key, num_warmup, init_params is not None, model_args, model_kwargs
+            )
+
+        state = begin(may_guess=True)
+        trusted = self._problem.trusts_gradient
+        if init_params is None and not starts.can_start(_everyone(state), trusted).all():
+            state = begin(may_guess=False)
+        assert self._problem.unravel is not None, "It has been started."
+        starts.check_finite(_everyone(state), self._problem.unravel, trusted)
+        self._sample_fn = self._sample
+        return state
+
+    def _begin(
+        self,
+        z: Any,
+        keys: Array,
+        rng_key: Array,
+        num_warmup: int,
+        is_given: bool,
+        model_args: Args,
+        model_kwargs: Kwargs,
+    ) -> FHLState:
+        """The state before the first iteration, at `z`, leaves [particle, ...]."""
+        problem, temperatures = self._problem, self._options.temperatures or 1
         first = jax.tree.map(lambda leaf: leaf[0], z)
-        # A model without latent sites has an empty pytree, which says nothing of its batch size.
-        particle = jnp.arange(temperatures * num_particles)
-        position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(particle, z)
-        position = spread_out(self._mesh, position, self._options.group_size, self._vectorized)
-        engine = make_engine(
+        z = spread_out(self._mesh, z, len(keys), self._options.group_size, self._vectorized)
+        self._engine = engine = make_engine(
             self._options,
             self._inverse_mass_matrix,
             num_warmup,
@@ -329,40 +357,36 @@ class FHL(MCMCKernel):
             control=JAX if self._mesh is None or self._mesh.size == 1 else WITHOUT_HOST,
         )
 
-        # One compiled function: run eagerly, it would be compiled operation by operation.
-        @jax.jit
-        def begin(
-            position: Array,
-        ) -> tuple[State, Learnt, Replicas | None, Anchor | None]:
+        # One compiled function: run eagerly, it would be compiled operation by operation. An anchor
+        # is searched for, from many gradients of all rows.
+        @(jax.jit if problem.batch_shares else once)
+        def begin(z: Any, rng_key: Array, data: Array) -> FHLState:
+            # A model without latent sites has an empty pytree, which says nothing of its size.
+            position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(jnp.arange(len(keys)), z)
+            anchor = None
             if temperatures > 1:
-                path = problem.path(model_args, model_kwargs)
-                return *engine.begin(path, position), None
-            anchor = problem.find_anchor(first, model_args, model_kwargs)
-            if anchor is not None and init_params is None:
-                # Far out a batch tells so little that the way in would take most of warm-up.
-                position = jnp.broadcast_to(anchor.position, position.shape)
-            target = problem.force(model_args, model_kwargs, keys, anchor)
-            return *engine.begin(target, position), anchor
+                begun = engine.begin(problem.path(model_args, model_kwargs), position)
+            else:
+                anchor = problem.find_anchor(first, model_args, model_kwargs)
+                if anchor is not None and not is_given:
+                    # Far out a batch tells so little that the way in would take most of warm-up.
+                    position = jnp.broadcast_to(anchor.position, position.shape)
+                target = problem.force(model_args, model_kwargs, keys, anchor)
+                begun = engine.begin(target, position)
+            return engine.first_state(*begun, rng_key, anchor, data)
 
-        particles, learnt, replicas, anchor = begin(position)
-        everyone = particles
-        if replicas is not None:
-            everyone = State(*(jnp.concatenate(leaf) for leaf in replicas.particles))
-        starts.check_finite(
-            jax.vmap(problem.unravel)(everyone.position),
-            everyone.potential_energy,
-            jax.vmap(problem.unravel)(everyone.gradient),
-            problem.trusts_gradient,
-        )
-        self._engine = engine
-        self._sample_fn = self._sample
-        data = fingerprint(model_args, model_kwargs)
-        return engine.first_state(particles, learnt, replicas, rng_key, anchor, data)
+        state: FHLState = begin(z, rng_key, fingerprint(model_args, model_kwargs))
+        return placed(self._mesh, state)
 
     def sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Run one iteration."""
         assert self._sample_fn is not None, "`init` must be called before `sample`."
         return self._sample_fn(state, model_args, {} if model_kwargs is None else model_kwargs)
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """The devices over which particles are spread, in a row."""
+        return self._mesh
 
     def energies(self, z: Any, model_args: Args, model_kwargs: Kwargs) -> Array:
         """Potential energies [place] at unconstrained sites, a pytree with leaves [place, ...]."""
@@ -379,7 +403,7 @@ class FHL(MCMCKernel):
         assert self._engine is not None
         data = fingerprint(model_args, model_kwargs)
         is_of_these = data == state.data
-        particles = without_stale_energies(state.particles, is_of_these)
+        particles = pinned(self._mesh, without_stale_energies(state.particles, is_of_these))
         state, replicas = state._replace(particles=particles, data=data), state.replicas
         if replicas is None:
             return self._engine.advance(
@@ -391,3 +415,10 @@ class FHL(MCMCKernel):
             state._replace(replicas=replicas._replace(particles=everyone)),
             lambda _: self._problem.path(model_args, model_kwargs),
         )
+
+
+def _everyone(state: FHLState) -> State:
+    """All particles, of all temperatures."""
+    if state.replicas is None:
+        return state.particles
+    return State(*(jnp.concatenate(leaf) for leaf in state.replicas.particles))

@@ -30,12 +30,19 @@ class Ticker:
 
 
 def describe(state: Any) -> str:
-    """One line: means over the chains, and divergences since the phase began."""
+    """One line: means over the chains here, and divergences since the phase began."""
     steps, size, accepted, pull = (
-        float(np.mean(np.asarray(getattr(state, name))))
+        float(np.mean(_here(getattr(state, name))))
         for name in ("n_steps", "step_size", "mean_accept_prob", "pulling_strength")
     )
     return (
         f"{steps:.0f} steps of size {size:.2e}. acc. prob={accepted:.2f}. pull={pull:.2g}. "
-        f"{int(np.sum(np.asarray(state.num_diverging)))} diverging"
+        f"{int(np.sum(_here(state.num_diverging)))} diverging"
     )
+
+
+def _here(values: Any) -> np.ndarray:
+    """Those of this process: others may be looking at another iteration."""
+    if getattr(values, "is_fully_addressable", True):
+        return np.asarray(values)
+    return np.concatenate([np.ravel(shard.data) for shard in values.addressable_shards])

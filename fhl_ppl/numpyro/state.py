@@ -9,6 +9,7 @@ from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS, TENSION
 from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.numpyro.adapt_state import AdaptState, MetricBlocks, adapt_state
+from fhl_ppl.numpyro.devices import on_host
 from fhl_ppl.numpyro.model.minibatch import Anchor
 from fhl_ppl.numpyro.randomness import resumed_keys
 
@@ -92,7 +93,10 @@ class FHLState(_Fields):
         if "rng_key" in changes:
             # As `iteration_key` has it.
             first_decides = self.chains_are_particles
-            changes["rng_key"] = resumed_keys(self.rng_key, changes["rng_key"], first_decides)
+            # The run that goes on from here may be on other devices.
+            whole = on_host(self) if first_decides and len(changes) == 1 else self
+            key = resumed_keys(whole.rng_key, changes["rng_key"], first_decides)
+            return type(self)(**(whole._asdict() | changes | {"rng_key": key}))
 
         replaced: FHLState = super()._replace(**changes)
         return replaced

@@ -17,6 +17,7 @@ from fhl_ppl.pyro.mcmc import MCMC
 from fhl_ppl.pyro.run.arrays import on_host
 from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.identity import digest, settings_of
+from fhl_ppl.runs.processes import ALONE
 from fhl_ppl.runs.sampling import Block
 
 Array = np.ndarray
@@ -50,6 +51,7 @@ class PyroSampling:
         self.warmup_steps, self.num_draws = engine.sampler.num_warmup, mcmc.num_samples
         self.gradients: float = 0
         self.group = self._chains.group
+        self.processes = ALONE
         self._particles = len(engine.state.potential_energy)
         self._drawn = 0
         self._data = digest((args, kwargs))

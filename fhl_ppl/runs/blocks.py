@@ -115,6 +115,7 @@ def run_in_blocks(
                     kept.publish()
                     status = _stop(status, "callback" if callback(status) else "")
                 status = _stop(status, "interrupt" if interrupts.asked() else "")
+                status = status._replace(stopped=sampling.processes.agreed(status.stopped))
         except KeyboardInterrupt:
             status = status._replace(stopped="interrupt")
         finally:

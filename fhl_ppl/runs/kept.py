@@ -81,7 +81,9 @@ class Kept:
     def quality(self, sites: Iterable[str], ess: float | None) -> Quality:
         """Find the worst scalars of these sites, of which so many effective draws are wanted."""
         every = stride(self.draws, ess)
-        return quality(sites, lambda site: self.read(site, every), self._sampling.group)
+        gathered = self._sampling.processes.gathered
+        group = gathered(self._sampling.group)
+        return quality(sites, lambda site: gathered(self.read(site, every)), group)
 
     def publish(self) -> None:
         """Let the `MCMC` hold the draws in memory."""

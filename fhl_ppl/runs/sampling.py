@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fhl_ppl.runs.former import Former
+from fhl_ppl.runs.processes import Alone
 
 Array = np.ndarray
 
@@ -45,12 +46,15 @@ class Sampling(Protocol):
     gradients
         Evaluated so far, by all particles together.
     group
-        Group of each chain, [chain].
+        Group of each chain whose draws are here, [chain].
+    processes
+        Where the other chains are, if not all are here.
     """
 
     warmup_steps: int
     num_draws: int
     gradients: float
+    processes: Alone
 
     @property
     def warmup_left(self) -> int: ...  # noqa: D102
@@ -68,7 +72,7 @@ class Sampling(Protocol):
         """Where the chains are: arrays of the backend, [chain, ...] by name."""
 
     def on_host(self, arrays: Any) -> Any:
-        """Arrays of the backend, in nested tuples and dicts, as NumPy's."""
+        """Rows of the chains here, of arrays in nested tuples and dicts, as NumPy arrays."""
 
     def fold(
         self,

@@ -108,7 +108,9 @@ class Taken:
             )
         self._shapes = {name: tuple(here[name].shape) for name in names}
         self._moments: Moments = {name: across_chains.empty(here[name]) for name in names}
-        self._groups, self._supers = partitions(sampling.group, superchains)
+        self._groups, self._supers = partitions(
+            sampling.processes.gathered(sampling.group), superchains
+        )
         self.draws = 0
 
     @property
@@ -149,9 +151,10 @@ class Taken:
 
     def _look(self, site: str) -> Agreement:
         chains, *shape = self._shapes[site]
+        gathered = self._sampling.processes.gathered
         count, *both = self._sampling.on_host(self._moments[site])
         wide = max(1, AT_A_TIME // chains)
-        columns = [np.reshape(part, (chains, -1)) for part in both]
+        columns = [np.reshape(gathered(part), (chains, -1)) for part in both]
         parts = []
         for begin in range(0, columns[0].shape[1], wide):
             of_these = [part[:, begin : begin + wide].astype(float) for part in columns]

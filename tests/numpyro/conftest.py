@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 )
 
 MAPS = Path("/proc/self/maps")

@@ -1,6 +1,8 @@
-"""Particles on two devices: the draws of one, and nothing said between them after warm-up."""
+"""Particles on four devices: the draws of one, and nothing said between them after warm-up."""
 
 import re
+import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +18,10 @@ from jax.sharding import Mesh
 from numpyro.infer import MCMC
 
 import fhl_ppl
+from fhl_ppl.core.moments import across_chains
 from fhl_ppl.numpyro import FHL
+from fhl_ppl.numpyro.blocks import NumpyroSampling
+from tests.numpyro.models import CHEAP
 
 COLLECTIVES = r"(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)\("
 
@@ -44,15 +49,15 @@ def loop(kernel, state, steps):
 
 
 @pytest.fixture(autouse=True)
-def _two_devices():
-    if jax.device_count() < 2:
-        pytest.skip("one device")
+def _four_devices():
+    if jax.device_count() < 4:
+        pytest.skip("less than four devices")
 
 
-def test_two_devices_draw_what_one_does():
+def test_four_devices_draw_what_one_does():
     with jax.enable_x64(True):
         found = []
-        for devices in (1, 2):
+        for devices in (1, 4):
             kernel, state = begun(devices, step_size=0.5, adapt_step_size=False, jumps=False)
             end = loop(kernel, state, 50)(state)
             assert len(end.z["x"].sharding.device_set) == devices
@@ -61,8 +66,8 @@ def test_two_devices_draw_what_one_does():
 
 
 @pytest.fixture(scope="module")
-def on_two():
-    return loop(*begun(2, num_warmup=20), 50)
+def on_four():
+    return loop(*begun(4, num_warmup=20), 50)
 
 
 def flops(compiled):
@@ -72,46 +77,116 @@ def flops(compiled):
 
 
 @pytest.mark.slow
-def test_twice_the_particles_on_two_devices_are_the_same_work_for_each(on_two):
-    alone = flops(loop(*begun(1, num_warmup=20, chains=8, charts=False), 50))
-    assert flops(on_two) < alone / 0.9
+def test_four_times_the_particles_on_four_devices_are_the_same_work_for_each(on_four):
+    alone = flops(loop(*begun(1, num_warmup=20, chains=4, charts=False), 50))
+    assert flops(on_four) < alone / 0.9
 
 
-def test_devices_say_nothing_after_warm_up(on_two):
-    text = on_two.as_text()
-    places = [line for line in text.splitlines() if re.search(COLLECTIVES, line)]
-    # Warm-up is the only branch of the loop that may be left out.
-    assert places
-    assert all("cond/branch_1_fun" in place for place in places)
+def collectives(compiled):
+    """Lines in which devices exchange something."""
+    return [line for line in compiled.as_text().splitlines() if re.search(COLLECTIVES, line)]
 
 
-def test_a_model_is_run_on_two_devices():
-    kernel = FHL(potential_fn=potential, mesh=jax.make_mesh((2,), ("x",)), jumps=False)
-    mcmc = MCMC(
-        kernel,
-        num_warmup=50,
-        num_samples=50,
+def test_devices_say_nothing_after_warm_up(on_four):
+    assert in_warm_up(on_four)
+
+
+def in_warm_up(compiled):
+    """Whether all that devices exchange is; it is the only branch of a loop that may be left out.
+
+    So is taking a draw up, in which they exchange nothing.
+    """
+    places = collectives(compiled)
+    return places and all("cond/branch_1_fun" in place for place in places)
+
+
+def made(devices, num_warmup=0, num_samples=40, **settings):
+    """A run of 16 chains, on the first device if there is no mesh."""
+    spread = {"mesh": mesh(devices)} if devices else {}
+    return MCMC(
+        FHL(potential_fn=potential, **spread, **settings),
+        num_warmup=num_warmup,
+        num_samples=num_samples,
         num_chains=16,
         chain_method="vectorized",
         progress_bar=False,
     )
+
+
+def start():
+    return {"x": random.normal(random.PRNGKey(1), (16, 3))}
+
+
+def test_nor_while_moments_are_taken_up():
+    sampling = NumpyroSampling(made(4, **CHEAP), (random.key(0),), {"init_params": start()})
+    moments = across_chains.empty(sampling.sites()["x"])
+    fold = partial(sampling._folded, lambda own, sites: across_chains.update(own, sites["x"]))
+    state, steps = sampling.state, jnp.zeros_like(sampling.state.n_steps)
+    assert in_warm_up(jax.jit(fold).lower(10, state, moments, steps).compile())
+    taken_up = jax.jit(across_chains.update).lower(moments, sampling.sites()["x"]).compile()
+    assert not collectives(taken_up)
+
+
+def test_a_model_is_run_on_four_devices():
+    mcmc = made(4, num_warmup=50, num_samples=50, jumps=False)
     mcmc.run(random.key(0), init_params={"x": jnp.zeros((16, 3))})
     assert mcmc.get_samples(group_by_chain=True)["x"].shape == (16, 50, 3)
-    assert len(mcmc.last_state.z["x"].sharding.device_set) == 2
+    assert len(mcmc.last_state.z["x"].sharding.device_set) == 4
+
+
+FIXED = {**CHEAP, "step_size": 0.5, "adapt_step_size": False, "adapt_mass_matrix": False}
+
+
+def test_a_stored_run_goes_on_with_fewer_devices(tmp_path):
+    importorskip("zarr")
+    importorskip("arviz")
+
+    def keep_half(status):
+        if status.draws == 20:
+            for devices in (2, 0):
+                shutil.copytree(tmp_path / "4", tmp_path / str(devices))
+
+    with jax.enable_x64(True):
+        draws = {}
+        for devices in (4, 2, 0):
+            mcmc = made(devices, **FIXED)
+            fhl_ppl.run(
+                mcmc,
+                random.key(0),
+                init_params=start(),
+                store=tmp_path / str(devices),
+                block=20,
+                callback=keep_half if devices == 4 else None,
+            )
+            assert len(mcmc.last_state.z["x"].devices()) == max(1, devices)
+            draws[devices] = np.asarray(mcmc.get_samples(group_by_chain=True)["x"])
+    assert draws[4].shape == (16, 40, 3)
+    for devices in (2, 0):
+        np.testing.assert_allclose(draws[devices], draws[4], rtol=0, atol=1e-10)
+
+
+def test_a_state_goes_on_with_fewer_devices():
+    with jax.enable_x64(True):
+        first = made(4, **FIXED)
+        first.run(random.key(0), init_params=start())
+        draws = []
+        for devices in (2, 0):
+            mcmc = made(devices, **FIXED)
+            mcmc.post_warmup_state = first.last_state
+            mcmc.run(random.key(1), init_params=start())
+            assert len(mcmc.last_state.z["x"].devices()) == max(1, devices)
+            draws.append(np.asarray(mcmc.get_samples(group_by_chain=True)["x"]))
+        first.post_warmup_state = first.last_state
+        first.run(random.key(1))
+        expected = np.asarray(first.get_samples(group_by_chain=True)["x"])
+    for each in draws:
+        np.testing.assert_allclose(each, expected, rtol=0, atol=1e-10)
 
 
 def test_moments_are_taken_up_on_the_devices():
-    mcmc = MCMC(
-        FHL(potential_fn=potential, mesh=mesh(2), jumps=False),
-        num_warmup=50,
-        num_samples=100,
-        num_chains=16,
-        chain_method="vectorized",
-        progress_bar=False,
-    )
-    start = {"x": random.normal(random.PRNGKey(1), (16, 3))}
-    found = fhl_ppl.stream(mcmc, random.key(0), init_params=start, block=50)
-    assert len(mcmc.last_state.z["x"].sharding.device_set) == 2
+    mcmc = made(4, num_warmup=50, num_samples=100, jumps=False)
+    found = fhl_ppl.stream(mcmc, random.key(0), init_params=start(), block=50)
+    assert len(mcmc.last_state.z["x"].sharding.device_set) == 4
     # Four groups: an error has three degrees of freedom, and 20 of its own say next to nothing.
     assert (np.abs(found.mean["x"]) < 20 * found.mcse["x"]).all()
     np.testing.assert_allclose(found.sd["x"], np.arange(1.0, 4) ** -0.5, rtol=0.25)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from fhl_ppl.runs.former import Former
+from fhl_ppl.runs.processes import ALONE
 from fhl_ppl.runs.sampling import Block
 
 
@@ -19,6 +20,7 @@ class FakeSampling:
         self.warmup_steps = self.warmup_left = warmup
         self.num_draws, self.gradients = num_draws, 0
         self.group = np.arange(num_chains) // 4
+        self.processes = ALONE
         self.memory, self.offset = memory, offset * np.ones(num_chains)
         self.x = self.rng.standard_normal(num_chains)
         self.warmups, self.lengths, self.published = [], [], []

@@ -50,11 +50,23 @@ def is_moving(chart: Chart) -> Array:
 
 def to_position(chart: Chart, coordinates: Array) -> tuple[Array, Array]:
     """x [particle, dim] and log|det Dx/Dy| [particle] from y [particle, dim]."""
-    position, log_volume = coordinates, 0
+    places, log_volume = way(chart, coordinates)
+    return places[-1], log_volume
+
+
+def way(chart: Chart, coordinates: Array) -> tuple[tuple[Array, ...], Array]:
+    """From y to x: where each of the maps begins and the last one ends, and log|det Dx/Dy|."""
+    places, log_slopes = [coordinates], 0 * coordinates
     for each, own in _maps(chart):
-        position, volume = each.to_position(own, position)
-        log_volume = log_volume + volume
-    return position, log_volume
+        position, more = each.to_position(own, places[-1])
+        places.append(position)
+        log_slopes = log_slopes + more
+    return tuple(places), array_namespace(coordinates).sum(log_slopes, axis=1)
+
+
+def no_way(coordinates: Array) -> tuple[tuple[Array, ...], Array]:
+    """That of the identity."""
+    return (coordinates,) * (1 + len(MAPS)), 0 * coordinates[:, 0]
 
 
 def to_coordinates(chart: Chart, position: Array) -> Array:
@@ -66,36 +78,39 @@ def to_coordinates(chart: Chart, position: Array) -> Array:
 
 def pull_back(chart: Chart, coordinates: Array, gradient: Array) -> Array:
     """Gradient by y of U(x(y)) - log|det Dx/Dy|, from that of U by x; all [particle, dim]."""
-    for each, own, before in _places(chart, coordinates)[::-1]:
+    return pull_along(chart, _beginnings(chart, coordinates), gradient)
+
+
+def pull_along(chart: Chart, places: tuple[Array, ...], gradient: Array) -> Array:
+    """The same where the `way` is known."""
+    for (each, own), before in list(zip(_maps(chart), places, strict=False))[::-1]:
         gradient = each.pull_back(own, before, gradient)
     return gradient
 
 
 def push_forward(chart: Chart, coordinates: Array, gradient: Array) -> Array:
     """Undo `pull_back`: the gradient of U by x, from that by y."""
-    for each, own, before in _places(chart, coordinates):
+    for (each, own), before in zip(_maps(chart), _beginnings(chart, coordinates), strict=True):
         gradient = each.push_forward(own, before, gradient)
     return gradient
 
 
-def _places(chart: Chart, coordinates: Array) -> list[tuple[Any, Any, Array]]:
-    """Modules and maps, from y to x, each with where it begins."""
-    places = []
-    for each, own in _maps(chart):
-        places.append((each, own, coordinates))
-        if len(places) < len(MAPS):
-            coordinates, _ = each.to_position(own, coordinates)
-    return places
+def _beginnings(chart: Chart, coordinates: Array) -> tuple[Array, ...]:
+    """Where each of the maps begins, from y to x."""
+    places = [coordinates]
+    for each, own in _maps(chart)[:-1]:
+        places.append(each.to_position(own, places[-1])[0])
+    return tuple(places)
 
 
 def enter(chart: Chart, state: State) -> State:
     """A state of the user's coordinates in those of the chart."""
     coordinates = to_coordinates(chart, state.position)
-    _, log_volume = to_position(chart, coordinates)
+    places, log_volume = way(chart, coordinates)
     return State(
         coordinates,
         state.potential_energy - log_volume,
-        pull_back(chart, coordinates, state.gradient),
+        pull_along(chart, places, state.gradient),
     )
 
 

@@ -88,13 +88,18 @@ def evaluate(weights: Conditional, drivers: Drivers) -> Parts:
     """s and m for every row of the drivers."""
     xp = array_namespace(weights.bend)
     first, second = (_linear(weights.precision[k, ...], drivers) for k in range(2))
-    # All from one exponential: functions are what evaluation takes, and compiling.
-    ratio = xp.exp(-abs(first - second))
-    larger, smaller = 1 / (1 + ratio), ratio / (1 + ratio)
-    share = xp.where(first > second, larger, smaller), xp.where(first > second, smaller, larger)
-    log_scale = -(xp.where(first > second, first, second) + xp.log1p(ratio)) / 2
-    scale = xp.exp(log_scale)
-    reach = xp.sqrt(share[0]) * scale, xp.sqrt(share[1]) * scale
+    # From two exponentials and one root: functions are what evaluation takes, and compiling.
+    is_first = first > second
+    top = xp.where(is_first, first, second)
+    half = xp.exp(-abs(first - second) / 2)
+    ratio = half * half
+    larger = 1 / (1 + ratio)
+    root = xp.sqrt(larger)
+    share = xp.where(is_first, larger, ratio * larger), xp.where(is_first, ratio * larger, larger)
+    log_scale = -(top + xp.log1p(ratio)) / 2
+    scale = xp.exp(-top / 2) * root
+    wide, narrow = scale * root, scale * root * half
+    reach = xp.where(is_first, wide, narrow), xp.where(is_first, narrow, wide)
     near = _linear(weights.near[0, ...], drivers), _linear(weights.near[1, ...], drivers)
     far = _linear(weights.far[0, ...], drivers), _linear(weights.far[1, ...], drivers)
     location = share[0] * near[0] + share[1] * near[1] + reach[0] * far[0] + reach[1] * far[1]

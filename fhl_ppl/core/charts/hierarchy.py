@@ -75,13 +75,13 @@ def no_weights(nothing: Array, number: int) -> Conditional:
 
 
 def to_position(chart: Hierarchy, coordinates: Array) -> tuple[Array, Array]:
-    """x [particle, dim] and log|det Dx/Dy| [particle] from y [particle, dim]."""
+    """x from y, and what adds up to log|det Dx/Dy|, both [particle, dim]."""
     xp = array_namespace(coordinates)
     parts = _parts(chart, coordinates)
     moved = parts.location + parts.scale * coordinates
     mixed = xp.where(chart.is_child > 0, moved, coordinates)
     position = chart.centre + mixed @ xp.matrix_transpose(chart.mixing)
-    return position, _log_volume(chart, parts)
+    return position, _log_slopes(chart, parts)
 
 
 def to_coordinates(chart: Hierarchy, position: Array) -> Array:
@@ -131,7 +131,7 @@ def _parts(chart: Hierarchy, coordinates: Array) -> conditional.Parts:
     return conditional.evaluate(chart.weights, _drivers(chart, coordinates))
 
 
-def _log_volume(chart: Hierarchy, parts: conditional.Parts) -> Array:
+def _log_slopes(chart: Hierarchy, parts: conditional.Parts) -> Array:
     xp = array_namespace(parts.log_scale)
     of_children = xp.where(chart.is_child > 0, parts.log_scale, xp.zeros_like(parts.log_scale))
-    return xp.sum(of_children, axis=1) + chart.log_volume
+    return of_children + chart.log_volume / of_children.shape[1]

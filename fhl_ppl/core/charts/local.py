@@ -59,13 +59,13 @@ def drivers(local: Local, position: Array) -> Drivers:
 
 
 def to_position(local: Local, coordinates: Array) -> tuple[Array, Array]:
-    """x [particle, dim] and log|det Dx/Dy| [particle] from y [particle, dim]."""
+    """x from y, and the logarithms of dx_i/dy_i, which add up to log|det|; all [particle, dim]."""
     xp = array_namespace(coordinates)
     parts = conditional.evaluate(local.weights, drivers(local, coordinates))
     moved = parts.location + parts.scale * coordinates
     position = xp.where(local.is_child > 0, local.centre + local.unit * moved, coordinates)
     log_slope = parts.log_scale + xp.log(local.unit)
-    return position, xp.sum(xp.where(local.is_child > 0, log_slope, 0 * log_slope), axis=1)
+    return position, xp.where(local.is_child > 0, log_slope, 0 * log_slope)
 
 
 def to_coordinates(local: Local, position: Array) -> Array:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts.gauss_newton import minimise
 from fhl_ppl.core.charts.rows import gaussian, mean, transposed
+from fhl_ppl.core.charts.tails import hyperbolic
 from fhl_ppl.core.control import Control
 
 Array = Any
@@ -53,14 +54,14 @@ def identity(like: Array) -> Skew:
 
 
 def to_position(skew: Skew, coordinates: Array) -> tuple[Array, Array]:
-    """t [particle, dim] and log|det Dt/Dy| [particle]."""
+    """t and the logarithms of dt/dy, both [particle, dim]."""
     xp = array_namespace(coordinates)
     bent = skew.is_bent > 0
     angle = skew.power * (xp.asinh(coordinates) + skew.tilt)
-    position = xp.where(bent, skew.centre + skew.unit * xp.sinh(angle), coordinates)
-    log_slope = xp.log(skew.unit * skew.power) + xp.log(xp.cosh(angle))
-    log_slope = log_slope - xp.log1p(coordinates**2) / 2
-    return position, xp.sum(xp.where(bent, log_slope, xp.zeros_like(angle)), axis=1)
+    sinh, cosh = hyperbolic(angle)
+    position = xp.where(bent, skew.centre + skew.unit * sinh, coordinates)
+    log_slope = xp.log(skew.unit * skew.power * cosh / xp.sqrt(1 + coordinates**2))
+    return position, xp.where(bent, log_slope, xp.zeros_like(angle))
 
 
 def to_coordinates(skew: Skew, position: Array) -> Array:
@@ -89,8 +90,8 @@ def _slopes(skew: Skew, coordinates: Array) -> tuple[Array, Array]:
     xp = array_namespace(coordinates)
     angle = skew.power * (xp.asinh(coordinates) + skew.tilt)
     inverse = skew.power / xp.sqrt(1 + coordinates**2)
-    slope = skew.unit * xp.cosh(angle) * inverse
-    return slope, xp.tanh(angle) * inverse - coordinates / (1 + coordinates**2)
+    sinh, cosh = hyperbolic(angle)
+    return skew.unit * cosh * inverse, sinh / cosh * inverse - coordinates / (1 + coordinates**2)
 
 
 def fit(

@@ -39,14 +39,14 @@ def identity(like: Array) -> Tails:
 
 
 def to_position(tails: Tails, coordinates: Array) -> tuple[Array, Array]:
-    """t [particle, dim] and log|det Dt/Dy| [particle]."""
+    """t and the logarithms of dt/dy, both [particle, dim]."""
     xp = array_namespace(coordinates)
     heavy = tails.is_heavy > 0
     # Elsewhere an overflow would do no good.
     y = xp.where(heavy, coordinates, xp.zeros_like(coordinates))
-    position = xp.where(heavy, tails.centre + tails.width * xp.sinh(y), coordinates)
-    log_slope = xp.where(heavy, xp.log(tails.width) + xp.log(xp.cosh(y)), xp.zeros_like(y))
-    return position, xp.sum(log_slope, axis=1)
+    sinh, cosh = hyperbolic(y)
+    position = xp.where(heavy, tails.centre + tails.width * sinh, coordinates)
+    return position, xp.where(heavy, xp.log(tails.width * cosh), xp.zeros_like(y))
 
 
 def to_coordinates(tails: Tails, position: Array) -> Array:
@@ -60,7 +60,8 @@ def pull_back(tails: Tails, coordinates: Array, gradient: Array) -> Array:
     xp = array_namespace(coordinates)
     heavy = tails.is_heavy > 0
     y = xp.where(heavy, coordinates, xp.zeros_like(coordinates))
-    return xp.where(heavy, gradient * tails.width * xp.cosh(y) - xp.tanh(y), gradient)
+    sinh, cosh = hyperbolic(y)
+    return xp.where(heavy, gradient * tails.width * cosh - sinh / cosh, gradient)
 
 
 def push_forward(tails: Tails, coordinates: Array, gradient: Array) -> Array:
@@ -68,7 +69,14 @@ def push_forward(tails: Tails, coordinates: Array, gradient: Array) -> Array:
     xp = array_namespace(coordinates)
     heavy = tails.is_heavy > 0
     y = xp.where(heavy, coordinates, xp.zeros_like(coordinates))
-    return xp.where(heavy, (gradient + xp.tanh(y)) / (tails.width * xp.cosh(y)), gradient)
+    sinh, cosh = hyperbolic(y)
+    return xp.where(heavy, (gradient + sinh / cosh) / (tails.width * cosh), gradient)
+
+
+def hyperbolic(angle: Array) -> tuple[Array, Array]:
+    """Sinh and cosh from one exponential: functions are what evaluation takes, and compiling."""
+    grown = array_namespace(angle).exp(angle)
+    return (grown - 1 / grown) / 2, (grown + 1 / grown) / 2
 
 
 def fit(position: Array, gradient: Array, seen: Array) -> Tails:

@@ -36,18 +36,18 @@ class Charted(NamedTuple):
     ) -> tuple[Array, Array]:
         """Give U(x(y)) - log|det Dx/Dy| and its gradient by y."""
         moves, cond = charts.is_moving(self.chart), self.control.cond
-        where, log_volume = cond(
+        places, log_volume = cond(
             moves,
-            lambda y: charts.to_position(self.chart, y),
-            lambda y: (y, 0 * y[:, 0]),
+            lambda y: charts.way(self.chart, y),
+            lambda y: charts.no_way(y),
             position,
         )
-        energy, gradient = self.target.evaluate(where, number, known + log_volume, is_start)
+        energy, gradient = self.target.evaluate(places[-1], number, known + log_volume, is_start)
         gradient = cond(
             moves,
-            lambda value: charts.pull_back(self.chart, *value),
+            lambda value: charts.pull_along(self.chart, *value),
             lambda value: value[1],
-            (position, gradient),
+            (places, gradient),
         )
         return energy - log_volume, gradient
 

@@ -133,10 +133,12 @@ class Problem:
         model_args: Args,
         model_kwargs: Kwargs,
         init_strategy: Callable[..., Any] | None = None,
+        may_guess: bool = False,
     ) -> Any:
         """Unconstrained sites of every particle, leaves [particle, ...]; `keys` [particle].
 
-        `init_strategy` is by default the one that was asked for.
+        `init_strategy` is by default the one that was asked for. If it `may_guess`, what comes may
+        be no start.
 
         Raises
         ------
@@ -156,6 +158,7 @@ class Problem:
                 model_args,
                 model_kwargs,
                 init_params,
+                may_guess,
                 init_strategy=init_strategy or self._init_strategy,
                 forward_mode_differentiation=self._forward_mode,
                 validate_grad=self.trusts_gradient,

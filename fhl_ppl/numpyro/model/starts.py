@@ -7,10 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
-from numpyro.infer.util import initialize_model, potential_energy, unconstrain_fn
+from numpyro.infer.util import ModelInfo, initialize_model, potential_energy, unconstrain_fn
 from numpyro.util import not_jax_tracer
 
+from fhl_ppl.core.state import State
+from fhl_ppl.numpyro.devices import whole
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
+from fhl_ppl.numpyro.model.reading import first_guess, is_uniform, read
 from fhl_ppl.numpyro.randomness import is_batch
 
 Array = Any
@@ -72,9 +75,12 @@ def from_model(
     model_args: Args,
     model_kwargs: Kwargs,
     init_params: Any,
+    may_guess: bool,
     **settings: Any,
 ) -> tuple[Any, Callable[..., Any], Callable[..., Any]]:
     """Find a start for every key [particle], or take `init_params` [particle, ...] if given.
+
+    If it `may_guess`, whether energies and gradients there are finite remains to be seen.
 
     Returns the start, leaves [particle, ...]; and, each to be called with the model's arguments,
     what makes the potential of unconstrained sites and the map from these to constrained ones.
@@ -85,8 +91,31 @@ def from_model(
         If no start with a finite potential is found, naming the sites; if the model subsamples; if
         `init_params` is not shaped as its latent sites.
     """
+    strategy, info = settings["init_strategy"], None
+    is_given = init_params is not None
+    if not_jax_tracer(keys) and (is_given or (may_guess and is_uniform(strategy))):
+        info = read(keys, model, model_args, model_kwargs, strategy)
+    if info is None:
+        info = _search(keys, model, model_args, model_kwargs, settings)
+    elif not is_given:
+        init_params = first_guess(keys, info, strategy)
+    _refuse_subsampling(info.model_trace)
+    z = info.param_info.z
+    if init_params is not None:
+        _check_same_shape(init_params, z)
+        z = init_params
+    return z, info.potential_fn, info.postprocess_fn
+
+
+def _search(
+    keys: Array,
+    model: Callable[..., Any],
+    model_args: Args,
+    model_kwargs: Kwargs,
+    settings: dict[str, Any],
+) -> ModelInfo:
     try:
-        info = initialize_model(
+        return initialize_model(
             keys,
             model,
             dynamic_args=True,
@@ -99,12 +128,6 @@ def from_model(
         if reason is None:
             raise
         raise ValueError(reason) from error
-    _refuse_subsampling(info.model_trace)
-    z = info.param_info.z
-    if init_params is not None:
-        _check_same_shape(init_params, z)
-        z = init_params
-    return z, info.potential_fn, info.postprocess_fn
 
 
 def as_anchor(given: Any, start: Any) -> Any:
@@ -124,29 +147,38 @@ def as_anchor(given: Any, start: Any) -> Any:
     return jax.tree.map(lambda value, like: jnp.asarray(value, like.dtype), given, start)
 
 
-def check_finite(z: Any, potential_energy: Array, gradient: Any, wants_gradient: bool) -> None:
-    """Refuse to start where U is not finite, or its gradient if that is what drives the particles.
+def can_start(particles: State, wants_gradient: bool) -> np.ndarray:
+    """Where U is finite, and its gradient if that is what drives the particles, [particle].
 
-    `z` and `gradient` have leaves [particle, ...], `potential_energy` is [particle]. Does nothing
-    under a JAX transformation, where the values are not known yet.
+    Under a JAX transformation values are not known yet, and nothing is held against them.
+    """
+    if not not_jax_tracer(particles.potential_energy):
+        return np.ones(len(particles.potential_energy), bool)
+    position, energy, gradient = map(whole, particles)
+    sound = np.isfinite(energy)
+    for each in (position, gradient) if wants_gradient else (position,):
+        sound &= np.isfinite(each).all(axis=1)
+    return sound
+
+
+def check_finite(particles: State, unravel: Callable[[Array], Any], wants_gradient: bool) -> None:
+    """Refuse to start where not everybody `can_start`; `unravel` makes a pytree of a position.
 
     Raises
     ------
     ValueError
         Naming the first particle that cannot start, the sites and the reason.
     """
-    if not not_jax_tracer(potential_energy):
-        return
-    bad = ~np.isfinite(np.asarray(potential_energy))
-    for leaf in jax.tree.leaves((z, gradient) if wants_gradient else z):
-        bad |= ~np.isfinite(np.asarray(leaf).reshape(len(bad), -1)).all(axis=1)
+    bad = ~can_start(particles, wants_gradient)
     if not bad.any():
         return
+    position, energy, gradient = map(whole, particles)
+    z, gradient = (jax.vmap(unravel)(each) for each in (position, gradient))
     first = int(np.argmax(bad))
     blame = _not_finite(z, first, "position") + _not_finite(gradient, first, "gradient")
     raise ValueError(
         f"particle {first} cannot start: its potential energy is "
-        f"{float(potential_energy[first])}; {'; '.join(blame) or 'all sites are finite'}. "
+        f"{float(energy[first])}; {'; '.join(blame) or 'all sites are finite'}. "
         "Give init_params with a finite potential energy and gradient, or another init_strategy."
     )
 
@@ -171,7 +203,7 @@ def _not_finite(tree: Any, particle: int, what: str) -> list[str]:
     return [
         f"non-finite {what} at site {_name(path)}"
         for path, leaf in leaves
-        if not np.isfinite(np.asarray(leaf)[particle]).all()
+        if not np.isfinite(leaf[particle]).all()
     ]
 
 
