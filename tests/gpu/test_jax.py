@@ -89,3 +89,49 @@ def test_moments_are_right(device):
         found = fhl_ppl.stream(mcmc, random.PRNGKey(2), init_params=start, progress=False)
     assert np.abs(found.mean["x"] / found.mcse["x"]).max() < 5
     np.testing.assert_allclose(found.sd["x"], np.arange(1.0, DIM + 1) ** -0.5, rtol=0.05)
+
+
+@pytest.mark.parametrize("temperatures", [None, 3])
+def test_what_follows_a_run_goes_on_from_there(device, tmp_path, temperatures):
+    """Reports, evidence, a store, a resumed run: of a model, with replicas too."""
+    for library in ("arviz", "zarr"):
+        importorskip(library)
+    import numpyro
+    import numpyro.distributions as dist
+    from numpyro.infer import MCMC
+
+    data = jnp.array([1.0, 2.0, 3.0, 2.0])
+
+    def model(data):
+        mean = numpyro.sample("mean", dist.Normal(0, 3))
+        with numpyro.plate("rows", 4):
+            numpyro.sample("y", dist.Normal(mean, 1.0), obs=data)
+
+    def made():
+        kernel = FHL(model, temperatures=temperatures)
+        sizes = {"num_warmup": 200, "num_samples": 100, "num_chains": 16}
+        return MCMC(kernel, **sizes, chain_method="vectorized", progress_bar=False)
+
+    with jax.default_device(device):
+        mcmc = made()
+        mcmc.run(random.key(0), data)
+        assert mcmc.get_samples()["mean"].devices() == {device}
+        assert list(fhl_ppl.summary(mcmc).index) == ["mean"]
+        # y is N(0, 1 + 9 J) with J all 1.
+        covariance = np.eye(4) + 9.0
+        fit = data @ np.linalg.solve(covariance, data)
+        fit = fit + np.linalg.slogdet(2 * np.pi * covariance)[1]
+        found = fhl_ppl.log_evidence(mcmc)
+        assert abs(found.value + fit / 2) < 5 * found.error
+
+        store = tmp_path / "run.zarr"
+        for draws in (20, 40):
+            status = fhl_ppl.run(
+                made(),
+                random.key(1),
+                data,
+                store=store,
+                until=fhl_ppl.Until(draws=draws),
+                progress=False,
+            )
+            assert status.draws == draws

@@ -168,6 +168,26 @@ def test_what_follows_a_run_goes_on_from_there(device, tmp_path):
     assert resumed.draws == 40
 
 
+def test_all_temperatures_are_there(device):
+    data = torch.tensor([1.0, 2.0, 3.0, 2.0], device=device)
+
+    def model(data):
+        mean = pyro.sample("mean", dist.Normal(torch.zeros((), device=device), 3.0))
+        with pyro.plate("rows", 4):
+            pyro.sample("y", dist.Normal(mean, 1.0), obs=data)
+
+    pyro.set_rng_seed(0)
+    kernel = FHL(model, temperatures=3)
+    mcmc = MCMC(kernel, 100, num_chains=16, warmup_steps=200, disable_progbar=True)
+    mcmc.run(data)
+    assert mcmc.get_samples()["mean"].device.type == device.type
+    # y is N(0, 1 + 9 J) with J all 1.
+    y, covariance = np.array([1.0, 2, 3, 2]), np.eye(4) + 9.0
+    fit = y @ np.linalg.solve(covariance, y) + np.linalg.slogdet(2 * np.pi * covariance)[1]
+    found = fhl_ppl.log_evidence(mcmc)
+    assert abs(found.value + fit / 2) < 5 * found.error
+
+
 def test_a_noisy_force_is_drawn_there(device):
     def noisy(sites):
         return {"x": sites["x"] + 0.5 * torch.randn(DIM, device=device)}
