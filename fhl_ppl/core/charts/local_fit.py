@@ -111,7 +111,7 @@ def _children(left: Array, own: Array) -> Array:
 def own_drivers(position: Array, gradient: Array, seen: Array, common: Array) -> Array:
     """Row j has 1 at the coordinate that goes most with j, if it evidently does, [dim, dim].
 
-    By itself, and as others do that lie as far apart.
+    What it says by itself counts, and what others say that lie as far apart.
 
     `position` and `gradient` are standardised one by one. `common` [dim] is 1 for what has no part
     in it.

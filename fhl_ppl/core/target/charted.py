@@ -39,7 +39,7 @@ class Charted(NamedTuple):
         places, log_volume = cond(
             moves,
             lambda y: charts.way(self.chart, y),
-            lambda y: charts.no_way(y),
+            charts.no_way,
             position,
         )
         energy, gradient = self.target.evaluate(places[-1], number, known + log_volume, is_start)
