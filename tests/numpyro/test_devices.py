@@ -76,7 +76,6 @@ def flops(compiled):
     return (found[0] if isinstance(found, list) else found)["flops"]
 
 
-@pytest.mark.slow
 def test_four_times_the_particles_on_four_devices_are_the_same_work_for_each():
     """Of a draw: ends of warm-up's windows are on the host for one device, and here for several."""
     alone, on_four = (flops(loop(*begun(devices, chains=4 * devices), 50)) for devices in (1, 4))
