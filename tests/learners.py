@@ -10,7 +10,8 @@ import numpy as np
 
 from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.learners.learner import Given, Learnt
+from fhl_ppl.core.learners.learner import Given, Learnt, Window
+from fhl_ppl.core.learners.strays import without_strays
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
 from fhl_ppl.core.plan import Kind
 from fhl_ppl.core.sampler import Sampler, make_sampler
@@ -93,7 +94,7 @@ def tell(plan, dtype=np.float64):
     last = lessons[WINDOWS[1] - 1]
     learners = run.sampler.learners
     before = warmup.observe(learners, last.known, seen_in(last))
-    renewed, _ = warmup.renew(learners, before, seen_in(last))
+    renewed, _ = warmup.renew(learners, before, end_of(last))
     chosen = tuple(lessons[WINDOWS[0] : WINDOWS[1]])
     return Story(run.sampler, begun, given, chosen, before, renewed, run)
 
@@ -101,6 +102,11 @@ def tell(plan, dtype=np.float64):
 def seen_in(lesson, control=PYTHON):
     """What learners are shown of a lesson."""
     return warmup.see(*lesson[:-1], control)
+
+
+def end_of(lesson, control=PYTHON):
+    """What learners go by at the end of a window, of which this is the last lesson."""
+    return Window(lesson.iteration, lesson.state, without_strays(lesson.state), control)
 
 
 def life(story, name, control=PYTHON):
@@ -111,7 +117,7 @@ def life(story, name, control=PYTHON):
     for lesson in story.lessons:
         own = one.observe(own, seen_in(lesson, control), {**lesson.known, name: own})
     stages["observe"] = own
-    last = seen_in(story.lessons[-1], control)
+    last = end_of(story.lessons[-1], control)
     own = one.renew(own, last, {**story.before, name: own}, story.renewed)
     settled = one.settle(own, {**story.renewed, name: own}, True)
     return {**stages, "renew": own, "settle": settled}
@@ -146,7 +152,7 @@ def check_finite(story, name):
             known = warmup.observe(learners, bad.known, seen_in(bad))
             for lesson in story.lessons[1:]:
                 known = warmup.observe(learners, known, seen_in(lesson))
-            known, _ = warmup.renew(learners, known, seen_in(story.lessons[-1]))
+            known, _ = warmup.renew(learners, known, end_of(story.lessons[-1]))
             known = warmup.settle(learners, known, True)
         for leaf in leaves((known[name],)):
             assert np.isfinite(leaf).all(), f"{name}: {known[name]}"
@@ -283,8 +289,8 @@ class Broken:
     def observe(self, own, seen, learnt):
         return own + 0.1 * (seen.state.position.mean(axis=0) - own)
 
-    def renew(self, own, seen, before, renewed):
-        return seen.state.position.mean(axis=0)
+    def renew(self, own, window, before, renewed):
+        return window.state.position.mean(axis=0)
 
     def settle(self, own, learnt, is_over):
         return own
@@ -307,7 +313,7 @@ class Grows(Broken):
 class NeverForgets(Broken):
     """Goes on in the next window with what it saw in the last."""
 
-    def renew(self, own, seen, before, renewed):
+    def renew(self, own, window, before, renewed):
         return own
 
 
@@ -320,7 +326,7 @@ class Nameless(Broken):
     def observe(self, own, seen, learnt):
         return own
 
-    def renew(self, own, seen, before, renewed):
+    def renew(self, own, window, before, renewed):
         return own
 
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.stacked import at, length, stack
 
 
-def _aside(due: Any, function: Callable, otherwise: Any, operand: Any) -> Any:
-    return function(operand, PYTHON) if due else otherwise
+def _aside(due: Any, function: Callable, known: Any, particles: Any) -> Any:
+    return function(known, particles, PYTHON) if due else (known, particles)
 
 
 def _map(function: Callable, operand: Any) -> Any:
@@ -25,9 +25,10 @@ class Control(NamedTuple):
         (predicate, true_fun, false_fun, operand) -> value, as `jax.lax.cond`: only one of the two
         is run. Both return values of the same shapes and types.
     aside
-        (due, function, otherwise, operand) -> function(operand, control) where it is `due`, and
-        `otherwise`, of the same shapes and types, where not: for what is done a few times in a run,
-        and would take longer to compile than to do. `function` has to be pure, and may be given
+        (due, function, known, particles) -> function(known, particles, control) where it is `due`,
+        and (known, particles) where not: for what is done a few times in a run, and would take
+        longer to compile than to do. It returns what it is given, of the same shapes and types;
+        of `particles` all leaves are [particle, ...]. `function` has to be pure, and may be given
         NumPy arrays and `PYTHON`. Default: on the spot.
     map
         (function, operand) -> results, as `jax.lax.map`: one after the other along the first axis

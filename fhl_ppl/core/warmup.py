@@ -8,7 +8,7 @@ from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.homes import as_one_mode
 from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.learners.chart import recharted
-from fhl_ppl.core.learners.learner import Given, Learner, Learnt, Seen
+from fhl_ppl.core.learners.learner import Given, Learner, Learnt, Seen, Window
 from fhl_ppl.core.learners.metric import first_metric
 from fhl_ppl.core.learners.strays import is_stray, of_the_best, without_strays
 from fhl_ppl.core.state import Draws, Info, State
@@ -31,42 +31,40 @@ def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State
     The state comes back too: a new chart has other coordinates.
     """
     learnt = observe(sampler.learners, learnt, seen)
-    arrays = seen._asdict()
-    groups, control = arrays.pop("groups"), arrays.pop("control")
 
-    def concluded(operand: tuple[Learnt, Any], control: Control) -> tuple[Learnt, State]:
-        learnt, arrays = operand
-        seen = Seen(**arrays, groups=groups, control=control)
-        return conclude(sampler, learnt, seen)
+    def concluded(known: tuple[Any, Learnt], state: State, control: Control) -> Any:
+        iteration, learnt = known
+        learnt, state = conclude(sampler, learnt, state, iteration, control)
+        return (iteration, learnt), state
 
     # This would take longer to compile than to do.
-    due = _is_one_of((*sampler.window_ends, sampler.num_warmup), seen)
-    result: tuple[Learnt, State] = control.aside(
-        due, concluded, (learnt, seen.state), (learnt, arrays)
-    )
-    return result
+    due = _is_one_of((*sampler.window_ends, sampler.num_warmup), seen.iteration)
+    (_, learnt), state = seen.control.aside(due, concluded, (seen.iteration, learnt), seen.state)
+    return learnt, state
 
 
-def conclude(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:
+def conclude(
+    sampler: "Sampler", learnt: Learnt, state: State, iteration: Array, control: Control
+) -> tuple[Learnt, State]:
     """Renew at the end of a window, settle there and at the end of the warm-up; else do nothing."""
-    learners, cond = sampler.learners, seen.control.cond
-    window_ended = _is_one_of(sampler.window_ends, seen)
-    is_over = _is_one_of((sampler.num_warmup,), seen)
-    learnt, state = cond(
-        window_ended,
-        lambda known: renew(learners, known[0], seen._replace(state=known[1])),
-        _same,
-        (learnt, seen.state),
-    )
-    learnt = cond(
+    learners = sampler.learners
+    window_ended = _is_one_of(sampler.window_ends, iteration)
+    is_over = _is_one_of((sampler.num_warmup,), iteration)
+
+    def renewed(known: tuple[Learnt, State]) -> tuple[Learnt, State]:
+        learnt, state = known
+        return renew(learners, learnt, Window(iteration, state, without_strays(state), control))
+
+    learnt, state = control.cond(window_ended, renewed, _same, (learnt, state))
+    learnt = control.cond(
         window_ended | is_over, lambda known: settle(learners, known, is_over), _same, learnt
     )
     return learnt, state
 
 
-def _is_one_of(ends: tuple[int, ...], seen: Seen) -> Array:
+def _is_one_of(ends: tuple[int, ...], iteration: Array) -> Array:
     """Whether with this iteration one of these numbers of iterations is done."""
-    return sum((seen.iteration + 1 == end) * 1 for end in ends) > 0
+    return sum((iteration + 1 == end) * 1 for end in ends) > 0
 
 
 def see(
@@ -105,15 +103,15 @@ def observe(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> Lear
     return those(True) | careful
 
 
-def renew(learners: Mapping[str, Learner], learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:
+def renew(learners: Mapping[str, Learner], learnt: Learnt, window: Window) -> tuple[Learnt, State]:
     """End a window: a new chart, in whose coordinates all are renewed, in their order."""
     chart: Any = learners.get("chart")
     if chart is not None:
-        learnt, seen = recharted(chart, learnt, seen)
+        learnt, window = recharted(chart, learnt, window)
     renewed: Learnt = {}
     for name, one in learners.items():
-        renewed[name] = one.renew(learnt[name], seen, learnt, renewed)
-    return renewed, seen.state
+        renewed[name] = one.renew(learnt[name], window, learnt, renewed)
+    return renewed, window.state
 
 
 def settle(learners: Mapping[str, Learner], learnt: Learnt, is_over: Array) -> Learnt:

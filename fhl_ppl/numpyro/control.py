@@ -8,10 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import lax, shard_map
 from jax.custom_batching import custom_vmap
+from jax.sharding import Mesh, PartitionSpec
 
 from fhl_ppl.core.control import PYTHON, Control
+from fhl_ppl.numpyro.devices import pinned
 
 
 def once(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,46 +32,89 @@ def _fori_loop(lower: Any, upper: Any, body: Callable[..., Any], init: Any) -> A
     return lax.fori_loop(jnp.asarray(lower, int), jnp.asarray(upper, int), body, init)
 
 
-def _on_the_spot(due: Any, function: Callable[..., Any], otherwise: Any, operand: Any) -> Any:
-    return lax.cond(due, lambda: function(operand, WITHOUT_HOST), lambda: otherwise)
+def _on_the_spot(due: Any, function: Callable[..., Any], known: Any, particles: Any) -> Any:
+    return lax.cond(
+        due, lambda both: function(*both, WITHOUT_HOST), lambda both: both, (known, particles)
+    )
 
 
-def _aside(due: Any, function: Callable[..., Any], otherwise: Any, operand: Any) -> Any:
-    # A program that calls back is not stored; one that is stored is compiled once.
-    is_stored = jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache
-    if is_stored or not _others_have_this_precision():
-        return _on_the_spot(due, function, otherwise, operand)
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), leaf.dtype), otherwise)
-
-    def on_host(operand: Any) -> Any:
-        with np.errstate(all="ignore"):
-            result = function(jax.tree.map(np.asarray, operand), PYTHON)
-        return jax.tree.map(lambda leaf, shape: np.asarray(leaf, shape.dtype), result, shapes)
-
-    def call(operand: Any) -> Any:
-        return jax.pure_callback(on_host, shapes, operand, vmap_method="sequential")
+def _aside(due: Any, function: Callable[..., Any], known: Any, particles: Any) -> Any:
+    if not _may_call_back():
+        return _on_the_spot(due, function, known, particles)
+    both = known, particles
+    call = _by_host(function, both)
 
     @custom_vmap
-    def of_one(due: Any, otherwise: Any, operand: Any) -> Any:
-        return lax.cond(due, lambda both: call(both[1]), lambda both: both[0], (otherwise, operand))
+    def of_one(due: Any, both: Any) -> Any:
+        return lax.cond(due, call, lambda same: same, both)
 
     # Of chains side by side all are due at once. Both branches of their `cond` would be run, and so
     # the host be called in every iteration.
     @of_one.def_vmap
     def of_many(size: int, batched: Any, *arguments: Any) -> Any:
-        due, otherwise, operand = jax.tree.map(
+        due, both = jax.tree.map(
             lambda leaf, has: leaf if has else jnp.broadcast_to(leaf, (size, *jnp.shape(leaf))),
             arguments,
             tuple(batched),
         )
 
         def where_due(both: Any) -> Any:
-            return jax.tree.map(partial(jax.vmap(jnp.where), due), jax.vmap(call)(both[1]), both[0])
+            return jax.tree.map(partial(jax.vmap(jnp.where), due), jax.vmap(call)(both), both)
 
-        result = lax.cond(jnp.any(due), where_due, lambda both: both[0], (otherwise, operand))
+        result = lax.cond(jnp.any(due), where_due, lambda same: same, both)
         return result, jax.tree.map(lambda _: True, result)
 
-    return of_one(due, otherwise, operand)
+    return of_one(due, both)
+
+
+def _aside_of(
+    mesh: Mesh, due: Any, function: Callable[..., Any], known: Any, particles: Any
+) -> Any:
+    """`_aside` for several devices: the host of the first is handed what all of them have."""
+    if not _may_call_back():
+        return _on_the_spot(due, function, known, particles)
+    both = known, particles
+    call = _by_host(function, both)
+    axis, everywhere = mesh.axis_names[0], PartitionSpec()
+
+    @partial(shard_map, mesh=mesh, in_specs=everywhere, out_specs=everywhere, check_vma=False)
+    def by_first(both: Any) -> Any:
+        nothing = jax.tree.map(lambda leaf: jnp.zeros(jnp.shape(leaf), leaf.dtype), both)
+        # Hosts may round differently, and all devices have to go on with the same.
+        is_first = lax.axis_index(axis) == 0
+        return lax.psum(lax.cond(is_first, call, lambda _: nothing, both), axis)
+
+    def gathered(both: Any) -> Any:
+        # Were they not said to be apart here, the compiler would gather them in every iteration.
+        known, particles = both
+        known, particles = by_first((known, pinned(mesh, particles)))
+        return known, pinned(mesh, particles)
+
+    return lax.cond(due, gathered, lambda same: same, (known, pinned(mesh, particles)))
+
+
+def _may_call_back() -> bool:
+    # A program that calls back is not stored; one that is stored is compiled once.
+    is_stored = jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache
+    return not is_stored and _others_have_this_precision()
+
+
+def _by_host(function: Callable[..., Any], both: Any) -> Callable[[Any], Any]:
+    """A function of JAX's arrays that calls `function` with NumPy's; it returns what it is given.
+
+    `both` are arrays of the same shapes.
+    """
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), leaf.dtype), both)
+
+    def on_host(both: Any) -> Any:
+        with np.errstate(all="ignore"):
+            result = function(*jax.tree.map(np.asarray, both), PYTHON)
+        return jax.tree.map(lambda leaf, shape: np.asarray(leaf, shape.dtype), result, shapes)
+
+    def call(both: Any) -> Any:
+        return jax.pure_callback(on_host, shapes, both, vmap_method="sequential")
+
+    return call
 
 
 def _others_have_this_precision() -> bool:
@@ -90,4 +135,11 @@ JAX = Control(_fori_loop, lax.cond, _aside, lax.map)
 """Of JAX. Under `jax.vmap` both branches of a `cond` are run."""
 
 WITHOUT_HOST = Control(_fori_loop, lax.cond, _on_the_spot, lax.map)
-"""For several devices: what is done aside would gather all particles on one host."""
+"""The same in one program, which calls nothing back."""
+
+
+def control_of(mesh: Mesh | None) -> Control:
+    """Of particles on one device, or on those of `mesh`."""
+    if mesh is None or mesh.size == 1:
+        return JAX
+    return JAX._replace(aside=partial(_aside_of, mesh))

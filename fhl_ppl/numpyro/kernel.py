@@ -19,7 +19,7 @@ from fhl_ppl.core.statistics import MEANINGS, TENSION
 from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.callers import check_number_of_keys, refuse_hmc_only
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
-from fhl_ppl.numpyro.control import JAX, WITHOUT_HOST, once
+from fhl_ppl.numpyro.control import control_of, once
 from fhl_ppl.numpyro.devices import as_mesh, pinned, placed, spread_out
 from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
@@ -92,8 +92,7 @@ class FHL(MCMCKernel):
     mesh : jax.sharding.Mesh, optional
         Devices over which vectorized chains are spread, in order, each with whole groups. While
         warm-up pools its statistics the devices exchange sums; afterwards nothing. The draws are
-        those of one device, to rounding, with `charts=False`: over several none are looked for, as
-        they are fitted on the host. The devices may be those of several processes
+        those of one device, to rounding. The devices may be those of several processes
         (`jax.distributed`), which then all run the same; use `fhl_ppl.run` or `fhl_ppl.stream`.
     kinetic_fn, max_tree_depth, find_heuristic_step_size, regularize_mass_matrix
         Accepted so that a NUTS call can stay as it is, by name or by position; they have no meaning
@@ -186,8 +185,6 @@ class FHL(MCMCKernel):
                 f"temperatures={temperatures} does not go together with mesh: replicas are moved "
                 "one temperature after the other on one device. Leave one of them out."
             )
-        # Fitted on a host, a chart would gather all particles there; elsewhere it compiles long.
-        chosen["charts"] = charts and (mesh is None or mesh.size == 1)
         self._problem = Problem(
             model,
             potential_fn,
@@ -354,7 +351,7 @@ class FHL(MCMCKernel):
             reports_all=self._vectorized,
             has_sites=problem.model is not None,
             batch_shares=problem.batch_shares,
-            control=JAX if self._mesh is None or self._mesh.size == 1 else WITHOUT_HOST,
+            control=control_of(self._mesh),
         )
 
         # One compiled function: run eagerly, it would be compiled operation by operation. An anchor

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
 
@@ -28,6 +28,6 @@ class Leads(Steady):
         """Count who leads."""
         return own + array_namespace(own).astype(seen.info.is_leader, own.dtype)
 
-    def renew(self, own: Array, seen: Seen, before: Learnt, renewed: Learnt) -> Array:
+    def renew(self, own: Array, window: Window, before: Learnt, renewed: Learnt) -> Array:
         """Begin again."""
         return 0 * own

@@ -17,7 +17,7 @@ from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, make_homes
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.grouping import Components, Places, group
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.metropolis import is_finite
 from fhl_ppl.core.mixture import UNUSED, Mixture, in_use
 from fhl_ppl.core.plan import Plan
@@ -104,10 +104,10 @@ class ArchiveLearner(Steady):
         return observe(own, seen.iteration, self.window_ends, seen.state, seen.control)
 
     def renew(
-        self, own: Archive | NoArchive, seen: Seen, before: Learnt, renewed: Learnt
+        self, own: Archive | NoArchive, window: Window, before: Learnt, renewed: Learnt
     ) -> Archive | NoArchive:
         """Group what was kept."""
-        return own if isinstance(own, NoArchive) else renew(own, seen.control)
+        return own if isinstance(own, NoArchive) else renew(own, window.control)
 
 
 def start(position: Array, components: int = COMPONENTS) -> Archive:

@@ -13,8 +13,8 @@ from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, as_one_mode, home_of
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.carried import carried
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
-from fhl_ppl.core.learners.strays import is_stray, without_strays
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
+from fhl_ppl.core.learners.strays import without_strays
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.moments import tails
 from fhl_ppl.core.plan import Plan
@@ -91,7 +91,9 @@ class ChartLearner(Steady):
             filled=xp.where(here, xp.ones_like(own.filled), own.filled),
         )
 
-    def renew(self, own: LearntChart, seen: Seen, before: Learnt, renewed: Learnt) -> LearntChart:
+    def renew(
+        self, own: LearntChart, window: Window, before: Learnt, renewed: Learnt
+    ) -> LearntChart:
         """Go on: `recharted` has renewed it, before all others."""
         return own
 
@@ -159,25 +161,19 @@ class _Known(NamedTuple):
     reference: Any
     archive: Any
     state: State
-    within: State
 
 
-def recharted(learner: ChartLearner, learnt: Learnt, seen: Seen) -> tuple[Learnt, Seen]:
+def recharted(learner: ChartLearner, learnt: Learnt, window: Window) -> tuple[Learnt, Window]:
     """End a window in the coordinates of a new chart, for all others to be renewed in.
 
     What they go by is put into those: the state, the moments, how far the particles were seen from
     the centre of the reference, and the archive.
     """
     ours = "chart", "moments", "reference", "archive"
-    known = _Known(**{name: learnt[name] for name in ours}, state=seen.state, within=seen.within)
-    new = _in_new_coordinates(learner, learnt["metric"], known, seen.control)
-    seen = seen._replace(
-        state=new.state,
-        within=new.within,
-        gathered=without_strays(new.state),
-        is_stray=is_stray(new.state),
-    )
-    return learnt | {name: getattr(new, name) for name in ours}, seen
+    known = _Known(**{name: learnt[name] for name in ours}, state=window.state)
+    new = _in_new_coordinates(learner, learnt["metric"], known, window.control)
+    window = window._replace(state=new.state, gathered=without_strays(new.state))
+    return learnt | {name: getattr(new, name) for name in ours}, window
 
 
 def _in_new_coordinates(
@@ -191,7 +187,6 @@ def _in_new_coordinates(
     def put(value: _Known) -> _Known:
         dense = moments.positions.scatter.ndim == 2
         apart = tails.squared_distance(metric, reference.reference.centre, rows.position)
-        state = moved(*change, value.state)
         return value._replace(
             moments=moments._replace(
                 positions=moments_of(rows.position, weights, dense),
@@ -199,8 +194,7 @@ def _in_new_coordinates(
             ),
             reference=reference._replace(distances=moments_of(apart, weights, dense=False)),
             archive=archive if homes is None else carried(archive, *change),
-            state=state,
-            within=without_strays(state),
+            state=moved(*change, value.state),
         )
 
     # Where nothing changes all draws count, not only those that were kept.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, if_finite
+from fhl_ppl.core.learners.learner import Given, Learnt, Steady, Window, if_finite
 from fhl_ppl.core.metrics import AnyMetric, dense_fit, low_rank_fit
 from fhl_ppl.core.moments import widest_in_halves
 from fhl_ppl.core.moves.move import FittedGaussian
@@ -49,7 +49,7 @@ class FittedGaussianLearner(Steady):
         return FittedGaussian(centre, given.metric, xp.zeros_like(centre), nothing)
 
     def renew(
-        self, own: FittedGaussian, seen: Seen, before: Learnt, renewed: Learnt
+        self, own: FittedGaussian, window: Window, before: Learnt, renewed: Learnt
     ) -> FittedGaussian:
         """Fit anew."""
         if not self.fits:
@@ -75,8 +75,8 @@ class FittedGaussianLearner(Steady):
             # a true gradient there are draws enough.
             count = None
             if not self.trusts_gradient:
-                count = moments.independent_draws(seen.state.position.shape[0])
+                count = moments.independent_draws(window.state.position.shape[0])
             found = dense_fit.from_positions(widened, moments.gradients, draws=count)
             direction, variance = dense_fit.widest_direction(metric, positions)
         fitted = FittedGaussian(positions.mean, found, direction, variance)
-        return if_finite(fitted, own, seen.control)
+        return if_finite(fitted, own, window.control)

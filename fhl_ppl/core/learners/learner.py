@@ -69,6 +69,25 @@ class Seen(NamedTuple):
     control: Control
 
 
+class Window(NamedTuple):
+    """The end of a window.
+
+    Attributes
+    ----------
+    iteration
+        Number of its last iteration, from 0.
+    state, gathered
+        Where the particles are, and with strays put where the best is, as in `Seen`.
+    control
+        The backend's loops and branches.
+    """
+
+    iteration: Array
+    state: State
+    gathered: State
+    control: Control
+
+
 class Learner(Protocol):
     """To add one, write its file and a line in `fhl_ppl.core.learners.LEARNERS`.
 
@@ -90,7 +109,7 @@ class Learner(Protocol):
         """Learn from an iteration; `learnt` is what all knew when it was tuned."""
         ...
 
-    def renew(self, own: Own, seen: Seen, before: Learnt, renewed: Learnt) -> Own:
+    def renew(self, own: Own, window: Window, before: Learnt, renewed: Learnt) -> Own:
         """End a window.
 
         `before` is what all knew, `renewed` what those make of it that stand before this learner in
@@ -115,7 +134,7 @@ class Steady:
         """Learn nothing from a single iteration."""
         return own
 
-    def renew(self, own: Own, seen: Seen, before: Learnt, renewed: Learnt) -> Own:
+    def renew(self, own: Own, window: Window, before: Learnt, renewed: Learnt) -> Own:
         """Go on as before."""
         return own
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.learners import windows
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
 
@@ -48,10 +48,10 @@ class LostProposals(Steady):
         """Count one more, or begin again."""
         return update(own, seen.info.is_lost)
 
-    def renew(self, own: Array, seen: Seen, before: Learnt, renewed: Learnt) -> Array:
+    def renew(self, own: Array, window: Window, before: Learnt, renewed: Learnt) -> Array:
         """No particle has moved yet with the long step that a new metric begins with."""
         xp = array_namespace(own)
-        is_last = xp.zeros_like(own) + seen.iteration + 1 >= self.search_ends
+        is_last = xp.zeros_like(own) + window.iteration + 1 >= self.search_ends
         return xp.where(is_last, own, start(own))
 
 

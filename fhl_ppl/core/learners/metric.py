@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace, eye
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, if_finite
+from fhl_ppl.core.learners.learner import Given, Learnt, Steady, Window, if_finite
 from fhl_ppl.core.metrics import AnyMetric
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.metrics.low_rank import make_low_rank
@@ -39,18 +39,18 @@ class MetricLearner(Steady):
         """Begin with what is given."""
         return given.metric
 
-    def renew(self, own: AnyMetric, seen: Seen, before: Learnt, renewed: Learnt) -> AnyMetric:
+    def renew(self, own: AnyMetric, window: Window, before: Learnt, renewed: Learnt) -> AnyMetric:
         """Fit anew; an estimate that is not finite is left out."""
         if self.estimate is None:
             return own
         moments = before["moments"]
-        count = moments.independent_draws(seen.state.position.shape[0])
+        count = moments.independent_draws(window.state.position.shape[0])
         gradients = moments.gradients
         if isinstance(gradients, Welford):
             found = renewed["unseen_steps"].found
             gradients = unless_steps(gradients, moments.positions, found)
         fitted = self.estimate(moments.positions, gradients, draws=count)
-        return if_finite(fitted, own, seen.control)
+        return if_finite(fitted, own, window.control)
 
 
 def unless_steps(gradients: Welford, positions: Welford, found: Array) -> Welford:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.learners import windows
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.metrics import LowRankMetric, low_rank_fit
 from fhl_ppl.core.metrics.low_rank_fit import Sample
 from fhl_ppl.core.moments import independent, welford
@@ -75,10 +75,10 @@ class Moments(Steady):
         return PooledMoments(positions, gradients, differences)
 
     def renew(
-        self, own: PooledMoments, seen: Seen, before: Learnt, renewed: Learnt
+        self, own: PooledMoments, window: Window, before: Learnt, renewed: Learnt
     ) -> PooledMoments:
         """Begin again."""
-        return self._nothing(seen.gathered)
+        return self._nothing(window.gathered)
 
     def _nothing(self, state: State) -> PooledMoments:
         none = 0 * state.position[0, :]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.homes import follow
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of, if_finite
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window, homes_of, if_finite
 from fhl_ppl.core.metrics import AnyMetric
 from fhl_ppl.core.moments import tails, welford
 from fhl_ppl.core.moments.welford import Welford
@@ -63,7 +63,7 @@ class ReferenceLearner(Steady):
         return own._replace(distances=welford.update(own.distances, distances))
 
     def renew(
-        self, own: CheckedReference, seen: Seen, before: Learnt, renewed: Learnt
+        self, own: CheckedReference, window: Window, before: Learnt, renewed: Learnt
     ) -> CheckedReference:
         """Fit the centre for the new metric, and let omega fall where tails are heavy."""
         reference = own.reference
@@ -75,8 +75,8 @@ class ReferenceLearner(Steady):
                 own.distances, before["metric"], reference.centre, moments.positions
             )
             frequency = tails.frequency(heaviness) * (1 - renewed["unseen_steps"].found)
-            reference = if_finite(Reference(centre, frequency), reference, seen.control)
-        return CheckedReference(reference, _no_distances(seen.state))
+            reference = if_finite(Reference(centre, frequency), reference, window.control)
+        return CheckedReference(reference, _no_distances(window.state))
 
 
 def _no_distances(state: State) -> Welford:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.groups import Groups, group_sum
 from fhl_ppl.core.learners import lost_proposals, unseen_steps, windows
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.learners.trajectory_length import TrajectoryLength, of_kinds
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.state import State
@@ -98,12 +98,12 @@ class StepSize(Steady):
         )
 
     def renew(
-        self, own: "DualAveraging", seen: Seen, before: Learnt, renewed: Learnt
+        self, own: "DualAveraging", window: Window, before: Learnt, renewed: Learnt
     ) -> "DualAveraging":
         """Start anew: the step is one in a new metric."""
         if not self.adapt:
             return own
-        done = array_namespace(own.log_average).zeros_like(own.log_average) + seen.iteration + 1
+        done = array_namespace(own.log_average).zeros_like(own.log_average) + window.iteration + 1
         return restart(own, done >= self.search_ends)
 
     def settle(self, own: "DualAveraging", learnt: Learnt, is_over: Array) -> "DualAveraging":

@@ -9,7 +9,7 @@ from array_api_compat import device
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.homes import as_one_mode, home_of
 from fhl_ppl.core.learners import windows
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, homes_of
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window, homes_of
 from fhl_ppl.core.moments import principal_scale, widest_in_halves
 from fhl_ppl.core.moments.principal_scale import PrincipalScale
 from fhl_ppl.core.moments.widest_in_halves import CheckedScale
@@ -99,13 +99,13 @@ class TrajectoryLength(Steady):
         return self._scales.update(own, seen.within.position, learnt["metric"])
 
     def renew(
-        self, own: PrincipalScale | CheckedScale, seen: Seen, before: Learnt, renewed: Learnt
+        self, own: PrincipalScale | CheckedScale, window: Window, before: Learnt, renewed: Learnt
     ) -> PrincipalScale | CheckedScale:
         """Start anew in the whitened space of the new metric."""
-        homes, state = homes_of(renewed), seen.gathered
+        homes, state = homes_of(renewed), window.gathered
         if homes is not None:
-            home = home_of(homes, state.position, seen.control)
-            state = as_one_mode(homes, home, state, seen.control)
+            home = home_of(homes, state.position, window.control)
+            state = as_one_mode(homes, home, state, window.control)
         return self._scales.restart(state.position, renewed["metric"])
 
     def length(self, own: PrincipalScale | CheckedScale) -> Array:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.learners import lost_proposals
-from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady
+from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.plan import Kind, Plan
 from fhl_ppl.core.state import State
 
@@ -97,7 +97,9 @@ class UnseenStepsLearner(Steady):
         parts = [lost, lost * at, length, length * at, length * at**2]
         return own._replace(sums=own.sums + xp.stack(parts))
 
-    def renew(self, own: UnseenSteps, seen: Seen, before: Learnt, renewed: Learnt) -> UnseenSteps:
+    def renew(
+        self, own: UnseenSteps, window: Window, before: Learnt, renewed: Learnt
+    ) -> UnseenSteps:
         """Judge the window, and begin again."""
         xp = array_namespace(own.found)
         in_a_row = xp.where(has_steps(own), own.in_a_row + 1, xp.zeros_like(own.in_a_row))
