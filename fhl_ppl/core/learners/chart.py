@@ -128,16 +128,15 @@ class ChartLearner(Steady):
             several = xp.sum(xp.astype(in_use(homes.mixture.log_weight), seen.dtype)) > 1
             within = as_one_mode(homes, home_of(homes, positions, control), kept, control)
         rows = charts.leave(own.chart, kept)
-        chart, losses = choice.renew(
-            own.chart,
-            rows.position,
-            rows.gradient,
-            seen,
-            half,
-            (within.position, within.gradient),
-            several,
-            control,
-        )
+
+        def renewed(_: Chart) -> tuple[Chart, Array]:
+            modes = within.position, within.gradient
+            return choice.renew(
+                own.chart, rows.position, rows.gradient, seen, half, modes, several, control
+            )
+
+        enough = xp.sum(seen) > 2 * dim
+        chart, losses = control.cond(enough, renewed, lambda same: (same, own.losses), own.chart)
         rows = charts.enter(chart, rows)
         shape = own.positions.shape
         return (
