@@ -13,7 +13,7 @@ from fhl_ppl.core.charts.rows import gaussian
 from fhl_ppl.core.charts.skew import Skew
 from fhl_ppl.core.charts.tails import Tails
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.learners.chart import for_users
+from fhl_ppl.core.learners.chart import ChartLearner, for_users
 from fhl_ppl.core.learners.learner import homes_of
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.state import State
@@ -245,6 +245,36 @@ def test_where_several_modes_are_known_a_chart_has_to_make_one_of_them():
     assert charts.is_moving(find(x, force)[0])
     assert not charts.is_moving(find(x, force, several=True)[0])
     assert charts.is_moving(find(*funnel(np.random.default_rng(2), 200), several=True)[0])
+
+
+def test_or_a_hierarchy_that_explains_what_looked_like_modes():
+    rng = np.random.default_rng(0)
+    v, z = 3 * rng.normal(size=(200, 1)), rng.standard_t(3, size=(200, 5))
+    score = 4 * z / (3 + z**2)
+    of_v = v / 9 + 2.5 - np.sum(z * score, axis=1, keepdims=True) / 2
+    x = np.concatenate([v, np.exp(v / 2) * z], axis=1)
+    force = np.concatenate([of_v, np.exp(-v / 2) * score], axis=1)
+    chart, losses = find(x, force, several=True)
+    assert np.sum(chart.hierarchy.is_child) == 5
+    # Its heavy tails keep it from being one mode.
+    assert choice.ONE_MODE < losses[2] < choice.OF_SLICES * losses[0]
+
+
+@pytest.mark.parametrize("filled", [1, 4])
+def test_no_chart_is_fitted_to_fewer_draws_than_settle_a_gaussian(filled):
+    learner = ChartLearner((100,))
+    x, force = funnel(np.random.default_rng(2), 40, dim=10)
+    own = learner.start(State(x, x[:, 0], force), None)
+    own = own._replace(
+        positions=np.reshape(x, (4, 10, 10)),
+        gradients=np.reshape(force, (4, 10, 10)),
+        filled=1.0 * (np.arange(4) < filled),
+    )
+    with np.errstate(all="ignore"):
+        after, _, _ = learner.fitted(own, None, PYTHON)
+    # 10 draws are fewer than two halves of as many as there are dimensions; 40 are more.
+    assert np.any(after.losses != own.losses) == (filled == 4)
+    assert not np.any(after.filled)
 
 
 def test_a_gaussian_is_left_alone():
