@@ -63,10 +63,24 @@ def make_metric(inverse_mass_matrix: Array) -> Metric:
 def eigen(symmetric: Array) -> tuple[Array, Array]:
     """Eigenvalues [dim], ascending, and eigenvectors [dim, dim]; NaN if it is not finite."""
     xp = array_namespace(symmetric)
-    # NumPy and PyTorch raise where JAX returns NaN, so what is no number passes round.
-    finite = xp.isfinite(symmetric)
-    values, vectors = xp.linalg.eigh(xp.where(finite, symmetric, xp.zeros_like(symmetric)))
-    return xp.where(xp.all(finite), values, xp.full_like(values, xp.nan)), vectors
+    values, vectors = xp.linalg.eigh(_finite(symmetric))
+    return xp.where(xp.all(xp.isfinite(symmetric)), values, xp.full_like(values, xp.nan)), vectors
+
+
+def eigen_of_root(factor: Array) -> tuple[Array, Array]:
+    """`eigen` of (F F')^1/2 from F [dim, dim], the eigenvalues descending.
+
+    By the singular values of F: in single precision F F' would have lost the small ones.
+    """
+    xp = array_namespace(factor)
+    vectors, values, _ = xp.linalg.svd(_finite(factor))
+    return xp.where(xp.all(xp.isfinite(factor)), values, xp.full_like(values, xp.nan)), vectors
+
+
+def _finite(matrix: Array) -> Array:
+    """NumPy and PyTorch raise where JAX returns NaN, so what is no number passes round."""
+    xp = array_namespace(matrix)
+    return xp.where(xp.isfinite(matrix), matrix, xp.zeros_like(matrix))
 
 
 def power(spectrum: tuple[Array, Array], exponent: float) -> Array:

@@ -17,7 +17,7 @@ from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.metrics import AnyMetric, velocity
-from fhl_ppl.core.metrics.dense import Metric, eigen, make_metric, power
+from fhl_ppl.core.metrics.dense import Metric, eigen, eigen_of_root, make_metric, power
 from fhl_ppl.core.moments.welford import Welford, covariance
 
 Array = Any
@@ -127,9 +127,9 @@ def from_scores(
     # spread # force^-1 = force^-1/2 (force^1/2 spread force^1/2)^1/2 force^-1/2.
     forces = _positive(eigen(force))
     root = power(forces, 0.5)
-    middle = _positive(eigen(root @ spread @ root))
-    half = scale[:, None] * (power(forces, -0.5) @ power(middle, 0.25))
-    whitener = power(middle, -0.25) @ root / scale
+    inner = _positive(eigen_of_root(root @ power(_positive(eigen(spread)), 0.5)))
+    half = scale[:, None] * (power(forces, -0.5) @ power(inner, 0.5))
+    whitener = power(inner, -0.5) @ root / scale
     parts = (half @ xp.matrix_transpose(half), xp.matrix_transpose(whitener) @ whitener, whitener)
     # Blocks stay blocks in all of this, up to rounding.
     return Metric(*(_restrict(xp, part, structure) for part in parts))
@@ -154,7 +154,7 @@ def widest_direction(metric: Metric, positions: Welford) -> tuple[Array, Array]:
 def _positive(spectrum: tuple[Array, Array]) -> tuple[Array, Array]:
     values, vectors = spectrum
     xp = array_namespace(values)
-    smallest = xp.finfo(values.dtype).eps * values[-1]
+    smallest = xp.finfo(values.dtype).eps * xp.max(values)
     return xp.where(values > smallest, values, smallest), vectors
 
 

@@ -160,6 +160,20 @@ def test_unexplored_directions_get_the_scale_of_the_diagonal(rng):
     np.testing.assert_allclose(np.linalg.eigvalsh(units), 1, rtol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_few_long_steps_say_nothing_of_other_directions_in_any_precision(dtype, rng):
+    sd = np.logspace(-1, 1, 100)
+    steps = rng.standard_normal((25, 100)) * np.logspace(0.3, -1, 25)[:, None]
+    moments = [
+        welford.update(welford.empty(rows, dense=True), rows)
+        for rows in ((steps * sd).astype(dtype), (steps / sd).astype(dtype))
+    ]
+    inverse = from_scores(*moments).inverse_mass_matrix.astype(float)
+    spectrum = np.linalg.eigvalsh(inverse / sd[:, None] / sd)
+    # By eigenvalues of the product of both, single precision had 43 in place of 1.
+    np.testing.assert_allclose(spectrum, 1, rtol=0.02)
+
+
 @pytest.mark.parametrize("is_dense", [False, True])
 def test_an_unused_coordinate_is_scaled_by_its_spread(is_dense, rng):
     target = Gaussian(np.zeros(3), np.diag([1.0, 4.0, 9.0]))
