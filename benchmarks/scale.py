@@ -57,7 +57,10 @@ def kept(draws):
     import numpy as np
 
     draws = np.asarray(draws, float)
-    ess = arviz.ess(arviz.convert_to_dataset({"x": draws}))["x"].to_numpy()
+    # Draws that swing about their mean tell it well, and its variance less so.
+    both = {"x": draws, "square": (draws - draws.mean(axis=(0, 1))) ** 2}
+    found = arviz.ess(arviz.convert_to_dataset(both))
+    ess = np.minimum(*(found[name].to_numpy() for name in both))
     mean, sd = draws.mean(axis=(0, 1)), draws.std(axis=(0, 1))
     return {"mean": mean, "sd": sd, "mcse": sd / ess**0.5, "ess": float(ess.min())}
 

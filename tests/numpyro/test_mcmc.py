@@ -12,9 +12,10 @@ jax = importorskip("jax")
 importorskip("numpyro")
 
 import jax.numpy as jnp
-from jax import random
+from jax import lax, random
 from numpyro.infer import MCMC
 
+from fhl_ppl.core import warmup
 from fhl_ppl.core.metrics.low_rank import LowRankMetric
 from fhl_ppl.core.metrics.low_rank_fit import RANK
 from fhl_ppl.core.statistics import MEANINGS
@@ -269,3 +270,21 @@ def test_group_size_one_with_one_step_is_lmc():
     fields = mcmc.get_extra_fields()
     np.testing.assert_array_equal(fields["n_steps"], 1)
     assert np.all(fields["is_leader"])
+
+
+def test_chains_side_by_side_end_their_windows_on_the_host_at_their_ends_alone(monkeypatch):
+    ends, conclude = [], warmup.conclude
+
+    def counted(*arguments):
+        ends.append(int(arguments[3]) + 1)
+        return conclude(*arguments)
+
+    monkeypatch.setattr(warmup, "conclude", counted)
+    kernel = FHL(eight_schools, **CHEAP)
+    states = jax.vmap(lambda key: kernel.init(key, 60, None, (EFFECT,), {}))(
+        random.split(random.PRNGKey(0), 3)
+    )
+    once = jax.vmap(lambda state: kernel.sample(state, (EFFECT,), {}))
+    jax.block_until_ready(jax.jit(lambda s: lax.fori_loop(0, 80, lambda _, s: once(s), s))(states))
+    windows = kernel._engine.sampler.window_ends
+    assert sorted(ends) == sorted([*windows, 60] * 3)
