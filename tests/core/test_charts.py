@@ -257,7 +257,7 @@ def test_or_a_hierarchy_that_explains_what_looked_like_modes():
     chart, losses = find(x, force, several=True)
     assert np.sum(chart.hierarchy.is_child) == 5
     # Its heavy tails keep it from being one mode.
-    assert choice.ONE_MODE < losses[2] < choice.OF_SLICES * losses[0]
+    assert losses[2] > choice.ONE_MODE
 
 
 @pytest.mark.parametrize("filled", [1, 4])
