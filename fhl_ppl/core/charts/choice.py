@@ -37,12 +37,15 @@ a chart took .81 to .62 for one window."""
 MANY = 0.9
 """Share of the rows that are filled by a window of many draws."""
 ONE_MODE = 0.1
-"""What the loss of a chart without children has to be below where several modes are known: then it
-makes one of them. Modes that are apart are not a chart's business: with one, phase_wrap came to
-rest in a wrong mode in one seed of four, and was 5 errors off in two, R-hat 1.004. The archive
-takes slices of a hierarchy for modes, too: with this rule for its charts a horseshoe had none, and
-stochastic volatility 1.2 effective draws for 1000 gradients in place of 6.6. gmm3 and factor_sign
-lost nothing."""
+"""What a chart's loss has to be below where several modes are known: then it makes one of them.
+Modes that are apart are not a chart's business: with one, phase_wrap came to rest in a wrong mode
+in one seed of four, and was 5 errors off in two, R-hat 1.004."""
+SLICES = 0.3
+"""Above this loss, of modes laid on one another, they were none: the archive takes slices of a
+hierarchy for such, and a chart with children may undo these. With ONE_MODE for it a horseshoe had
+no chart, and stochastic volatility (.60) 1.2 effective draws for 1000 gradients in place of 6.6;
+without, factor_sign (.11 to .20) had one that it did not need in one seed of two, and R-hat 1.013.
+"""
 TAIL_MARGIN = 0.25
 """MARGIN for straightened tails: a tail that was not heavy is stiff then. Cauchy variables come
 down to a tenth, and with it judged by a bent map of before they got none (ESS 2.8 in place of 70).
@@ -96,8 +99,10 @@ def renew(
     of_modes = _loss_of((within, within), halves)
     loss = xp.where(charts.is_moving(previous) | (loss < of_modes), loss, of_modes)
     no_drivers = xp.stack([0 * position[0, :]] * hierarchy.DRIVERS)
-    enough = xp.where(several, ONE_MODE + 0 * loss, inf + 0 * loss)
-    known = _Known(best, best, loss, loss, no_drivers, enough)
+    no_bound = inf + 0 * loss
+    enough = xp.where(several, ONE_MODE + 0 * loss, no_bound)
+    with_children = xp.where(loss > SLICES, no_bound, enough)
+    known = _Known(best, best, loss, loss, no_drivers, enough, with_children)
     losses = [loss]
     known = _better((previous,) * 3, known, position, gradient, halves, at_most=of_modes)
     losses.append(known.loss)
@@ -168,7 +173,10 @@ def renew(
 
 
 class _Known(NamedTuple):
-    """The best charts so far and the latest, each fitted to all rows and to the halves."""
+    """The best charts so far and the latest, each fitted to all rows and to the halves.
+
+    A loss has to be below `enough`, of a chart with children below `with_children`.
+    """
 
     best: tuple[Chart, Chart, Chart]
     latest: tuple[Chart, Chart, Chart]
@@ -176,6 +184,7 @@ class _Known(NamedTuple):
     loss: Array
     drivers: Array
     enough: Array
+    with_children: Array
 
 
 def _better(
@@ -194,7 +203,7 @@ def _better(
     loss = xp.where(loss < at_most, loss, at_most)
     wins = (loss < margin * known.lowest) & (known.lowest > GOOD)
     wins = wins & ((loss < CLEAR) | (loss < clear * known.lowest))
-    wins = wins & ((loss < known.enough) | _has_children(new[0]))
+    wins = wins & (loss < xp.where(_has_children(new[0]), known.with_children, known.enough))
     best, lowest = select(wins, (new, (loss,)), (known.best, (known.lowest,)))
     return known._replace(best=best, latest=new, lowest=lowest[0], loss=loss)
 
