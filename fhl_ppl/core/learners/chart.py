@@ -14,7 +14,7 @@ from fhl_ppl.core.homes import Homes, as_one_mode, home_of
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.carried import carried
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
-from fhl_ppl.core.learners.strays import without_strays
+from fhl_ppl.core.learners.strays import with_numbers, without_strays
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.moments import tails
 from fhl_ppl.core.plan import Plan
@@ -193,7 +193,7 @@ def _in_new_coordinates(
             ),
             reference=reference._replace(distances=moments_of(apart, weights, dense=False)),
             archive=archive if homes is None else carried(archive, *change),
-            state=moved(*change, value.state),
+            state=with_numbers(moved(*change, value.state)),
         )
 
     # Where nothing changes all draws count, not only those that were kept.
