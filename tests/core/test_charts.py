@@ -13,6 +13,7 @@ from fhl_ppl.core.charts.rows import gaussian
 from fhl_ppl.core.charts.skew import Skew
 from fhl_ppl.core.charts.tails import Tails
 from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.learners import chart as chart_learner
 from fhl_ppl.core.learners.chart import ChartLearner, for_users
 from fhl_ppl.core.learners.learner import homes_of
 from fhl_ppl.core.mixture import in_use
@@ -412,3 +413,18 @@ def test_there_are_none_in_few_dimensions_or_many():
     assert not Options().plan(120, CHARTS_FROM - 1).charts
     assert Options().plan(120, CHARTS_LIMIT).charts
     assert not Options().plan(120, CHARTS_LIMIT + 1).charts
+
+
+@pytest.mark.parametrize("spoilt", ["position", "potential_energy", "gradient"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_has_no_numbers_is_put_where_the_best_is(spoilt, value):
+    position = np.arange(8.0).reshape(4, 2)
+    state = State(position, np.array([3.0, 1.0, -5.0, 2.0]), 2 * position)
+    # The lowest energy does not count where something else is no number.
+    part = getattr(state, spoilt).copy()
+    part[2, ...] = value
+    found = chart_learner._with_numbers(state._replace(**{spoilt: part}))
+    for got, before in zip(found, state, strict=True):
+        np.testing.assert_array_equal(got, before[[0, 1, 1, 3]])
+    for got, before in zip(chart_learner._with_numbers(state), state, strict=True):
+        np.testing.assert_array_equal(got, before)

@@ -14,7 +14,7 @@ from fhl_ppl.core.homes import Homes, as_one_mode, home_of
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.carried import carried
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
-from fhl_ppl.core.learners.strays import with_numbers, without_strays
+from fhl_ppl.core.learners.strays import without_strays
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.moments import tails
 from fhl_ppl.core.plan import Plan
@@ -193,12 +193,31 @@ def _in_new_coordinates(
             ),
             reference=reference._replace(distances=moments_of(apart, weights, dense=False)),
             archive=archive if homes is None else carried(archive, *change),
-            state=with_numbers(moved(*change, value.state)),
+            state=_with_numbers(moved(*change, value.state)),
         )
 
     # Where nothing changes all draws count, not only those that were kept.
     known = known._replace(chart=own)
     return control.cond(differ(*change), put, lambda value: value, known)
+
+
+def _with_numbers(state: State) -> State:
+    """Put particles that have no numbers where the best that has is.
+
+    New coordinates may have none for a place far out; what is no number could never be left.
+    """
+    xp = array_namespace(state.position)
+    sound = xp.isfinite(state.potential_energy)
+    for part in (state.position, state.gradient):
+        sound = sound & xp.all(xp.isfinite(part), axis=1)
+    energy = xp.where(sound, state.potential_energy, xp.inf)
+    best = xp.argmin(energy)[None]
+
+    def put(values: Array) -> Array:
+        has = sound if values.ndim == 1 else sound[:, None]
+        return xp.where(has, values, xp.take(values, best, axis=0))
+
+    return State(*(put(part) for part in state))
 
 
 def for_users(learnt: Learnt, state: State, control: Control) -> State:

@@ -40,27 +40,3 @@ def of_the_best(values: Array, state: State) -> Array:
     stray = is_stray(state)
     there = stray if values.ndim == 1 else stray[:, None]
     return xp.where(there, xp.take(values, best, axis=0), values)
-
-
-def with_numbers(state: State) -> State:
-    """Put particles that have no numbers where the best that has is.
-
-    New coordinates may have none for a place far out; what is no number could never be left.
-
-    >>> import numpy as np
-    >>> position = np.array([[1.0], [2.0], [np.nan]])
-    >>> with_numbers(State(position, np.array([3.0, 0.0, np.nan]), position)).position[:, 0]
-    array([1., 2., 2.])
-    """
-    xp = array_namespace(state.position)
-    sound = xp.isfinite(state.potential_energy)
-    for part in (state.position, state.gradient):
-        sound = sound & xp.all(xp.isfinite(part), axis=1)
-    energy = xp.where(sound, state.potential_energy, xp.inf)
-    best = xp.argmin(energy)[None]
-
-    def put(values: Array) -> Array:
-        has = sound if values.ndim == 1 else sound[:, None]
-        return xp.where(has, values, xp.take(values, best, axis=0))
-
-    return State(*(put(part) for part in state))

@@ -78,18 +78,3 @@ def test_listened_to_it_does_not(monkeypatch):
 def test_any_number_of_particles(count):
     state = state_at(TARGET, np.ones((count, DIM)))
     np.testing.assert_array_equal(strays.without_strays(state).position, state.position)
-
-
-@pytest.mark.parametrize("spoilt", ["position", "potential_energy", "gradient"])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_has_no_numbers_is_put_where_the_best_is(spoilt, value):
-    position = np.arange(8.0).reshape(4, 2)
-    state = State(position, np.array([3.0, 1.0, -5.0, 2.0]), 2 * position)
-    # The lowest energy does not count where something else is no number.
-    part = getattr(state, spoilt).copy()
-    part[2, ...] = value
-    found = strays.with_numbers(state._replace(**{spoilt: part}))
-    for got, before in zip(found, state, strict=True):
-        np.testing.assert_array_equal(got, before[[0, 1, 1, 3]])
-    for got, before in zip(strays.with_numbers(state), state, strict=True):
-        np.testing.assert_array_equal(got, before)
