@@ -22,8 +22,8 @@ def stack(values: list[Any]) -> Any:
     return array_namespace(first).stack(values)
 
 
-def at(value: Any, place: int) -> Any:
-    """One of what was stacked."""
+def at(value: Any, place: int | slice) -> Any:
+    """One of what was stacked, or a few."""
     return each_array(lambda array: array[place, ...], value)
 
 

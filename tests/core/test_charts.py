@@ -9,7 +9,7 @@ from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.local import Local
-from fhl_ppl.core.charts.rows import gaussian
+from fhl_ppl.core.charts.rows import Rows, gaussian
 from fhl_ppl.core.charts.skew import Skew
 from fhl_ppl.core.charts.tails import Tails
 from fhl_ppl.core.control import PYTHON
@@ -133,14 +133,12 @@ def funnel(rng, size, dim=6):
 
 def find(position, force, several=False):
     half = 1.0 * (np.arange(len(position)) % 4 < 2)
+    rows = Rows(position, force, np.stack([np.ones(len(position)), half, 1 - half]))
     with np.errstate(all="ignore"):
         return choice.renew(
             charts.identity(position),
-            position,
-            force,
-            np.ones(len(position)),
-            half,
-            (position, force),
+            rows,
+            rows,
             np.array(several),
             PYTHON,
         )
@@ -290,7 +288,7 @@ def test_a_gaussian_is_left_alone():
 def test_slopes_are_those_of_the_change(coordinates):
     old, new = CHARTS["any"], any_chart(3)
     state = State(coordinates, potential(coordinates), gradient(coordinates))
-    near = change.slopes(old, new, state)
+    near = change.slopes(old, new, state, change.moved(old, new, state), PYTHON)
     matrix = slope(lambda y: charts.to_coordinates(new, charts.to_position(old, y)[0]), coordinates)
     np.testing.assert_allclose(near.matrix, matrix, rtol=1e-5, atol=1e-5 * np.max(abs(matrix)))
     # Four maps one after another span many powers of e: rounding came to 7e-8.
@@ -320,12 +318,12 @@ def test_libraries_agree(library, coordinates):
 def test_the_fit_agrees_between_libraries():
     x, g = funnel(np.random.default_rng(6), 80)
     half = 1.0 * (np.arange(80) % 4 < 2)
-    given = (charts.identity(x), x, g, np.ones(80), half, (x, g), np.array(False))
+    rows = Rows(x, g, np.stack([np.ones(80), half, 1 - half]))
     with np.errstate(all="ignore"):
-        expected = choice.renew(*given, PYTHON)[1]
-    tensors = [torch.as_tensor(each) for each in given[1:5]]
-    tensors += [tuple(map(torch.as_tensor, given[5])), torch.as_tensor(False)]
-    got = choice.renew(charts.identity(tensors[0]), *tensors, PYTHON)[1]
+        expected = choice.renew(charts.identity(x), rows, rows, np.array(False), PYTHON)[1]
+    rows = Rows(*map(torch.as_tensor, rows))
+    own = charts.identity(rows.position)
+    got = choice.renew(own, rows, rows, torch.as_tensor(False), PYTHON)[1]
     np.testing.assert_allclose(got.numpy(), expected, rtol=0.05, atol=1e-3)
 
 

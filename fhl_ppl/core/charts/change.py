@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts.chart import Chart
+from fhl_ppl.core.control import Control
+from fhl_ppl.core.stacked import at, each_array, stack
 from fhl_ppl.core.state import State
 
 Array = Any
@@ -43,13 +45,26 @@ def moved(old: Chart, new: Chart, state: State) -> State:
     return charts.enter(new, charts.leave(old, state))
 
 
-def slopes(old: Chart, new: Chart, state: State) -> Slopes:
-    """Take places, one a row, along with how everything changes near them.
+def all_moved(old: Chart, new: Chart, states: tuple[State, ...]) -> tuple[State, ...]:
+    """The same of several states in one go: the maps take long to compile."""
+    xp = array_namespace(states[0].position)
+    together = each_array(lambda *parts: xp.concat(parts, axis=0), *states)
+    there, result, begin = moved(old, new, together), [], 0
+    for state in states:
+        part = slice(begin, begin + state.position.shape[0])
+        result.append(at(there, part))
+        begin = part.stop
+    return tuple(result)
+
+
+def slopes(old: Chart, new: Chart, state: State, there: State, control: Control) -> Slopes:
+    """How everything changes near places, one a row, that are `there` in the new coordinates.
 
     A gradient goes over by g' = J^-T g + h, so that what becomes of unit vectors tells J.
     """
-    there = moved(old, new, state)
-    return Slopes(there, _slope(new, old, there), _slope(old, new, state))
+    ways = (stack([new, old]), stack([old, new]), stack([there, state]))
+    both = control.map(lambda way: _slope(*way), ways)
+    return Slopes(there, both[0, ...], both[1, ...])
 
 
 def _slope(old: Chart, new: Chart, state: State) -> Array:

@@ -7,27 +7,22 @@ from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts import hierarchy, least_squares
 from fhl_ppl.core.charts.axes import find_axes
 from fhl_ppl.core.charts.hierarchy import Hierarchy
-from fhl_ppl.core.charts.rows import columns, mean, regression
+from fhl_ppl.core.charts.rows import Rows, columns, mean, regression
 from fhl_ppl.core.control import Control
+from fhl_ppl.core.stacked import stack
 
 Array = Any
 
 
-def fit(
-    drivers: Array,
-    position: Array,
-    gradient: Array,
-    weights: tuple[Array, Array, Array],
-    turned: Array,
-    control: Control,
-) -> tuple[Hierarchy, ...]:
-    """Charts whose drivers are the coordinates that `drivers` [K, dim] picks.
+def fit(drivers: Array, rows: Rows, turned: Array, control: Control) -> Hierarchy:
+    """Charts whose drivers are the coordinates that `drivers` [K, dim] picks, stacked.
 
-    One is fitted to rows weighted by each of `weights` [row]. Axes, and which start is best, are
-    settled by the first, for all. `turned` says whether axes are looked for, 0 or 1.
+    One is fitted to the rows by each of their weights. Axes, and which start is best, are settled
+    by the first, for all. `turned` says whether axes are looked for, 0 or 1.
     """
+    position, gradient, weights = rows
     xp = array_namespace(position)
-    seen = weights[0]
+    seen = weights[0, :]
     is_driver = xp.sum(drivers, axis=0) > 0
     centre = mean(position, seen)
     scale = xp.sqrt(mean((position - centre) ** 2, seen))
@@ -58,9 +53,8 @@ def fit(
         starts, 1 + 2 * number, lambda start: guess, columns(u), w, h, weights, control
     )
     log_volume = xp.linalg.slogdet(mixing)[1]
-    return tuple(
-        Hierarchy(centre, mixing, unmixing, log_volume, first, is_child, each) for each in fitted
-    )
+    one = Hierarchy(centre, mixing, unmixing, log_volume, first, is_child, plain)
+    return stack([one] * weights.shape[0])._replace(weights=fitted)
 
 
 def _starts(u: Array, wide: Array, spread: Array, like: Array, seen: Array) -> Array:

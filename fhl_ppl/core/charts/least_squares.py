@@ -15,6 +15,7 @@ from fhl_ppl.core.charts.conditional import Conditional, Drivers
 from fhl_ppl.core.charts.gauss_newton import minimise
 from fhl_ppl.core.charts.rows import transposed
 from fhl_ppl.core.control import Control
+from fhl_ppl.core.stacked import stack
 
 Array = Any
 
@@ -37,11 +38,11 @@ def fit_from_starts(
     drivers: Drivers,
     position: Array,
     gradient: Array,
-    weights: tuple[Array, ...],
+    weights: Array,
     control: Control,
     free: Conditional | None = None,
-) -> tuple[Conditional, ...]:
-    """Weights fitted to rows weighted by each of `weights` [row].
+) -> Conditional:
+    """Weights fitted to rows weighted by each of `weights` [fit, row], stacked.
 
     The first `number` of `starts` [start, 2, 1 + K, dim], precisions, are tried on the first rows.
     The best of a child's is where its other fits begin. `origin` says what the ridge draws to,
@@ -58,7 +59,7 @@ def fit_from_starts(
         guess = origin(chosen)
         given = guess._replace(precision=chosen)
         found, loss = fit(
-            given, guess, drivers, position, gradient, weights[0], FIRST_STEPS, control, free
+            given, guess, drivers, position, gradient, weights[0, :], FIRST_STEPS, control, free
         )
         better = loss < lowest
         start, best = select(better, (chosen, found), (start, best))
@@ -68,11 +69,13 @@ def fit_from_starts(
     nothing = first, origin(first), xp.full_like(position[0, :], xp.inf)
     start, best, _ = control.fori_loop(0, number, try_one, nothing)
     guess = origin(start)
-    begins = [best] + [guess._replace(precision=start)] * (len(weights) - 1)
-    return tuple(
-        fit(begin, guess, drivers, position, gradient, rows, LAST_STEPS, control, free)[0]
-        for begin, rows in zip(begins, weights, strict=True)
-    )
+    begins = [best] + [guess._replace(precision=start)] * (weights.shape[0] - 1)
+
+    def fit_one(given: tuple[Conditional, Array]) -> Conditional:
+        begin, seen = given
+        return fit(begin, guess, drivers, position, gradient, seen, LAST_STEPS, control, free)[0]
+
+    return control.map(fit_one, (stack(begins), weights))
 
 
 def select(which: Array, new: Any, old: Any) -> Any:

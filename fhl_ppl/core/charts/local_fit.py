@@ -7,8 +7,9 @@ from fhl_ppl.core.charts import conditional, hierarchy, least_squares, shift
 from fhl_ppl.core.charts.conditional import Conditional
 from fhl_ppl.core.charts.drivers import first_largest
 from fhl_ppl.core.charts.local import Local, drivers
-from fhl_ppl.core.charts.rows import gaussian, mean
+from fhl_ppl.core.charts.rows import HALVES, Rows, exchanged, gaussian, mean
 from fhl_ppl.core.control import Control
+from fhl_ppl.core.stacked import at, stack
 
 Array = Any
 
@@ -24,23 +25,22 @@ ALIGNED = 2.0
 849 iterations had losses of 1.79, .92 and .71 without, .94, .64 and .40 with it."""
 
 
-def fit(
-    position: Array, gradient: Array, weights: tuple[Array, Array, Array], control: Control
-) -> tuple[Local, ...]:
-    """Maps fitted to rows weighted by each of `weights` [row]: all, one half, the other.
+def fit(rows: Rows, control: Control) -> Local:
+    """Maps fitted to the rows by each of their weights, stacked: all, one half, the other.
 
     The drivers are found in all; a child stays one if what is fitted to a half of the rows does the
     other good.
     """
+    position, gradient, weights = rows
     xp = array_namespace(position)
-    seen = weights[0]
+    seen = weights[0, :]
     centre, unit = gaussian(position, gradient, seen)
     w, h = (position - centre) / unit, gradient * unit
     own = own_drivers(w, h, seen, 0 * centre)
     plain = hierarchy.no_weights(0 * centre, 2)
     nobody = Local(centre, unit, 0 * centre, own, 0 * centre, plain)
 
-    def conditionals(local: Local, rows: tuple[Array, ...]) -> tuple[Conditional, ...]:
+    def conditionals(local: Local, weights: Array) -> Conditional:
         starts = _starts(unit @ local.common, local.own @ unit)
         return least_squares.fit_from_starts(
             starts,
@@ -50,15 +50,15 @@ def fit(
             drivers(local, position),
             w,
             h,
-            rows,
+            weights,
             control,
             _free(plain),
         )
 
-    def with_drivers(local: Local) -> tuple[Local, ...]:
+    def with_drivers(local: Local) -> Local:
         # What drives all is seen once the own drivers have done their part.
         given = drivers(local, position)
-        parts = conditional.evaluate(conditionals(local, (seen,))[0], given)
+        parts = conditional.evaluate(at(conditionals(local, weights[:1, :]), 0), given)
         y = (w - parts.location) / parts.scale
         left = least_squares.residual(parts, w, h)
         share = mean(xp.log1p(left**2), seen) / mean(xp.log1p((h - w) ** 2), seen)
@@ -69,17 +69,21 @@ def fit(
         local = local._replace(common=common, own=own_drivers(w, h, seen, common))
         fits = conditionals(local, weights)
         given = drivers(local, position)
-        before, after = 0 * centre, 0 * centre
-        for fitted, judged in zip(fits[1:], weights[:0:-1], strict=True):
-            parts = conditional.evaluate(fitted, given)
-            left = least_squares.residual(parts, w, h)
-            after = after + mean(xp.log1p(left**2), judged)
-            before = before + mean(xp.log1p((h - w) ** 2), judged)
+
+        def judge(fitted_and_judged: tuple[Conditional, Array]) -> Array:
+            fitted, judged = fitted_and_judged
+            left = least_squares.residual(conditional.evaluate(fitted, given), w, h)
+            return xp.stack([mean(xp.log1p(r**2), judged) for r in (left, h - w)])
+
+        losses = control.map(judge, (at(fits, HALVES), exchanged(weights)))
+        after, before = xp.sum(losses[:, 0, :], axis=0), xp.sum(losses[:, 1, :], axis=0)
         is_child = _children(after / before, local.own)
         local = local._replace(is_child=is_child, own=local.own * is_child[:, None])
-        return tuple(local._replace(weights=each) for each in fits)
+        return stack([local] * weights.shape[0])._replace(weights=fits)
 
-    return control.cond(xp.any(own > 0), with_drivers, lambda same: (same,) * 3, nobody)
+    return control.cond(
+        xp.any(own > 0), with_drivers, lambda same: stack([same] * weights.shape[0]), nobody
+    )
 
 
 def _free(weights: Conditional) -> Conditional:

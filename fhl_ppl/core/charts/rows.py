@@ -1,11 +1,36 @@
-"""Means, moments and regressions over weighted rows."""
+"""Draws, one a row, and means, moments and regressions over weighted rows."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.moments.welford import Welford
 
 Array = Any
+
+
+class Rows(NamedTuple):
+    """Draws that charts are fitted to and judged by.
+
+    Attributes
+    ----------
+    position, gradient
+        Places and the gradients of U there, shape [row, dim].
+    weights
+        Of each row: in fits to all rows, to one half of the particles, and to the other, [3, row].
+    """
+
+    position: Array
+    gradient: Array
+    weights: Array
+
+
+HALVES = slice(1, 3)
+"""Which of `Rows.weights`, and of what is fitted by them, belong to halves."""
+
+
+def exchanged(weights: Array) -> Array:
+    """What judges the fits to the halves, of `Rows.weights`: the other half of each, [2, row]."""
+    return array_namespace(weights).stack([weights[2, :], weights[1, :]])
 
 
 def mean(values: Array, seen: Array) -> Array:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace, eye
 from fhl_ppl.core.charts.gauss_newton import minimise
-from fhl_ppl.core.charts.rows import gaussian, mean, transposed
+from fhl_ppl.core.charts.rows import HALVES, Rows, exchanged, gaussian, mean, transposed
 from fhl_ppl.core.charts.tails import hyperbolic
 from fhl_ppl.core.control import Control
+from fhl_ppl.core.stacked import at, each_array, stack
 
 Array = Any
 
@@ -94,37 +95,33 @@ def _slopes(skew: Skew, coordinates: Array) -> tuple[Array, Array]:
     return skew.unit * cosh * inverse, sinh / cosh * inverse - coordinates / (1 + coordinates**2)
 
 
-def fit(
-    position: tuple[Array, Array, Array],
-    gradient: tuple[Array, Array, Array],
-    weights: tuple[Array, Array, Array],
-    control: Control,
-) -> tuple[Skew, ...]:
-    """Maps fitted to rows weighted by each of `weights` [row]: all, one half, the other.
+def fit(rows: Rows, control: Control) -> Skew:
+    """Maps fitted to all rows, to one half, to the other, stacked.
 
-    `position` and `gradient` are given in the coordinates that go with each. A coordinate is bent
-    if what is fitted to a half of the rows does the other good.
+    Positions and gradients are given in the coordinates that go with each, shape [3, row, dim]. A
+    coordinate is bent if what is fitted to a half of the rows does the other good.
     """
-    xp = array_namespace(weights[0])
-    given = list(zip(position, gradient, weights, strict=True))
-    fits = [_fit(*each, control) for each in given]
-    before = after = 0 * fits[0].centre
-    for fitted, (x, g, seen), judged in zip(fits[1:], given[1:], weights[:0:-1], strict=True):
+    xp = array_namespace(rows.weights)
+    fits = control.map(lambda each: _fit(each, control), rows)
+
+    def judge(given: tuple[Skew, Rows, Array]) -> Array:
+        fitted, (x, g, seen), judged = given
         y = to_coordinates(fitted, x)
-        after = after + mean(xp.log1p((pull_back(fitted, y, g) - y) ** 2), judged)
         centre, unit = gaussian(x, g, seen)
-        before = before + mean(xp.log1p((unit * g - (x - centre) / unit) ** 2), judged)
+        residuals = pull_back(fitted, y, g) - y, unit * g - (x - centre) / unit
+        return xp.stack([mean(xp.log1p(r**2), judged) for r in residuals])
+
+    halves = at((fits, rows), HALVES)
+    losses = xp.sum(control.map(judge, (*halves, exchanged(rows.weights))), axis=0)
+    after, before = losses[0, :], losses[1, :]
     bent = (after < GAIN * before) & xp.isfinite(before)
-    bent = xp.astype(bent, before.dtype)
-    plain = identity(position[0])
-    return tuple(
-        Skew(bent, *(xp.where(bent > 0, a, b) for a, b in zip(each[1:], plain[1:], strict=True)))
-        for each in fits
-    )
+    plain = identity(rows.position[0, ...])
+    return each_array(lambda found, other: xp.where(bent, found, other), fits, stack([plain] * 3))
 
 
-def _fit(position: Array, gradient: Array, seen: Array, control: Control) -> Skew:
-    """The map that makes each coordinate's gradient by y about y."""
+def _fit(rows: Rows, control: Control) -> Skew:
+    """The map that makes each coordinate's gradient by y about y; `rows` have one weight each."""
+    position, gradient, seen = rows
     xp = array_namespace(position)
     centre, unit = gaussian(position, gradient, seen)
     x, g = transposed((position - centre) / unit), transposed(gradient * unit)

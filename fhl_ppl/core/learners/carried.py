@@ -8,9 +8,10 @@ nobody was in, are kept, as they look near their mean.
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.charts.change import moved, slopes
+from fhl_ppl.core.charts.change import Slopes, all_moved, slopes
 from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.rows import moments
+from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import make_homes
 from fhl_ppl.core.learners.archive import Archive, mixture_of, start
 from fhl_ppl.core.learners.grouping import Components
@@ -21,7 +22,7 @@ from fhl_ppl.core.state import State
 Array = Any
 
 
-def carried(archive: Archive, old: Chart, new: Chart) -> Archive:
+def carried(archive: Archive, old: Chart, new: Chart, control: Control) -> Archive:
     """Take the archive along, before it is renewed."""
     xp = array_namespace(archive.taken)
     dim = archive.places.shape[3]
@@ -40,7 +41,9 @@ def carried(archive: Archive, old: Chart, new: Chart) -> Archive:
     order = xp.cumulative_sum(xp.ones_like(components.count)) - 1
     label = xp.argmax(log_parts(components.fitted, rows.position), axis=1)
     seen = xp.sum(xp.where(order[:, None] == label, taken, 0 * taken), axis=1)
-    rows = moved(old, new, rows)
+    mean = components.mean
+    means = State(mean[0, ...], components.energy, mean[1, ...])
+    rows, there = all_moved(old, new, (rows, means))
     sound = xp.isfinite(rows.potential_energy) & xp.all(
         xp.isfinite(rows.position) & xp.isfinite(rows.gradient), axis=1
     )
@@ -52,10 +55,11 @@ def carried(archive: Archive, old: Chart, new: Chart) -> Archive:
         )
     )
     positions, forces = moments(rows.position, taken), moments(rows.gradient, taken)
-    kept = _kept(components, old, new, seen > 0)
+    near = slopes(old, new, means, there, control)
+    kept = _kept(components, near, seen > 0)
     # Nothing is laid on one another yet: what follows a mode's mean begins at that of all places.
-    means = 0 * kept.mean + xp.stack([positions.mean, forces.mean])[:, None, :]
-    homes = make_homes(mixture_of(kept), means)
+    pooled = 0 * kept.mean + xp.stack([positions.mean, forces.mean])[:, None, :]
+    homes = make_homes(mixture_of(kept), pooled)
     return Archive(
         xp.reshape(xp.stack([rows.position, rows.gradient]), archive.places.shape),
         xp.reshape(rows.potential_energy, archive.energy.shape),
@@ -66,10 +70,9 @@ def carried(archive: Archive, old: Chart, new: Chart) -> Archive:
     )
 
 
-def _kept(components: Components, old: Chart, new: Chart, begins_anew: Array) -> Components:
+def _kept(components: Components, near: Slopes, begins_anew: Array) -> Components:
     xp = array_namespace(components.count)
     fitted, mean = components.fitted, components.mean
-    near = slopes(old, new, State(mean[0, ...], components.energy, mean[1, ...]))
     there, matrix, back = near.state, near.matrix, near.back
     off = (fitted.centre - mean[0, ...])[:, :, None]
     forward = xp.matrix_transpose(back)

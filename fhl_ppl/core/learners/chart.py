@@ -8,6 +8,7 @@ from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts import choice
 from fhl_ppl.core.charts.change import differ, moved
 from fhl_ppl.core.charts.chart import Chart
+from fhl_ppl.core.charts.rows import Rows
 from fhl_ppl.core.charts.rows import moments as moments_of
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, as_one_mode, home_of
@@ -118,6 +119,7 @@ class ChartLearner(Steady):
         # Halves of the particles check each other.
         place = xp.cumulative_sum(xp.ones_like(filled), axis=1)
         half = xp.reshape(xp.astype(place <= filled.shape[1] // 2, filled.dtype), (-1,))
+        weights = xp.stack([seen, seen * half, seen * (1 - half)])
         positions, gradients = (
             xp.reshape(xp.where(sound, part, xp.zeros_like(part)), (-1, dim))
             for part in (own.positions, own.gradients)
@@ -130,10 +132,8 @@ class ChartLearner(Steady):
         rows = charts.leave(own.chart, kept)
 
         def renewed(_: Chart) -> tuple[Chart, Array]:
-            modes = within.position, within.gradient
-            return choice.renew(
-                own.chart, rows.position, rows.gradient, seen, half, modes, several, control
-            )
+            all_rows, of_modes = (Rows(s.position, s.gradient, weights) for s in (rows, within))
+            return choice.renew(own.chart, all_rows, of_modes, several, control)
 
         enough = xp.sum(seen) > 2 * dim
         chart, losses = control.cond(enough, renewed, lambda same: (same, own.losses), own.chart)
@@ -192,7 +192,7 @@ def _in_new_coordinates(
                 gradients=moments_of(rows.gradient, weights, dense),
             ),
             reference=reference._replace(distances=moments_of(apart, weights, dense=False)),
-            archive=archive if homes is None else carried(archive, *change),
+            archive=archive if homes is None else carried(archive, *change, control),
             state=_with_numbers(moved(*change, value.state)),
         )
 
