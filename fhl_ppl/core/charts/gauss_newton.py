@@ -15,9 +15,11 @@ Array = Any
 
 DAMPING = 1e-2
 """First damping, in units of the diagonal."""
-ENOUGH = 1e-3
-"""Share of their losses that all coordinates together have to gain by a step for another, if most
-of them gained."""
+ENOUGH = 1e-2
+"""Share of its loss that some coordinate has to gain by a step for another, if most of them gained.
+Judged by the sum of all, a child whose place is many of its widths from the others' was left half
+way: a horseshoe's, for a coefficient of 23 standard errors, was right within the draws and 10
+widths off where its scale was largest, and a chain that came there stayed."""
 
 Reached = tuple[Array, Array, Array, Array, Array]
 """Weights, residuals, losses, damping, and whether to go on."""
@@ -76,7 +78,7 @@ def minimise(
         new = loss_of(proposed, there)
         better = new < loss
         lowest = xp.where(better, new, loss)
-        gained = xp.sum(xp.where(better, loss - new, 0 * new)) > ENOUGH * xp.sum(lowest)
+        gained = xp.any(better & (loss - new > ENOUGH * lowest))
         return (
             xp.where(better[:, None], proposed, weights),
             xp.where(better[:, None], there, r),

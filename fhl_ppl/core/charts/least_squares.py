@@ -27,8 +27,8 @@ by 25 with 1, and right with 0.1."""
 EXPONENT = 2.0
 """A precision goes with this power of a scale: where searches for slopes start."""
 FIRST_STEPS = 4
-LAST_STEPS = 8
-"""Steps from each start, and on from the best."""
+LAST_STEPS = 16
+"""Most steps from each start, and on from the best."""
 
 
 def fit_from_starts(
