@@ -61,3 +61,13 @@ def test_jumps_are_not_judged(rng):
 def test_a_run_of_another_kernel_is_not_judged(rng):
     posterior, statistics = run(rng)
     assert refused_ends(posterior, statistics[["acceptance_rate"]]) == {}
+
+
+def test_a_narrower_end_is_told_by_itself(rng, monkeypatch):
+    posterior, statistics = run(rng, slope=0.0)
+    v = posterior["v"].values
+    refused = v[:, :-1] <= np.quantile(v[:, :-1], 0.01)
+    statistics["acceptance_rate"].values[:, 1:] = np.where(refused, 0.2, 0.95)
+    assert list(refused_ends(posterior, statistics)) == ["small v"]
+    monkeypatch.setattr(ends, "ENDS", {0.03: 0.6})
+    assert refused_ends(posterior, statistics) == {}
