@@ -1,6 +1,7 @@
 """How Sphinx makes the site: `make docs`, and with the examples run, `make gallery`."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ from sphinx.addnodes import pending_xref
 from sphinx_gallery.utils import scale_image
 
 import fhl_ppl
+
+# Where Sphinx-Gallery finds `one_by_one`.
+sys.path.append(str(Path(__file__).parent))
 
 # Sphinx-Gallery asks whether `fhl_ppl` has the names of its adapters, too, and takes nothing but an
 # AttributeError for a no.
@@ -52,6 +56,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "capture_repr": (),
+    "reset_modules": ("matplotlib", "one_by_one.forget"),
     "write_computation_times": False,
     "default_thumb_file": str(PICTURES / "two_modes.png"),
 }

@@ -171,7 +171,7 @@ def main() -> None:
         return jax.grad(lambda z: potential_energy(model, (COARSE, data), {}, z))(z)
 
     # The coarse posterior is cheap. It is biased, but gives the starts and the mass matrix.
-    kernel = FHL(model, init_strategy=init_to_median)
+    kernel = FHL(model, init_strategy=init_to_median, charts=False)
     coarse, coarse_counts = sample(kernel, COARSE, data, args.num_warmup + 100, 100, 32)
     last = coarse.last_state
     # All chains share it.

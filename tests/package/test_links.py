@@ -1,4 +1,4 @@
-"""Links of the documents that stand in the repository lead to files that are there."""
+"""Links of the documents that stand in the repository lead to files and headings that are there."""
 
 import re
 from pathlib import Path
@@ -7,13 +7,29 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+
+
+def anchors(text):
+    """Those of the headings of a page, as GitHub and Sphinx make them."""
+    bare = (re.sub(r"[^\w -]", "", heading.lower()) for heading in HEADING.findall(text))
+    return {heading.strip().replace(" ", "-") for heading in bare}
 
 
 def broken(document, text):
     """Targets that are not there; pages of the gallery are made by Sphinx."""
-    targets = [target for target in LINK.findall(text) if not re.match(r"(\.\./)?gallery/", target)]
-    return [target for target in targets if not (document.parent / target).exists()]
+    found = []
+    for target, anchor in LINK.findall(CODE.sub("", text)):
+        if re.match(r"(\.\./)?gallery/", target):
+            continue
+        path = document.parent / target if target else document
+        if not path.exists():
+            found.append(target)
+        elif anchor and anchor not in anchors(CODE.sub("", path.read_text())):
+            found.append(f"{target}#{anchor}")
+    return found
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -22,5 +38,6 @@ def test_links_lead_somewhere(document):
 
 
 def test_a_link_that_leads_nowhere_is_noticed():
-    text = "[here](docs/index.md#anchor), [there](docs/gone.md), [out](https://example.org)"
-    assert broken(ROOT / "README.md", text) == ["docs/gone.md"]
+    text = "[here](docs/index.md), [there](docs/gone.md), [out](https://example.org)"
+    text += "[use](#use), [one](docs/index.md#how-to-use-this-guide), [two](docs/index.md#gone)"
+    assert broken(ROOT / "README.md", text) == ["docs/gone.md", "docs/index.md#gone"]

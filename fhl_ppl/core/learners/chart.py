@@ -84,6 +84,9 @@ class ChartLearner(Steady):
         state = seen.gathered
 
         def put(rows: Array, batch: Array) -> Array:
+            # Strays are left out with what has no numbers: copies of the best would say that draws
+            # have no spread.
+            batch = xp.where(seen.is_stray[:, None], xp.inf, batch)
             return xp.where(here[:, None, None], batch[:most, :], rows)
 
         return own._replace(
@@ -193,7 +196,9 @@ def _in_new_coordinates(
             ),
             reference=reference._replace(distances=moments_of(apart, weights, dense=False)),
             archive=archive if homes is None else carried(archive, *change, control),
-            state=_with_numbers(moved(*change, value.state)),
+            # From where strays are no line leads back in coordinates that bend: they are put where
+            # the best is.
+            state=_with_numbers(moved(*change, without_strays(value.state))),
         )
 
     # Where nothing changes all draws count, not only those that were kept.
