@@ -16,6 +16,7 @@ from fhl_ppl.numpyro.companions import with_companions
 from fhl_ppl.numpyro.devices import of_this_process
 from fhl_ppl.numpyro.kernel import FHL
 from fhl_ppl.numpyro.model.prior import improper
+from fhl_ppl.numpyro.precision import unknown_to_jax
 
 Array = Any
 
@@ -38,7 +39,7 @@ def density(mcmc: MCMC) -> Density:
     if problem.unravel is None:
         raise ValueError("mcmc was unpickled and has not run since, so its model is not known.")
     unravel = problem.unravel
-    args, kwargs = mcmc._args, mcmc._kwargs
+    args, kwargs = unknown_to_jax((mcmc._args, mcmc._kwargs))
     samples = with_companions(of_this_process(mcmc)).get_samples(group_by_chain=True)
     if problem.model is not None:
         last = jnp.ravel(mcmc.last_state.particles.position)
