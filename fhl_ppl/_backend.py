@@ -3,8 +3,16 @@
 from typing import Any
 
 
-def backend_of(mcmc: Any) -> str:
+def backend_of(mcmc: Any, name: str = "mcmc", otherwise: str = "") -> str:
     """Return "numpyro" or "pyro".
+
+    Parameters
+    ----------
+    mcmc
+    name
+        Of the argument that it is.
+    otherwise
+        What else that may be.
 
     Raises
     ------
@@ -26,6 +34,6 @@ def backend_of(mcmc: Any) -> str:
     if "pyro" in origins and hasattr(mcmc, "diagnostics"):
         return "pyro"
     raise TypeError(
-        "mcmc must be a numpyro.infer.MCMC, a pyro.infer.MCMC or a fhl_ppl.pyro.MCMC, "
-        f"got {type(mcmc).__name__}."
+        f"{name} must be a numpyro.infer.MCMC, a pyro.infer.MCMC or a fhl_ppl.pyro.MCMC"
+        f"{otherwise}, got {type(mcmc).__name__}."
     )

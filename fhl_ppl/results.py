@@ -93,9 +93,9 @@ def to_arviz(
     TypeError
         If `mcmc` is no MCMC object of NumPyro or Pyro, or `warmup` did not come from here.
     ValueError
-        If `mcmc` has not run, if a latent site that `log_likelihood` or `posterior_predictive=True`
-        need was summed out, if `dims` names more dimensions than a variable has, or if `warmup` has
-        another number of chains.
+        If `mcmc` has no draws, if a latent site was summed out that `log_likelihood` or
+        `posterior_predictive=True` need, if `dims` names more dimensions than a variable has, or if
+        `warmup` has another number of chains.
 
     Notes
     -----
@@ -405,7 +405,10 @@ def datasets_of(data: Any) -> dict[str, Any]:
     require("arviz", "arviz")
     from fhl_ppl.diagnostics.arviz_lines import datasets, is_data
 
-    return datasets(data if is_data(data) else to_arviz(data, log_likelihood=False))
+    if not is_data(data):
+        backend_of(data, "data", ", or what fhl_ppl.to_arviz made of one")
+        data = to_arviz(data, log_likelihood=False)
+    return datasets(data)
 
 
 def _extract(mcmc: Any, **options: Any) -> "Run":

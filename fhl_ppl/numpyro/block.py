@@ -27,6 +27,7 @@ from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.model import starts
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
+from fhl_ppl.numpyro.precision import unknown_to_jax
 from fhl_ppl.numpyro.progress import describe
 from fhl_ppl.numpyro.randomness import particle_keys
 from fhl_ppl.numpyro.state import FHLState
@@ -152,7 +153,7 @@ class Block(MCMCKernel):
         model_kwargs: Kwargs | None = None,
     ) -> FHLState:
         """Start one chain; `Gibbs` hands over constrained values."""
-        call = Traced((model_args, {} if model_kwargs is None else model_kwargs))
+        call = Traced(unknown_to_jax((model_args, model_kwargs or {})))
         rng_key, keys = particle_keys(rng_key, 1)
         strategy = None if init_params is None else init_to_value(values=init_params)
         z = self._problem.start(keys, None, *call.known, strategy)
@@ -189,7 +190,7 @@ class Block(MCMCKernel):
         """Run one iteration, of all chains that run side by side."""
         engine = self._engine
         assert engine is not None, "`init` must be called before `sample`."
-        call = Traced((model_args, {} if model_kwargs is None else model_kwargs))
+        call = Traced(unknown_to_jax((model_args, model_kwargs or {})))
 
         def of_all(states: FHLState, values: list[Array], axes: list[int | None]) -> FHLState:
             target = conditioned(self._problem, call, values, axes)
@@ -200,7 +201,8 @@ class Block(MCMCKernel):
 
     def refresh(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Work out energy and gradient anew, as the values of other blocks have changed."""
-        target = self._problem.force(model_args, model_kwargs or {}, None, None)
+        args, kwargs = unknown_to_jax((model_args, model_kwargs or {}))
+        target = self._problem.force(args, kwargs, None, None)
         particles = state_at(target, state.particles.position)
         return state._replace(particles=particles, potential_energy=particles.potential_energy[0])
 
@@ -210,7 +212,7 @@ class Block(MCMCKernel):
         """Map from unconstrained to constrained sites; the other blocks are given these."""
         # Sites of other blocks may be missing here. Whatever is drawn for them is not looked at.
         seeded = handlers.seed(self._problem.model, random.key(0))
-        return partial(constrain_fn, seeded, model_args, model_kwargs or {})
+        return partial(constrain_fn, seeded, *unknown_to_jax((model_args, model_kwargs or {})))
 
     def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs | None) -> Callable[[Any], Any]:
         """The same."""

@@ -13,9 +13,10 @@ from numpyro.infer.util import unconstrain_fn
 
 from fhl_ppl.diagnostics.density import AT_ONCE, Density, check_kernel, check_sites
 from fhl_ppl.numpyro.companions import with_companions
-from fhl_ppl.numpyro.devices import of_this_process
+from fhl_ppl.numpyro.finished import finished
 from fhl_ppl.numpyro.kernel import FHL
 from fhl_ppl.numpyro.model.prior import improper
+from fhl_ppl.numpyro.precision import unknown_to_jax
 
 Array = Any
 
@@ -28,8 +29,7 @@ def density(mcmc: MCMC) -> Density:
     ValueError
         If there is nothing to be read, or no evidence.
     """
-    if mcmc.last_state is None:
-        raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
+    mcmc = finished(mcmc)
     kernel = mcmc.sampler
     if not isinstance(kernel, FHL):
         check_kernel(None, False)
@@ -38,8 +38,8 @@ def density(mcmc: MCMC) -> Density:
     if problem.unravel is None:
         raise ValueError("mcmc was unpickled and has not run since, so its model is not known.")
     unravel = problem.unravel
-    args, kwargs = mcmc._args, mcmc._kwargs
-    samples = with_companions(of_this_process(mcmc)).get_samples(group_by_chain=True)
+    args, kwargs = unknown_to_jax((mcmc._args, mcmc._kwargs))
+    samples = with_companions(mcmc).get_samples(group_by_chain=True)
     if problem.model is not None:
         last = jnp.ravel(mcmc.last_state.particles.position)
         dim = mcmc.last_state.particles.position.shape[-1]

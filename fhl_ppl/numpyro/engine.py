@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from fhl_ppl.core import warmup
 from fhl_ppl.core.control import Control
@@ -25,6 +26,7 @@ from fhl_ppl.numpyro.adapt_state import MetricBlocks, metric_blocks
 from fhl_ppl.numpyro.companions import FIELD, Companions
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.model import potential
+from fhl_ppl.numpyro.precision import check_can_go_on
 from fhl_ppl.numpyro.randomness import draw, draw_of_replicas, force_keys, iteration_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options
@@ -47,6 +49,8 @@ class Engine(NamedTuple):
         Which sites form blocks of it.
     unravel
         Flat position [dim] to pytree.
+    position
+        Shape and type of such a position.
     reports_all
         Whether every particle is a chain; otherwise the first of them is.
     control
@@ -58,6 +62,7 @@ class Engine(NamedTuple):
     inverse_mass_matrix: np.ndarray
     blocks: MetricBlocks
     unravel: Callable[[Array], Any]
+    position: jax.ShapeDtypeStruct
     reports_all: bool
     control: Control
 
@@ -117,6 +122,7 @@ class Engine(NamedTuple):
 
     def advance(self, state: FHLState, target: Callable[[Array], Target | Path]) -> FHLState:
         """Run one iteration; the target may have noise, from keys [particle]."""
+        check_can_go_on(state.i, state.particles, self.position)
         iteration = jnp.ravel(state.i)[0]
         rng_key, key, force_key = iteration_keys(state.rng_key)
         there = target(force_keys(force_key, len(state.particles.position)))
@@ -251,6 +257,7 @@ def make_engine(
             options.dense_mass, sites if has_sites else {}, dim, plan.dense or plan.low_rank
         ),
         unravel,
+        jax.eval_shape(lambda z: ravel_pytree(z)[0], z),
         reports_all,
         control,
     )

@@ -17,7 +17,7 @@ from fhl_ppl.core.sampler import make_sampler
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe, names_of, tempering
 from fhl_ppl.numpyro.companions import with_companions
-from fhl_ppl.numpyro.devices import of_this_process
+from fhl_ppl.numpyro.finished import finished
 from fhl_ppl.numpyro.kernel import FHL
 
 Array = Any
@@ -39,12 +39,10 @@ def extract(
     Raises
     ------
     ValueError
-        If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need, or if
+        If `mcmc` has no draws, or lacks what `log_likelihood` or `posterior_predictive` need, or if
         `dims` has too many names.
     """
-    if mcmc.last_state is None:
-        raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
-    mcmc = of_this_process(mcmc)
+    mcmc = finished(mcmc)
     for values in jax.tree.leaves(mcmc.get_samples(group_by_chain=True)):
         if len(values) != mcmc.num_chains:
             raise ValueError(

@@ -28,6 +28,7 @@ from fhl_ppl.numpyro.model import starts
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.nuts_arguments import check_nuts_arguments
+from fhl_ppl.numpyro.precision import explained, unknown_to_jax
 from fhl_ppl.numpyro.progress import Ticker
 from fhl_ppl.numpyro.randomness import check_key, is_batch, particle_keys, replica_keys
 from fhl_ppl.numpyro.state import FHLState
@@ -287,7 +288,7 @@ class FHL(MCMCKernel):
         model_kwargs: Kwargs | None = None,
     ) -> FHLState:
         """Find a start for every particle; called by `MCMC.run`."""
-        model_kwargs = {} if model_kwargs is None else model_kwargs
+        model_args, model_kwargs = unknown_to_jax((model_args, model_kwargs or {}))
         check_key(rng_key)
         if not isinstance(rng_key, jax.core.Tracer):
             make_room()
@@ -312,12 +313,12 @@ class FHL(MCMCKernel):
         rng_key, keys = split(rng_key)
 
         def begin(may_guess: bool) -> FHLState:
-            z = self._problem.start(
-                keys, init_params, model_args, model_kwargs, may_guess=may_guess
-            )
-            return self._begin(
-                z, keys, rng_key, num_warmup, init_params is not None, model_args, model_kwargs
-            )
+            given = init_params is not None
+            with explained():
+                z = self._problem.start(
+                    keys, init_params, model_args, model_kwargs, may_guess=may_guess
+                )
+                return self._begin(z, keys, rng_key, num_warmup, given, model_args, model_kwargs)
 
         state = begin(may_guess=True)
         trusted = self._problem.trusts_gradient
@@ -378,7 +379,7 @@ class FHL(MCMCKernel):
     def sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Run one iteration."""
         assert self._sample_fn is not None, "`init` must be called before `sample`."
-        return self._sample_fn(state, model_args, {} if model_kwargs is None else model_kwargs)
+        return self._sample_fn(state, *unknown_to_jax((model_args, model_kwargs or {})))
 
     @property
     def mesh(self) -> Mesh | None:
@@ -388,13 +389,12 @@ class FHL(MCMCKernel):
     def energies(self, z: Any, model_args: Args, model_kwargs: Kwargs) -> Array:
         """Potential energies [place] at unconstrained sites, a pytree with leaves [place, ...]."""
         position = jax.vmap(lambda one: ravel_pytree(one)[0])(z)
-        return jax.jit(self._problem.energy(model_args, model_kwargs))(position)
+        call = unknown_to_jax((model_args, model_kwargs))
+        return jax.jit(self._problem.energy(*call))(position)
 
     def postprocess_fn(self, model_args: Args, model_kwargs: Kwargs | None) -> Callable[..., Any]:
         """Map from unconstrained to constrained sites, with the deterministic ones."""
-        return self._problem.postprocess_fn(
-            model_args, {} if model_kwargs is None else model_kwargs
-        )
+        return self._problem.postprocess_fn(*unknown_to_jax((model_args, model_kwargs or {})))
 
     def _sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs) -> FHLState:
         assert self._engine is not None

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fhl_ppl.diagnostics.density import Density, check_kernel, check_sites
 from fhl_ppl.pyro.batching.potential import BatchedPotential
+from fhl_ppl.pyro.finished import check_finished
 from fhl_ppl.pyro.kernel import FHL
 from fhl_ppl.pyro.model.prior import is_improper
 from fhl_ppl.pyro.model.problem import Problem
@@ -23,8 +24,7 @@ def density(mcmc: Any) -> Density:
     ValueError
         If there is nothing to be read, or no evidence.
     """
-    if not getattr(mcmc, "_samples", None):
-        raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
+    check_finished(mcmc)
     kernel = mcmc.kernel
     if not isinstance(kernel, FHL):
         check_kernel(None, False)

@@ -12,6 +12,7 @@ from fhl_ppl.diagnostics.arviz_lines import from_arrays
 from fhl_ppl.diagnostics.dims import check_dims
 from fhl_ppl.diagnostics.run import Run, describe
 from fhl_ppl.options import Options
+from fhl_ppl.pyro.finished import check_finished
 from fhl_ppl.pyro.model.observations import Observations, to_numpy
 
 Array = Any
@@ -34,11 +35,10 @@ def extract(
     Raises
     ------
     ValueError
-        If `mcmc` has not run, or lacks what `log_likelihood` or `posterior_predictive` need, or if
+        If `mcmc` has no draws, or lacks what `log_likelihood` or `posterior_predictive` need, or if
         given predictive draws do not fit the posterior, or `dims` has too many names.
     """
-    if not getattr(mcmc, "_samples", None):
-        raise ValueError("mcmc holds no draws; call mcmc.run(...) first.")
+    check_finished(mcmc)
     samples = mcmc.get_samples(group_by_chain=True)
     posterior = {name: to_numpy(value) for name, value in samples.items()}
     shape = next(iter(posterior.values())).shape[:2]

@@ -343,6 +343,8 @@ class MCMC(AbstractMCMC):
         if self._had_nothing:
             return
         self._drew("summary")
+        if not next(iter(self._samples.values())).shape[1]:
+            raise RuntimeError("summary needs draws, and num_samples is 0; make it larger")
         print_summary(self._samples, prob=prob)
         divergences = self.diagnostics()["divergences"]
         print(f"Number of divergences: {sum(map(len, divergences.values()))}")  # noqa: T201

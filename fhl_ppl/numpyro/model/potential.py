@@ -30,9 +30,7 @@ def potential_and_gradient(
     position [dim]. Without a `gradient_fn` there is automatic differentiation, forward or reverse;
     `evaluation` is "vmap" for all at once, "map" for one after the other, or how many at a time.
     """
-
-    def energy(position: Array) -> Array:
-        return jnp.reshape(potential_fn(unravel(position)), ())
+    energy = _of_position(potential_fn, unravel)
 
     def reverse(position: Array) -> tuple[Array, Array]:
         return jax.value_and_grad(energy)(position)
@@ -52,9 +50,7 @@ def energies(
     potential_fn: Callable[[Any], Array], unravel: Callable[[Array], Any], evaluation: Evaluation
 ) -> Callable[[Array], Array]:
     """Energy alone of all particles at once, [particle]; arguments as above."""
-    each: Callable[[Array], Array] = _each(
-        lambda position: jnp.reshape(potential_fn(unravel(position)), ()), evaluation
-    )
+    each: Callable[[Array], Array] = _each(_of_position(potential_fn, unravel), evaluation)
     return each
 
 
@@ -66,9 +62,7 @@ def noisy_force(
     evaluation: Evaluation,
 ) -> RandomForce:
     """As `potential_and_gradient`, for a `gradient_fn` that takes a key; `keys` [particle]."""
-
-    def energy(position: Array) -> Array:
-        return jnp.reshape(potential_fn(unravel(position)), ())
+    energy = _of_position(potential_fn, unravel)
 
     def force(position: Array, key: Array) -> Array:
         return _force(gradient_fn(unravel(position), key), position)
@@ -88,14 +82,21 @@ def batch_force(
     evaluation: Evaluation,
 ) -> RandomForce:
     """The same for `of_batch`, (q [dim], key) -> (u, g [dim]), and `potential_fn` of all rows."""
-
-    def energy(position: Array) -> Array:
-        return jnp.reshape(potential_fn(unravel(position)), ())
+    energy = _of_position(potential_fn, unravel)
 
     def draw(position: Array, number: Array, known: Array, is_start: Array) -> tuple[Array, Array]:
         return _each(of_batch, evaluation)(position, _fold_in(keys, number))
 
     return RandomForce(draw, _each(energy, evaluation))
+
+
+def _of_position(
+    potential_fn: Callable[[Any], Array], unravel: Callable[[Array], Any]
+) -> Callable[[Array], Array]:
+    """Energy of a position [dim], of its type: data of another make it one of theirs."""
+    return lambda position: jnp.reshape(
+        jnp.asarray(potential_fn(unravel(position)), position.dtype), ()
+    )
 
 
 def _fold_in(keys: Array, number: Array) -> Array:

@@ -103,7 +103,8 @@ def from_model(
     z = info.param_info.z
     if init_params is not None:
         _check_same_shape(init_params, z)
-        z = init_params
+        # Of the sites' types, also if it was made before float64 was allowed.
+        z = jax.tree.map(lambda given, like: jnp.asarray(given, like.dtype), init_params, z)
     return z, info.potential_fn, info.postprocess_fn
 
 
