@@ -46,11 +46,15 @@ def started(kernel, num_warmup, places):
     return kernel.init(keys, num_warmup, {"x": places})
 
 
-def loop(kernel, state, steps):
+def lowered(kernel, state, steps):
     run = jax.jit(
         lambda state: lax.fori_loop(0, steps, lambda _, s: kernel.sample(s, (), {}), state)
     )
-    return jax.jit(run).lower(state).compile()
+    return jax.jit(run).lower(state)
+
+
+def loop(kernel, state, steps):
+    return lowered(kernel, state, steps).compile()
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +101,28 @@ def test_so_they_do_after_a_warm_up_with_a_chart(float64):
     assert is_moving(alone.learnt["chart"].chart)
     np.testing.assert_allclose(on_four.z["x"], alone.z["x"], rtol=0, atol=1e-4)
     assert in_warm_up(compiled)
+
+
+@pytest.fixture
+def compilation_cache(tmp_path):
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    yield
+    jax.config.update("jax_compilation_cache_dir", None)
+
+
+def calls_a_host():
+    kernel = FHL(potential_fn=funnel, mesh=mesh(4))
+    state = started(kernel, 150, random.normal(random.PRNGKey(1), (16, 5)))
+    return "callback" in lowered(kernel, state, 160).as_text()
+
+
+def test_a_program_that_is_to_be_kept_calls_no_host(compilation_cache):
+    assert not calls_a_host()
+
+
+def test_another_does(float64):
+    """Only so is the test before this one seen to look at what it is about."""
+    assert calls_a_host()
 
 
 @pytest.fixture(scope="module")
