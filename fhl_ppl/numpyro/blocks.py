@@ -106,7 +106,7 @@ class NumpyroSampling:
         """Draw so many times; `stop` is not asked, as the loop is compiled."""
         told = self.on_host(self._go_on(count * self._mcmc.thinning))
         if not self._keeps_companions:
-            told[FIELD] = ()
+            told.pop(FIELD, None)
         sites = told[_SITES]
         posterior = sites if isinstance(sites, dict) else {_SITES: sites}
         statistics = {name: value for name, value in told.items() if isinstance(value, np.ndarray)}
@@ -266,7 +266,7 @@ class NumpyroSampling:
     ) -> Block:
         """Make a block of what was stored of several."""
         sites = posterior[_SITES] if not isinstance(self.state.z, dict) else posterior
-        return Block(posterior, sample_stats, {_SITES: sites, **sample_stats, FIELD: ()})
+        return Block(posterior, sample_stats, {_SITES: sites, **sample_stats})
 
     def without_companions(self) -> None:
         """Keep no draws of private companions."""

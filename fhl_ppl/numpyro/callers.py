@@ -39,6 +39,15 @@ def refuse_hmc_only(frame: FrameType | None) -> None:
         )
 
 
+def reports_every_particle(frame: FrameType | None) -> bool:
+    """Whether the `frame` is that of an `MCMC` which is made with chains that are particles."""
+    known = {} if frame is None else frame.f_locals
+    is_vectorized = (
+        isinstance(known.get("self"), MCMC) and known.get("chain_method") == "vectorized"
+    )
+    return bool(is_vectorized and known.get("num_chains", 1) > 1)
+
+
 def check_number_of_keys(frame: FrameType | None, num_keys: int) -> None:
     """Insist on a key for each chain: of fewer, `MCMC` would run so many chains and not tell.
 
@@ -58,4 +67,54 @@ def check_number_of_keys(frame: FrameType | None, num_keys: int) -> None:
         raise ValueError(
             f"rng_key holds {num_keys} keys and num_chains is {mcmc.num_chains}; give one key, or "
             f"jax.random.split(key, {mcmc.num_chains})."
+        )
+
+
+def check_whose_state(frame: FrameType | None, ours: type) -> None:
+    """Insist on a state of `ours` to go on from: NumPyro would look for its fields in any.
+
+    Parameters
+    ----------
+    frame
+        That in which a kernel is told to begin.
+    ours
+
+    Raises
+    ------
+    TypeError
+        If an `MCMC` is to go on from one of another kernel.
+    """
+    mcmc = None if frame is None else frame.f_locals.get("self")
+    state = mcmc.post_warmup_state if isinstance(mcmc, MCMC) else None
+    if not (state is None or isinstance(state, ours)):
+        raise TypeError(
+            f"post_warmup_state must be of a run of FHL, got {type(state).__name__}; to start "
+            "where another kernel ended give init_params=mcmc.last_state.z."
+        )
+
+
+def check_chain_method(frame: FrameType | None, are_particles: bool) -> None:
+    """Insist that several chains go on as what they were, particles of one run or not.
+
+    Parameters
+    ----------
+    frame
+        That in which a state is given a key to go on with.
+    are_particles
+        Whether the chains of the state are particles.
+
+    Raises
+    ------
+    ValueError
+        If they are not in the `MCMC` that goes on, or the other way round.
+    """
+    mcmc = None if frame is None else frame.f_locals.get("self")
+    if not isinstance(mcmc, MCMC) or mcmc.num_chains == 1:
+        return
+    if (mcmc.chain_method == "vectorized") != are_particles:
+        made = '"vectorized"' if are_particles else 'another than "vectorized"'
+        raise ValueError(
+            f"the state to go on from is of chains with chain_method {made}, the run has "
+            f"{mcmc.chain_method!r}. Give MCMC the chain_method that the state comes from, or "
+            "start where its chains are, init_params=mcmc.last_state.z."
         )

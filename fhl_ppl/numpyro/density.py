@@ -36,7 +36,10 @@ def density(mcmc: MCMC) -> Density:
     problem = kernel.problem
     check_kernel(kernel.options, bool(problem.batch_shares))
     if problem.unravel is None:
-        raise ValueError("mcmc was unpickled and has not run since, so its model is not known.")
+        raise ValueError(
+            "mcmc was unpickled and has not run since, so its energies are not known; call "
+            "log_evidence before it is pickled, or run it again."
+        )
     unravel = problem.unravel
     args, kwargs = unknown_to_jax((mcmc._args, mcmc._kwargs))
     samples = with_companions(mcmc).get_samples(group_by_chain=True)

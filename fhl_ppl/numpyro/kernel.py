@@ -11,13 +11,19 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
+from numpyro.infer.util import ParamInfo
 
 from fhl_ppl._docs import filled
 from fhl_ppl.arguments import parameters, truth
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS, TENSION
 from fhl_ppl.numpyro.block import Block
-from fhl_ppl.numpyro.callers import check_number_of_keys, refuse_hmc_only
+from fhl_ppl.numpyro.callers import (
+    check_number_of_keys,
+    check_whose_state,
+    refuse_hmc_only,
+    reports_every_particle,
+)
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
 from fhl_ppl.numpyro.control import control_of, once
 from fhl_ppl.numpyro.devices import as_mesh, pinned, placed, spread_out
@@ -250,9 +256,13 @@ class FHL(MCMCKernel):
 
     @property
     def default_fields(self) -> tuple[str, ...]:
-        """Fields that every run collects: all that `arviz.from_numpyro` has a use for."""
+        """Fields that every run collects: all that `arviz.from_numpyro` has a use for.
+
+        And private companions; an `MCMC` asks when it is made, and may be to have none.
+        """
         tempered = () if self._options.temperatures is None else (TENSION,)
-        return "z", *MEANINGS, *tempered, FIELD
+        kept = () if reports_every_particle(sys._getframe(1)) else (FIELD,)
+        return "z", *MEANINGS, *tempered, *kept
 
     @property
     def is_ensemble_kernel(self) -> bool:
@@ -290,6 +300,7 @@ class FHL(MCMCKernel):
         """Find a start for every particle; called by `MCMC.run`."""
         model_args, model_kwargs = unknown_to_jax((model_args, model_kwargs or {}))
         check_key(rng_key)
+        check_whose_state(sys._getframe(1), FHLState)
         if not isinstance(rng_key, jax.core.Tracer):
             make_room()
         # A batch of keys is what vectorized chains hand over; their chains are the particles.
@@ -300,6 +311,9 @@ class FHL(MCMCKernel):
         if num_particles > 1 and not self._vectorized:
             say_what_they_cost(num_particles)
         temperatures = self._options.temperatures or 1
+        if isinstance(init_params, ParamInfo):
+            # Of `initialize_model`, which NUTS takes as a whole.
+            init_params = init_params.z
         if init_params is not None:
             init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
             if temperatures > 1:

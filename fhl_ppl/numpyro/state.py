@@ -1,5 +1,6 @@
 """The state that NumPyro carries from iteration to iteration, and collects fields from."""
 
+import sys
 from collections import namedtuple
 from typing import Any
 
@@ -9,6 +10,7 @@ from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS, TENSION
 from fhl_ppl.core.tempering.step import Replicas
 from fhl_ppl.numpyro.adapt_state import AdaptState, MetricBlocks, adapt_state
+from fhl_ppl.numpyro.callers import check_chain_method
 from fhl_ppl.numpyro.devices import on_host
 from fhl_ppl.numpyro.model.minibatch import Anchor
 from fhl_ppl.numpyro.randomness import resumed_keys
@@ -80,6 +82,21 @@ class FHLState(_Fields):
     blocks: MetricBlocks
     replicas: Replicas | None
 
+    def __getitem__(self, index: Any) -> Any:
+        """A field by its number; `MCMC` asks by name for one that is not there.
+
+        Raises
+        ------
+        ValueError
+            If it does, naming those that are.
+        """
+        if isinstance(index, str):
+            raise ValueError(
+                f"extra_fields asks for {index!r}, and a state of FHL has no such field; it has "
+                f"{', '.join((*_FIELDS, 'num_steps', 'adapt_state'))}."
+            )
+        return super().__getitem__(index)
+
     def _replace(self, **changes: Any) -> "FHLState":
         """Replace fields; `MCMC` does so with the key to resume from this state.
 
@@ -88,11 +105,13 @@ class FHLState(_Fields):
         Raises
         ------
         ValueError
-            If there are more or fewer keys than chains.
+            If there are more or fewer keys than chains, or the chains are to go on as what they
+            were not, see `check_chain_method`.
         """
         if "rng_key" in changes:
             # As `iteration_key` has it.
             first_decides = self.chains_are_particles
+            check_chain_method(sys._getframe(1), first_decides)
             # The run that goes on from here may be on other devices.
             whole = on_host(self) if first_decides and len(changes) == 1 else self
             key = resumed_keys(whole.rng_key, changes["rng_key"], first_decides)

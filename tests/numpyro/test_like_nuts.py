@@ -14,6 +14,7 @@ numpyro = importorskip("numpyro")
 import jax.numpy as jnp
 from jax import random
 from numpyro.infer import MCMC, NUTS
+from numpyro.infer.util import initialize_model
 
 from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.numpyro import FHL
@@ -165,3 +166,37 @@ def test_the_parts_of_the_metric(rng):
     assert not roots_fit(state, matrix, [0, 1, 2])
     several = adapt_state(jnp.ones(5), metric, blocks, 5)
     assert several.mass_matrix_sqrt["b", "a"].shape == (5, 3, 3)
+
+
+def run(num_chains, **settings):
+    mcmc = MCMC(
+        FHL(eight_schools, **CHEAP, charts=False),
+        num_warmup=5,
+        num_samples=5,
+        num_chains=num_chains,
+        chain_method="vectorized",
+        progress_bar=False,
+    )
+    mcmc.run(random.key(0), EFFECT, **settings)
+    return mcmc
+
+
+def test_all_fields_of_vectorized_chains_are_arrays_of_draws():
+    fields = run(4, extra_fields=("num_steps", "adapt_state.step_size", "z.mu")).get_extra_fields()
+    assert {"num_steps", "adapt_state.step_size", "z.mu"} < fields.keys()
+    assert {values.shape for values in fields.values()} == {(20,)}
+
+
+@pytest.mark.parametrize("field", ["z_grad", "nope"])
+def test_a_field_that_is_not_there_is_named(field):
+    said = f"extra_fields asks for '{field}', .* it has i, z, .*adapt_state"
+    with pytest.raises(ValueError, match=said):
+        run(4, extra_fields=(field,))
+
+
+@pytest.mark.parametrize("num_chains", [1, 4])
+def test_starts_may_be_what_initialize_model_found(num_chains):
+    key = random.key(1) if num_chains == 1 else random.split(random.key(1), num_chains)
+    found = initialize_model(key, eight_schools, model_args=(EFFECT,)).param_info
+    one, other = (run(num_chains, init_params=start) for start in (found, found.z))
+    np.testing.assert_array_equal(one.get_samples()["mu"], other.get_samples()["mu"])

@@ -11,7 +11,7 @@ numpyro = importorskip("numpyro")
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import random
-from numpyro.infer import MCMC
+from numpyro.infer import MCMC, NUTS
 
 from fhl_ppl import to_arviz
 from fhl_ppl.numpyro import FHL
@@ -145,3 +145,31 @@ def test_the_bar_of_vectorized_chains_and_going_on_under_it(monkeypatch, capsys)
         assert word in shown
     # Loops in and out of compiled code round differently at most.
     np.testing.assert_allclose(results[0][:, :60], results[1][:, :60], rtol=1e-3, atol=1e-3)
+
+
+WAYS = {
+    "particles": ({"num_chains": 4}, {"num_chains": 4, "chain_method": "sequential"}),
+    "no particles": ({"num_chains": 4, "chain_method": "sequential"}, {"num_chains": 4}),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), WAYS.values(), ids=WAYS.keys())
+def test_chains_go_on_as_what_they_were(before, after):
+    first, then = make(**before), make(**after)
+    first.warmup(random.key(0), jnp.ones(3))
+    then.post_warmup_state = first.last_state
+    with pytest.raises(ValueError, match=r"chain_method .*vectorized.* init_params=mcmc\.last_st"):
+        then.run(random.key(0), jnp.ones(3))
+
+
+@pytest.mark.parametrize("num_chains", [1, 4])
+def test_a_state_of_nuts_is_refused_and_its_places_are_not(num_chains):
+    settings = {"num_chains": num_chains, "chain_method": "vectorized", "progress_bar": False}
+    nuts = MCMC(NUTS(model), num_warmup=5, num_samples=5, **settings)
+    nuts.run(random.key(0), jnp.ones(3))
+    mcmc = make(num_chains)
+    mcmc.post_warmup_state = nuts.last_state
+    with pytest.raises(TypeError, match=r"got HMCState; .* init_params=mcmc.last_state.z"):
+        mcmc.run(random.key(0), jnp.ones(3))
+    mcmc.post_warmup_state = None
+    mcmc.run(random.key(0), jnp.ones(3), init_params=nuts.last_state.z)
