@@ -32,6 +32,10 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+# The theme's own underlines imports, as if they were links.
+pygments_dark_style = "github-dark"
 html_title = f"fhl_ppl {version}"
 
 # The anchors of headings are those of GitHub, where the same pages are read.

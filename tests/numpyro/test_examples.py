@@ -79,6 +79,8 @@ def test_pharmacokinetics_spares_the_gradient_of_the_fine_solver(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gaussian_process", "sir", "two_modes"])
+@pytest.mark.parametrize(
+    "name", ["gaussian_process", "horseshoe", "sir", "stochastic_volatility", "two_modes"]
+)
 def test_example_of_the_gallery_runs(name):
     shown([sys.executable, str(EXAMPLES / f"{name}.py"), "--smoke"])
