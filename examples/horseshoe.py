@@ -39,8 +39,7 @@ def model(x, y):
 
 
 # %%
-# With the default, 0.9, some draws diverge and one chain stands still for ninety draws. The summary
-# says so, and what to do: raise it.
+# With the default, 0.9, three of 8000 draws diverge. The summary says so, and what to do: raise it.
 mcmc = MCMC(
     FHL(model, target_accept_prob=0.98),
     num_warmup=draws,

@@ -39,8 +39,7 @@ def model(returns):
 
 
 # %%
-# With the default, 0.9, some draws diverge and one chain stands still for fifty draws where
-# ``sigma`` is small. The summary says so, and what to do: raise it.
+# With the default, 0.9, one of 8000 draws diverges. The summary says so, and what to do: raise it.
 mcmc = MCMC(
     FHL(model, target_accept_prob=0.98),
     num_warmup=draws,
