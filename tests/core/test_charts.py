@@ -131,12 +131,12 @@ def funnel(rng, size, dim=6):
     return np.concatenate([v, x], axis=1), np.concatenate([of_v, np.exp(-v) * x], axis=1)
 
 
-def find(position, force, several=False):
+def find(position, force, several=False, own=None):
     half = 1.0 * (np.arange(len(position)) % 4 < 2)
     rows = Rows(position, force, np.stack([np.ones(len(position)), half, 1 - half]))
     with np.errstate(all="ignore"):
         return choice.renew(
-            charts.identity(position),
+            charts.identity(position) if own is None else own,
             rows,
             rows,
             np.array(several),
@@ -154,6 +154,19 @@ def test_the_funnel_is_straightened():
     y = charts.to_coordinates(chart, position)
     neck = position[:, 0] < -4
     np.testing.assert_allclose(np.std(y[neck, 1:], axis=0) / np.std(y[:, 1:], axis=0), 1, atol=0.15)
+
+
+def test_a_chart_in_use_is_mended_until_little_is_left(monkeypatch):
+    position, force = funnel(np.random.default_rng(2), 200)
+    chart, _ = find(position, force)
+    weights = chart.hierarchy.weights
+    weights = weights._replace(precision=1.05 * weights.precision)
+    own = chart._replace(hierarchy=chart.hierarchy._replace(weights=weights))
+    losses = find(position, force, own=own)[1]
+    assert choice.BETTER < losses[1] < choice.GOOD
+    assert losses[2] < 0.1 * losses[1]
+    monkeypatch.setattr(choice, "BETTER", choice.GOOD)
+    assert find(position, force, own=own)[1][2] == losses[0]  # not tried
 
 
 def test_cauchy_tails_are_straightened():
