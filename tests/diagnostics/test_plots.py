@@ -139,5 +139,5 @@ def test_another_kernels_run_and_draws_that_are_not_there_are_refused(data):
         plots.leaders(other)
     with pytest.raises(ValueError, match=r"60 draws, none of them from first=70"):
         plots.leaders(data, first=70)
-    with pytest.raises(TypeError, match="mcmc must be"):
+    with pytest.raises(TypeError, match="data must be"):
         plots.leaders(3)
