@@ -19,7 +19,7 @@ def test_the_table_is_whole():
     assert set(plots.__all__) - {"modes"} <= READERS.keys()
 
 
-@pytest.mark.parametrize("value", NO_MCMC, ids=repr)
+@pytest.mark.parametrize("value", NO_MCMC, ids=lambda value: type(value).__name__)
 def test_what_is_no_mcmc_is_refused(value):
     said = "must be a numpyro.infer.MCMC, a pyro.infer.MCMC or a fhl_ppl.pyro.MCMC"
     for name, read in READERS.items():
