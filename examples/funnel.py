@@ -5,8 +5,7 @@ A funnel, and two ways out
 Neal's funnel: one parameter is the logarithm of the others' variance. No step size suits both its
 mouth and its neck. Left as it stands, the neck is hardly entered; with the coordinates that warm-up
 finds, which is the default, and written not centred it is. The histogram that all should match is
-known: N(0, 3²). The bar at the left end of the default's is a chain that stood still there for a
-while, and the divergences that its summary warns of; written not centred there are none.
+known: N(0, 3²).
 """
 
 import sys
