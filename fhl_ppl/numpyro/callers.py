@@ -62,8 +62,8 @@ def check_number_of_keys(frame: FrameType | None, num_keys: int) -> None:
     ValueError
         If it is of an `MCMC` with another number of chains.
     """
-    mcmc = None if frame is None else frame.f_locals.get("self")
-    if isinstance(mcmc, MCMC) and mcmc.num_chains != num_keys:
+    mcmc = _asking(frame)
+    if mcmc is not None and mcmc.num_chains != num_keys:
         raise ValueError(
             f"rng_key holds {num_keys} keys and num_chains is {mcmc.num_chains}; give one key, or "
             f"jax.random.split(key, {mcmc.num_chains})."
@@ -78,14 +78,15 @@ def check_whose_state(frame: FrameType | None, ours: type) -> None:
     frame
         That in which a kernel is told to begin.
     ours
+        The class that a state of this kernel is of.
 
     Raises
     ------
     TypeError
         If an `MCMC` is to go on from one of another kernel.
     """
-    mcmc = None if frame is None else frame.f_locals.get("self")
-    state = mcmc.post_warmup_state if isinstance(mcmc, MCMC) else None
+    mcmc = _asking(frame)
+    state = None if mcmc is None else mcmc.post_warmup_state
     if not (state is None or isinstance(state, ours)):
         raise TypeError(
             f"post_warmup_state must be of a run of FHL, got {type(state).__name__}; to start "
@@ -108,8 +109,8 @@ def check_chain_method(frame: FrameType | None, are_particles: bool) -> None:
     ValueError
         If they are not in the `MCMC` that goes on, or the other way round.
     """
-    mcmc = None if frame is None else frame.f_locals.get("self")
-    if not isinstance(mcmc, MCMC) or mcmc.num_chains == 1:
+    mcmc = _asking(frame)
+    if mcmc is None or mcmc.num_chains == 1:
         return
     if (mcmc.chain_method == "vectorized") != are_particles:
         made = '"vectorized"' if are_particles else 'another than "vectorized"'
@@ -118,3 +119,9 @@ def check_chain_method(frame: FrameType | None, are_particles: bool) -> None:
             f"{mcmc.chain_method!r}. Give MCMC the chain_method that the state comes from, or "
             "start where its chains are, init_params=mcmc.last_state.z."
         )
+
+
+def _asking(frame: FrameType | None) -> MCMC | None:
+    """The `MCMC` whose method the `frame` is of, if it is one's."""
+    mcmc = None if frame is None else frame.f_locals.get("self")
+    return mcmc if isinstance(mcmc, MCMC) else None
