@@ -8,12 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax, shard_map
+from jax import lax
 from jax.custom_batching import custom_vmap
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 
 from fhl_ppl.core.control import PYTHON, Control
-from fhl_ppl.numpyro.devices import pinned
 
 
 def once(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,32 +66,6 @@ def _aside(due: Any, function: Callable[..., Any], known: Any, particles: Any) -
     return of_one(due, both)
 
 
-def _aside_of(
-    mesh: Mesh, due: Any, function: Callable[..., Any], known: Any, particles: Any
-) -> Any:
-    """`_aside` for several devices: the host of the first is handed what all of them have."""
-    if not _may_call_back():
-        return _on_the_spot(due, function, known, particles)
-    both = known, particles
-    call = _by_host(function, both)
-    axis, everywhere = mesh.axis_names[0], PartitionSpec()
-
-    @partial(shard_map, mesh=mesh, in_specs=everywhere, out_specs=everywhere, check_vma=False)
-    def by_first(both: Any) -> Any:
-        nothing = jax.tree.map(lambda leaf: jnp.zeros(jnp.shape(leaf), leaf.dtype), both)
-        # Hosts may round differently, and all devices have to go on with the same.
-        is_first = lax.axis_index(axis) == 0
-        return lax.psum(lax.cond(is_first, call, lambda _: nothing, both), axis)
-
-    def gathered(both: Any) -> Any:
-        # Were they not said to be apart here, the compiler would gather them in every iteration.
-        known, particles = both
-        known, particles = by_first((known, pinned(mesh, particles)))
-        return known, pinned(mesh, particles)
-
-    return lax.cond(due, gathered, lambda same: same, (known, pinned(mesh, particles)))
-
-
 def _may_call_back() -> bool:
     # A program that calls back is not stored; one that is stored is compiled once.
     is_stored = jax.config.jax_compilation_cache_dir and jax.config.jax_enable_compilation_cache
@@ -139,7 +112,5 @@ WITHOUT_HOST = Control(_fori_loop, lax.cond, _on_the_spot, lax.map)
 
 
 def control_of(mesh: Mesh | None) -> Control:
-    """Of particles on one device, or on those of `mesh`."""
-    if mesh is None or mesh.size == 1:
-        return JAX
-    return JAX._replace(aside=partial(_aside_of, mesh))
+    """Of particles on one device, or on those of `mesh`, which call no host and wait for none."""
+    return JAX if mesh is None or mesh.size == 1 else WITHOUT_HOST
