@@ -17,6 +17,7 @@ from fhl_ppl.core.learners.windows import window_ends
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Kind, Plan
+from fhl_ppl.core.search import evaluations_of
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 
 INTEGRATORS = ("split", "leapfrog")
@@ -27,6 +28,8 @@ CHARTS_FROM = 4
 """Dimension from which on charts are looked for. Below, NumPyro's phase_wrap (d = 2) had 5 errors
 and an R-hat of 1.002 with one in one seed of four, and gp_hyper (d = 3) 48 and 115 effective draws
 for 1000 gradients in place of 161 and 120."""
+SEARCH_LIMIT = 128
+"""Dimension up to which there is a search before warm-up, whose descents have a matrix each."""
 CHARTS_LIMIT = 128
 """Dimension up to which charts are looked for: where none was found in 82 dimensions, fits took
 12 s of CPU in a run of 1000 + 1000."""
@@ -167,6 +170,18 @@ class Options:
         "`adapt_mass_matrix=False`, no warm-up, fewer than 4 dimensions or more than 128, a metric "
         "that is not one dense matrix, and in blocks of Gibbs.",
     )
+    search: bool = argument(
+        True,
+        truth,
+        "Whether to look around before warm-up: descents from the particles' starts, and from "
+        "more if these are fewer than 8, end in minima; where the target is about a Gaussian "
+        "there, particles start at draws of such Gaussians, those of minima far apart first. It "
+        "costs a fifth of a gradient for each particle and iteration of the warm-up at the most, "
+        "which `n_steps` of the first iteration counts. Only where the particles of a model start "
+        "by `init_to_uniform`, the default, and not with a `gradient_fn`, a minibatch, "
+        "`temperatures`, more than 64 particles (of each other they see enough), more than 128 "
+        "dimensions or a short warm-up.",
+    )
     dense_mass: bool | str | Sequence[tuple[str, ...]] | None = argument(
         None,
         blocks,
@@ -297,6 +312,13 @@ class Options:
             else (),
             charts=charts,
         )
+
+    def search_evaluations(self, num_warmup: int, num_particles: int, dim: int) -> int:
+        """How many evaluations a descent of the search before warm-up may take; 0 for no search."""
+        wanted = self.search and self.trusts_gradient and not self.noisy_gradient
+        if not wanted or self.temperatures is not None or not 0 < dim <= SEARCH_LIMIT:
+            return 0
+        return evaluations_of(num_warmup, num_particles)
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:
         """What to choose from where the gradient is not trusted; nothing if one thing is asked."""

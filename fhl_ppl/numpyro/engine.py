@@ -14,6 +14,7 @@ from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.sampler import Sampler, make_sampler, step
+from fhl_ppl.core.search import places_of, search
 from fhl_ppl.core.stacked import at
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import ACCEPTED, STATISTICS, TENSION, read
@@ -27,7 +28,13 @@ from fhl_ppl.numpyro.companions import FIELD, Companions
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.model import potential
 from fhl_ppl.numpyro.precision import check_can_go_on
-from fhl_ppl.numpyro.randomness import draw, draw_of_replicas, force_keys, iteration_keys
+from fhl_ppl.numpyro.randomness import (
+    draw,
+    draw_of_replicas,
+    draw_of_search,
+    force_keys,
+    iteration_keys,
+)
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options
 
@@ -84,6 +91,16 @@ class Engine(NamedTuple):
         particles = state_at(target, position)
         return particles, warmup.start(self.sampler, particles, step_size, metric), None
 
+    def search(self, target: Target, position: Array, keys: Array) -> tuple[Array, Array]:
+        """Better starts than [particle, dim], and how many gradients of each particle they took."""
+        num_particles, dim = position.shape
+        most = self.options.search_evaluations(self.sampler.num_warmup, num_particles, dim)
+        if not most:
+            return position, jnp.zeros((), int)
+        chance = draw_of_search(keys, places_of(num_particles), dim, position.dtype)
+        starts, evaluations = search(target, position, *chance, most, self.control)
+        return starts, jnp.ceil(evaluations / num_particles).astype(int)
+
     def first_state(
         self,
         particles: State,
@@ -92,8 +109,9 @@ class Engine(NamedTuple):
         rng_key: Array,
         anchor: Any,
         data: Array,
+        spent: Array | int = 0,
     ) -> FHLState:
-        """The state before the first iteration."""
+        """The state before the first iteration; `spent` are gradients of each particle so far."""
         energy = particles.potential_energy
         num_particles = len(energy)
 
@@ -103,6 +121,7 @@ class Engine(NamedTuple):
         statistics = {each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS}
         statistics |= {"potential_energy": energy, "energy": energy}
         statistics["step_size"] = jnp.full_like(energy, self.options.step_size)
+        statistics["n_steps"] = jnp.asarray(spent)
         if replicas is not None:
             statistics[TENSION] = jnp.zeros_like(replicas.particles.potential_energy.T)
         return FHLState(
@@ -130,6 +149,9 @@ class Engine(NamedTuple):
             moved, position, statistics = self._move_replicas(state, iteration, key, there)
         else:
             moved, position, statistics = self._move(state, iteration, key, there)
+        # The first iteration counts what the search for its start took.
+        spent = jnp.where(iteration == 0, jnp.ravel(state.n_steps)[0], 0)
+        statistics["n_steps"] = statistics["n_steps"] + spent
         num_warmup, done = self.sampler.num_warmup, iteration + 1
         in_phase = jnp.where(done <= num_warmup, done, done - num_warmup)
         told = self._told(position, statistics)

@@ -179,6 +179,7 @@ class FHL(MCMCKernel):
         integrator: str = "split",
         jumps: bool = True,
         charts: bool = True,
+        search: bool = True,
         temperatures: int | None = None,
         reference_fn: Callable[[Any], Array] | None = None,
         evaluation: str | int = "vmap",
@@ -375,7 +376,7 @@ class FHL(MCMCKernel):
         def begin(z: Any, rng_key: Array, data: Array) -> FHLState:
             # A model without latent sites has an empty pytree, which says nothing of its size.
             position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(jnp.arange(len(keys)), z)
-            anchor = None
+            anchor, spent = None, jnp.zeros((), int)
             if temperatures > 1:
                 begun = engine.begin(problem.path(model_args, model_kwargs), position)
             else:
@@ -384,8 +385,10 @@ class FHL(MCMCKernel):
                     # Far out a batch tells so little that the way in would take most of warm-up.
                     position = jnp.broadcast_to(anchor.position, position.shape)
                 target = problem.force(model_args, model_kwargs, keys, anchor)
+                if anchor is None and not is_given and problem.starts_anywhere:
+                    position, spent = engine.search(target, position, keys)
                 begun = engine.begin(target, position)
-            return engine.first_state(*begun, rng_key, anchor, data)
+            return engine.first_state(*begun, rng_key, anchor, data, spent)
 
         state: FHLState = begin(z, rng_key, fingerprint(model_args, model_kwargs))
         return placed(self._mesh, state)

@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax, random
 
 from fhl_ppl.core.moves import UNIFORMS
+from fhl_ppl.core.search import DRAWS
 from fhl_ppl.core.state import Draws
 
 Array = Any
@@ -65,6 +66,13 @@ def draw(key: Array, num_particles: int, dim: int, dtype: Any) -> Draws:
     noise = np.sqrt(2).astype(dtype) * lax.erf_inv(jnp.maximum(2 * uniform[:dim] - 1, least))
     role, accept, strength = uniform[dim : dim + 3]
     return Draws(noise.T, role, accept, strength, uniform[dim + 3 :].T)
+
+
+def draw_of_search(keys: Array, num_places: int, dim: int, dtype: Any) -> tuple[Array, Array]:
+    """Noise and uniform numbers of a search for starts, by the first of `keys` [particle]."""
+    noise_key, key = random.split(random.fold_in(keys[0], 1))
+    noise = random.normal(noise_key, (DRAWS, num_places, dim), dtype)
+    return noise, random.uniform(key, (num_places, dim + DRAWS), dtype, minval=np.finfo(dtype).tiny)
 
 
 def force_keys(force_key: Array, num_particles: int) -> Array:

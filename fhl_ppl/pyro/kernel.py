@@ -35,7 +35,7 @@ from fhl_ppl.pyro.model.prior import (
     prior_potential,
 )
 from fhl_ppl.pyro.model.problem import Problem, problem_from_model, problem_from_potential
-from fhl_ppl.pyro.model.starts import expanded, tried
+from fhl_ppl.pyro.model.starts import expanded, is_uniform, tried
 from fhl_ppl.pyro.nuts_names import NutsNames
 from fhl_ppl.pyro.run.chains import Chains
 from fhl_ppl.pyro.run.engine import Engine
@@ -165,6 +165,7 @@ class FHL(NutsNames):
         integrator: str = "split",
         jumps: bool = True,
         charts: bool = True,
+        search: bool = True,
         dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         temperatures: int | None = None,
         reference_fn: Callable[[dict[str, Tensor]], Tensor] | None = None,
@@ -252,6 +253,7 @@ class FHL(NutsNames):
         self._minibatch: Minibatch | None = None
         self._chains: Chains | None = None
         self._num_warmup = 0
+        self._starts_anywhere = False
 
     def __getstate__(self) -> dict[str, Any]:
         # To other processes goes what was asked for; what a run found out cannot be pickled.
@@ -310,6 +312,12 @@ class FHL(NutsNames):
         """
         self._chains = self._minibatch = None
         self._num_warmup = warmup_steps
+        # Nobody asked for a certain start.
+        self._starts_anywhere = (
+            self.model is not None
+            and initial_params is None
+            and is_uniform(self._search["init_strategy"])
+        )
         differentiable = self._options.trusts_gradient
         temperatures = self._options.temperatures or 1
         # Replicas start where their chain does if that is given, and else each by itself.
@@ -416,9 +424,12 @@ class FHL(NutsNames):
             problem.potential_fn, layout, minibatch=self._minibatch, **self._evaluation
         )
         start = problem.position
+        most = 0
+        if self._starts_anywhere and not shares:
+            most = options.search_evaluations(self._num_warmup, len(start), dim)
         with pyro.validation_enabled(False):
             if problem.reference_fn is None:
-                engine: Engine = Engine(potential, start, plan, **settings)
+                engine: Engine = Engine(potential, start, plan, search_evaluations=most, **settings)
             else:
                 engine = TemperedEngine(
                     *(potential, self._reference(problem.reference_fn, layout), start, plan),

@@ -18,6 +18,7 @@ from fhl_ppl.core.tempering.path import Path
 from fhl_ppl.numpyro.model import minibatch as batches
 from fhl_ppl.numpyro.model import potential, prior, starts
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
+from fhl_ppl.numpyro.model.reading import is_uniform
 
 Array = Any
 
@@ -95,6 +96,11 @@ class Problem:
     def trusts_gradient(self) -> bool:
         """Whether the force is the gradient of the potential, be it of a batch."""
         return self.gradient_fn is None
+
+    @property
+    def starts_anywhere(self) -> bool:
+        """Whether nobody asked for a certain start."""
+        return self.model is not None and is_uniform(self._init_strategy)
 
     @property
     def batch_shares(self) -> tuple[float, ...]:

@@ -2,9 +2,10 @@
 
 import traceback
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+from pyro.infer.autoguide.initialization import init_to_uniform
 from torch import Tensor
 
 from fhl_ppl.pyro.model.layout import SiteLayout, as_real
@@ -48,6 +49,11 @@ def tried(action: Callable[[], Result]) -> Result:
         f"different values: {last}. Check the matrices and arguments that the model computes, or "
         "pass init_strategy=pyro.infer.autoguide.init_to_value(values=...)"
     ) from last
+
+
+def is_uniform(init_strategy: Callable[..., Any]) -> bool:
+    """Whether starts are drawn by `init_to_uniform`, Pyro's default."""
+    return init_strategy is init_to_uniform or getattr(init_strategy, "func", 0) is init_to_uniform
 
 
 def expanded(initial_params: Mapping[str, Tensor], num_particles: int) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +17,14 @@ from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
 from fhl_ppl.core.sampler import make_sampler, step
+from fhl_ppl.core.search import search
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import read
 from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.batching.selfcheck import different_energies
 from fhl_ppl.pyro.run.arrays import TensorArrays, arrays_for, on_host
-from fhl_ppl.pyro.run.randomness import Randomness
+from fhl_ppl.pyro.run.randomness import Randomness, draw_of_search
 from fhl_ppl.pyro.run.tunings import Tunings
 
 Array = Any
@@ -60,6 +62,8 @@ class Engine:
     step_size : float
     inverse_mass_matrix : numpy.ndarray [D] or [D, D]
         To start from.
+    search_evaluations : int
+        How many evaluations a descent may take in a search for better starts; 0 for no search.
     arrays : TensorArrays, optional
         What to compute on. Default: chosen for the dtype and device of `position`.
 
@@ -85,9 +89,12 @@ class Engine:
         adjusted: bool,
         step_size: float,
         inverse_mass_matrix: np.ndarray,
+        search_evaluations: int = 0,
         arrays: TensorArrays | None = None,
     ) -> None:
         self.potential = potential
+        # Gradients of each particle that the next iteration is to count with its own.
+        self._spent = 0
         self.arrays = arrays_for(position) if arrays is None else arrays
         self.sampler = make_sampler(plan, coupling, adjusted)
         self.iteration = 0
@@ -97,6 +104,8 @@ class Engine:
             "adjusted": adjusted,
         }
         self._target = self._random_force() if potential.is_random else Plain(self._evaluate)
+        if search_evaluations:
+            position = self._found(position, search_evaluations)
         metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
         self._begin(position, step_size, self.arrays.array(metric))
 
@@ -107,6 +116,16 @@ class Engine:
         self.state = state_at(self._target, self.arrays.array(position))
         self.groups = self._groups(len(position))
         self.learnt = warmup.start(self.sampler, self.state, step_size, metric)
+
+    def _found(self, position: Tensor, most: int) -> Tensor:
+        """Better starts, if there are."""
+        noise, uniform = map(self.arrays.array, draw_of_search(position))
+        with torch.no_grad(), np.errstate(all="ignore"):
+            starts, evaluations = search(
+                self._target, self.arrays.array(position), noise, uniform, most, PYTHON
+            )
+        self._spent = ceil(float(evaluations) / len(position))
+        return self.arrays.tensor(starts)
 
     def _groups(self, num_particles: int) -> Groups:
         return make_groups(num_particles, self.settings["group_size"], self.state.position)
@@ -132,7 +151,9 @@ class Engine:
             self._tune,
         )
         users = self.users_state
-        return Iteration(users.position, info.accepted, read(users, info, tuning))
+        told = read(users, info, tuning)
+        told["n_steps"], self._spent = told["n_steps"] + self._spent, 0
+        return Iteration(users.position, info.accepted, told)
 
     @property
     def users_state(self) -> State:

@@ -1,0 +1,152 @@
+"""Descents to minima of the energy, side by side: BFGS with steps that are halved (section 10).
+
+Nocedal and Wright (2006), chapter 6. What it knows of the second derivatives at its end makes the
+Gaussian that a search for starts compares minima by.
+"""
+
+from math import inf
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace, eye
+from fhl_ppl.core.control import Control
+from fhl_ppl.core.stacked import stack
+from fhl_ppl.core.state import State
+from fhl_ppl.core.target import Target, state_at
+
+Array = Any
+
+ENOUGH = 0.2
+"""One has arrived that expects to fall by less, and lately fell by less: energies of draws go up
+and down by more."""
+LATELY = 16.0
+"""Of what was gained half is forgotten at each step. That it lately fell is taken for granted at
+the start, by so many times ENOUGH: four steps have to be taken."""
+SUFFICIENT = 1e-4
+"""Share of what its slope promises that a step has to gain."""
+CURVED = 1e-6
+"""Cosine of a step and the change of the gradient from which on it tells the curvature."""
+PATIENCE = 10
+"""Steps in a row that gain nothing, each at most half of the one before, after which one stops."""
+
+
+class Descent(NamedTuple):
+    """Where descents have come to.
+
+    Attributes
+    ----------
+    state
+        The lowest places.
+    inverse_hessian
+        What is known of it there, shape [place, dim, dim].
+    has_arrived
+        Whether that is a minimum, as far as is known, shape [place].
+    evaluations
+        Of energy and gradient, of each, shape [place].
+    """
+
+    state: State
+    inverse_hessian: Array
+    has_arrived: Array
+    evaluations: Array
+
+
+class _Path(NamedTuple):
+    """A descent on its way; `step` is the length of the next step, 1 for all that BFGS asks."""
+
+    found: Descent
+    step: Array
+    lately: Array
+    is_scaled: Array
+    failures: Array
+
+
+def descend(target: Target, position: Array, most: int, control: Control) -> Descent:
+    """Descend from places, shape [place, dim], with `most` evaluations of each at the most."""
+    xp = array_namespace(position)
+    none = 0 * position[:, 0]
+    # No place has been evaluated yet: the first step is one of length 0, and is always taken.
+    nowhere = State(position, none + inf, 0 * position)
+    identities = stack([eye(position)] * position.shape[0])
+    found = Descent(nowhere, identities, none > 0, none)
+    begun = _Path(found, none + 1, none + LATELY * ENOUGH, none > 0, none)
+
+    def advance(_: Any, path: _Path) -> _Path:
+        return control.cond(xp.any(_goes_on(path)), lambda path: _step(target, path), _same, path)
+
+    return control.fori_loop(0, most, advance, begun).found
+
+
+def _step(target: Target, path: _Path) -> _Path:
+    (state, inverse_hessian, has_arrived, evaluations), step, lately, is_scaled, failures = path
+    position, energy, gradient = state
+    xp = array_namespace(position)
+    goes_on, is_first = _goes_on(path), ~xp.isfinite(energy)
+    downhill = -_times(inverse_hessian, gradient)
+    slope = step * xp.sum(downhill * gradient, axis=1)
+    there = state_at(target, position + step[:, None] * downhill)
+    new = there.potential_energy
+    sound = xp.isfinite(new) & xp.all(xp.isfinite(there.gradient), axis=1)
+    taken = goes_on & sound & (new <= energy + SUFFICIENT * slope)
+    gained = xp.where(is_first, 0 * lately, energy - new)
+
+    def at_first(inverse_hessian: Array) -> Array:
+        # A step of unit length at most.
+        length = xp.sqrt(xp.sum(there.gradient**2, axis=1))
+        return inverse_hessian / xp.where(length > 1, length, 1 + 0 * length)[:, None, None]
+
+    moved, change = there.position - position, there.gradient - gradient
+    curvature, size = xp.sum(moved * change, axis=1), xp.sum(change**2, axis=1)
+    curved = taken & ~is_first
+    curved = curved & (curvature > CURVED * xp.sqrt(size * xp.sum(moved**2, axis=1)))
+    scaled = eye(position) * (curvature / size)[:, None, None]
+    before = xp.where((curved & ~is_scaled)[:, None, None], scaled, inverse_hessian)
+    before = xp.where((taken & is_first)[:, None, None], at_first(inverse_hessian), before)
+    after = _updated(before, moved, change, curvature)
+    inverse_hessian = xp.where(curved[:, None, None], after, before)
+    state = State(
+        *(
+            xp.where(taken if old.ndim == 1 else taken[:, None], new, old)
+            for new, old in zip(there, state, strict=True)
+        )
+    )
+    lately = xp.where(taken, lately / 2 + gained, lately)
+    is_scaled = is_scaled | curved
+    expected = xp.sum(state.gradient * _times(inverse_hessian, state.gradient), axis=1) / 2
+    arrives = taken & is_scaled & (lately < ENOUGH) & (expected < ENOUGH)
+    # Where the parabola through what is known has its minimum.
+    shorter = -slope / (2 * (new - energy - slope))
+    shorter = xp.where(sound & (shorter > 0.1), shorter, 0.1 + 0 * shorter)
+    shorter = xp.where(shorter < 0.5, shorter, 0.5 + 0 * shorter)
+    return _Path(
+        Descent(
+            state,
+            inverse_hessian,
+            has_arrived | arrives,
+            evaluations + xp.astype(goes_on, evaluations.dtype),
+        ),
+        xp.where(taken, 1 + 0 * step, step * shorter),
+        lately,
+        is_scaled,
+        xp.where(taken, 0 * failures, failures + 1),
+    )
+
+
+def _goes_on(path: _Path) -> Array:
+    return ~path.found.has_arrived & (path.failures < PATIENCE)
+
+
+def _updated(inverse_hessian: Array, moved: Array, change: Array, curvature: Array) -> Array:
+    """BFGS: the nearest that takes `change` of the gradient to `moved`."""
+    taken_to = _times(inverse_hessian, change)
+    weight = (curvature + array_namespace(change).sum(change * taken_to, axis=1)) / curvature**2
+    cross = taken_to[:, :, None] * moved[:, None, :] / curvature[:, None, None]
+    square = weight[:, None, None] * moved[:, :, None] * moved[:, None, :]
+    return inverse_hessian + square - cross - array_namespace(cross).matrix_transpose(cross)
+
+
+def _times(matrices: Array, vectors: Array) -> Array:
+    return (matrices @ vectors[:, :, None])[:, :, 0]
+
+
+def _same(path: _Path) -> _Path:
+    return path
