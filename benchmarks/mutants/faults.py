@@ -199,13 +199,13 @@ FAULTS = (
         "core/charts/conditional.py",
         "(slope[k] / 2 - of_total)",
         "(slope[k] - of_total)",
-        "core/test_charts.py",
+        "core/charts/test_maps.py",
     ),
     Fault(
         "core/charts/local.py",
         "result / local.unit",
         "result",
-        "core/test_charts.py",
+        "core/charts/test_maps.py",
     ),
     Fault(
         "core/tempering/ladder.py",
