@@ -1,1 +1,1 @@
-"""Mutation testing of `fhl_ppl.core`: faults made on purpose, and which tests see them."""
+"""Mutation testing of `fhl_ppl`: faults made on purpose, and which tests see them."""

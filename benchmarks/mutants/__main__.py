@@ -1,4 +1,4 @@
-"""Break `fhl_ppl.core` in one place at a time and run the tests that should see it.
+"""Break `fhl_ppl` in one place at a time and run the tests that should see it.
 
 `python -m benchmarks.mutants` prints a line for each fault, the score, and who survived. It works
 on a copy of the repository, and takes some ten seconds a fault. `--only leader` takes faults of
@@ -27,7 +27,7 @@ def is_seen(fault: Fault, copy: Path) -> bool:
     ValueError
         If the text to be changed is not there exactly once.
     """
-    file = copy / "fhl_ppl" / "core" / fault.file
+    file = copy / "fhl_ppl" / fault.file
     right = file.read_text()
     if right.count(fault.right) != 1:
         raise ValueError(f"{fault.file} must have {fault.right!r} once; adapt the list of faults")

@@ -6,17 +6,15 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 import jax
-import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from numpyro.infer import init_to_uniform
 from numpyro.infer.mcmc import MCMCKernel
-from numpyro.infer.util import ParamInfo
 
 from fhl_ppl._docs import filled
 from fhl_ppl.arguments import parameters, truth
-from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import MEANINGS, TENSION
+from fhl_ppl.numpyro.beginning import Beginning
 from fhl_ppl.numpyro.block import Block
 from fhl_ppl.numpyro.callers import (
     check_number_of_keys,
@@ -25,18 +23,16 @@ from fhl_ppl.numpyro.callers import (
     reports_every_particle,
 )
 from fhl_ppl.numpyro.companions import FIELD, say_what_they_cost
-from fhl_ppl.numpyro.control import control_of, once
-from fhl_ppl.numpyro.devices import as_mesh, pinned, placed, spread_out
-from fhl_ppl.numpyro.engine import Engine, make_engine
+from fhl_ppl.numpyro.devices import as_mesh, pinned
+from fhl_ppl.numpyro.engine import Engine
 from fhl_ppl.numpyro.fingerprint import fingerprint, without_stale_energies
 from fhl_ppl.numpyro.memory_maps import make_room
-from fhl_ppl.numpyro.model import starts
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.nuts_arguments import check_nuts_arguments
-from fhl_ppl.numpyro.precision import explained, unknown_to_jax
+from fhl_ppl.numpyro.precision import unknown_to_jax
 from fhl_ppl.numpyro.progress import Ticker
-from fhl_ppl.numpyro.randomness import check_key, is_batch, particle_keys, replica_keys
+from fhl_ppl.numpyro.randomness import check_key, is_batch
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options, only_options
 
@@ -311,87 +307,18 @@ class FHL(MCMCKernel):
             check_number_of_keys(sys._getframe(1), num_particles)
         if num_particles > 1 and not self._vectorized:
             say_what_they_cost(num_particles)
-        temperatures = self._options.temperatures or 1
-        if isinstance(init_params, ParamInfo):
-            # Of `initialize_model`, which NUTS takes as a whole.
-            init_params = init_params.z
-        if init_params is not None:
-            init_params = starts.with_particle_axis(init_params, num_particles, self._vectorized)
-            if temperatures > 1:
-                init_params = starts.with_replicas(init_params, temperatures)
-
-        @once
-        def split(rng_key: Array) -> tuple[Array, Array]:
-            rng_key, keys = particle_keys(rng_key, num_particles)
-            return rng_key, replica_keys(keys, temperatures)
-
-        rng_key, keys = split(rng_key)
-
-        def begin(may_guess: bool) -> FHLState:
-            given = init_params is not None
-            with explained():
-                z = self._problem.start(
-                    keys, init_params, model_args, model_kwargs, may_guess=may_guess
-                )
-                return self._begin(z, keys, rng_key, num_warmup, given, model_args, model_kwargs)
-
-        state = begin(may_guess=True)
-        trusted = self._problem.trusts_gradient
-        if init_params is None and not starts.can_start(_everyone(state), trusted).all():
-            state = begin(may_guess=False)
-        assert self._problem.unravel is not None, "It has been started."
-        starts.check_finite(_everyone(state), self._problem.unravel, trusted)
-        self._sample_fn = self._sample
-        return state
-
-    def _begin(
-        self,
-        z: Any,
-        keys: Array,
-        rng_key: Array,
-        num_warmup: int,
-        is_given: bool,
-        model_args: Args,
-        model_kwargs: Kwargs,
-    ) -> FHLState:
-        """The state before the first iteration, at `z`, leaves [particle, ...]."""
-        problem, temperatures = self._problem, self._options.temperatures or 1
-        first = jax.tree.map(lambda leaf: leaf[0], z)
-        z = spread_out(self._mesh, z, len(keys), self._options.group_size, self._vectorized)
-        self._engine = engine = make_engine(
+        beginning = Beginning(
+            self._problem,
             self._options,
             self._inverse_mass_matrix,
+            self._mesh,
             num_warmup,
-            first,
-            problem.unravel,
-            reports_all=self._vectorized,
-            has_sites=problem.model is not None,
-            batch_shares=problem.batch_shares,
-            control=control_of(self._mesh),
+            num_particles,
+            self._vectorized,
         )
-
-        # One compiled function: run eagerly, it would be compiled operation by operation. An anchor
-        # is searched for, from many gradients of all rows.
-        @(jax.jit if problem.batch_shares else once)
-        def begin(z: Any, rng_key: Array, data: Array) -> FHLState:
-            # A model without latent sites has an empty pytree, which says nothing of its size.
-            position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(jnp.arange(len(keys)), z)
-            anchor, spent = None, jnp.zeros((), int)
-            if temperatures > 1:
-                begun = engine.begin(problem.path(model_args, model_kwargs), position)
-            else:
-                anchor = problem.find_anchor(first, model_args, model_kwargs)
-                if anchor is not None and not is_given:
-                    # Far out a batch tells so little that the way in would take most of warm-up.
-                    position = jnp.broadcast_to(anchor.position, position.shape)
-                target = problem.force(model_args, model_kwargs, keys, anchor)
-                if anchor is None and not is_given and problem.starts_anywhere:
-                    position, spent = engine.search(target, position, keys)
-                begun = engine.begin(target, position)
-            return engine.first_state(*begun, rng_key, anchor, data, spent)
-
-        state: FHLState = begin(z, rng_key, fingerprint(model_args, model_kwargs))
-        return placed(self._mesh, state)
+        self._engine, state = beginning.find(rng_key, init_params, model_args, model_kwargs)
+        self._sample_fn = self._sample
+        return state
 
     def sample(self, state: FHLState, model_args: Args, model_kwargs: Kwargs | None) -> FHLState:
         """Run one iteration."""
@@ -429,10 +356,3 @@ class FHL(MCMCKernel):
             state._replace(replicas=replicas._replace(particles=everyone)),
             lambda _: self._problem.path(model_args, model_kwargs),
         )
-
-
-def _everyone(state: FHLState) -> State:
-    """All particles, of all temperatures."""
-    if state.replicas is None:
-        return state.particles
-    return State(*(jnp.concatenate(leaf) for leaf in state.replicas.particles))

@@ -1,6 +1,7 @@
 """Checks of the arguments that are Pyro's own."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,57 @@ def check_kernel_arguments(
         raise ValueError(
             "min_stepsize and max_stepsize must be positive and in that order, got "
             f"{min_stepsize} and {max_stepsize}"
+        )
+
+
+def check_mcmc_arguments(
+    num_samples: Any,
+    warmup_steps: Any,
+    num_chains: Any,
+    initial_params: Any,
+    hook_fn: Any,
+    mp_context: Any,
+    transforms: Any,
+    save_params: Any,
+    chain_method: Any,
+) -> None:
+    """Check the arguments of `fhl_ppl.pyro.MCMC` but for the kernel; warn of what has no effect.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, its value and what it may be.
+    """
+    if chain_method != "vectorized":
+        raise ValueError(
+            f'chain_method must be "vectorized", got {chain_method!r}; to run chains in '
+            "processes of their own use pyro.infer.MCMC"
+        )
+    for name, value, least in (
+        ("num_samples", num_samples, 0),
+        ("warmup_steps", warmup_steps, 0),
+        ("num_chains", num_chains, 1),
+    ):
+        count(name, value, least)
+    if not (hook_fn is None or callable(hook_fn)):
+        raise TypeError(
+            f"hook_fn must be a function of kernel, samples, stage and i, or None, got {hook_fn!r}"
+        )
+    mapping("transforms", transforms, "a dict from site names to transforms")
+    check_transforms(transforms)
+    if save_params is not None and (
+        isinstance(save_params, str)
+        or not isinstance(save_params, Sequence)
+        or not all(isinstance(each, str) for each in save_params)
+    ):
+        raise TypeError(
+            f"save_params must be a list of site names, or None, got {shown(save_params)}"
+        )
+    mapping("initial_params", initial_params, "a dict from site names to tensors")
+    if mp_context is not None:
+        warnings.warn(
+            f"mp_context={mp_context!r} has no effect: all chains run in this process",
+            stacklevel=3,
         )
 
 

@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,33 +12,17 @@ from pyro.infer.autoguide.initialization import init_to_uniform
 from torch import Tensor
 
 from fhl_ppl._docs import filled
-from fhl_ppl.arguments import blocks, check_reference, check_target, parameters, shown
-from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
+from fhl_ppl.arguments import blocks, check_reference, check_target, parameters
 from fhl_ppl.options import Options, only_options
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.checks import as_number, check_kernel_arguments
-from fhl_ppl.pyro.model.layout import SiteLayout
-from fhl_ppl.pyro.model.minibatch import (
-    Minibatch,
-    Plates,
-    find_minibatch,
-    subsampled_plates,
-    with_all_rows,
-)
-from fhl_ppl.pyro.model.one_particle import PotentialFn
-from fhl_ppl.pyro.model.prior import (
-    PRIOR,
-    REFERENCE,
-    check_prior,
-    check_reference_fn,
-    prior_potential,
-)
-from fhl_ppl.pyro.model.problem import Problem, problem_from_model, problem_from_potential
-from fhl_ppl.pyro.model.starts import expanded, is_uniform, tried
+from fhl_ppl.pyro.model.minibatch import Minibatch
+from fhl_ppl.pyro.model.problem import Problem
+from fhl_ppl.pyro.model.source import Source
+from fhl_ppl.pyro.model.starts import expanded
 from fhl_ppl.pyro.nuts_names import NutsNames
 from fhl_ppl.pyro.run.chains import Chains
-from fhl_ppl.pyro.run.engine import Engine
-from fhl_ppl.pyro.run.tempered import TemperedEngine
+from fhl_ppl.pyro.run.engines import make_engine
 
 
 @filled(
@@ -219,15 +202,20 @@ class FHL(NutsNames):
         self._options = Options(
             **chosen, trusts_gradient=gradient_fn is None, noisy_gradient=noisy_gradient
         )
-        # What reads the model, such as `fhl_ppl.to_arviz`, is to see all rows.
-        self.model = with_all_rows(model) if minibatch and model else model
-        self._subsampling_model = model if minibatch else None
-        self._anchor = anchor
-        self._given_potential_fn = potential_fn
-        self._reference_fn = reference_fn
+        self._source = Source(
+            model,
+            potential_fn,
+            minibatch=minibatch,
+            anchor=anchor,
+            reference_fn=reference_fn,
+            transforms=transforms,
+            max_plate_nesting=max_plate_nesting,
+            init_strategy=init_strategy,
+            differentiable=self._options.trusts_gradient,
+            temperatures=self._options.temperatures or 1,
+        )
         # Pyro's MCMC reads what `setup` puts here.
         self.transforms: dict[str, Any] | None = None
-        self._given_transforms = transforms
         self._inverse_mass_matrix = inverse_mass_matrix
         self._step_size_bounds: dict[str, Any] = {
             "min_step_size": min_stepsize,
@@ -239,10 +227,6 @@ class FHL(NutsNames):
             "noisy_gradient": noisy_gradient,
             **self._compilation,
         }
-        self._search: dict[str, Any] = {
-            "max_plate_nesting": max_plate_nesting,
-            "init_strategy": init_strategy,
-        }
         self._keep_companions = keep_companions
         self._process = os.getpid()
         self._forget()
@@ -253,7 +237,6 @@ class FHL(NutsNames):
         self._minibatch: Minibatch | None = None
         self._chains: Chains | None = None
         self._num_warmup = 0
-        self._starts_anywhere = False
 
     def __getstate__(self) -> dict[str, Any]:
         # To other processes goes what was asked for; what a run found out cannot be pickled.
@@ -271,9 +254,14 @@ class FHL(NutsNames):
         return self._options
 
     @property
+    def model(self) -> Callable[..., Any] | None:
+        """The Pyro model, all rows of it; None if a potential was given."""
+        return self._source.model
+
+    @property
     def draws_minibatches(self) -> bool:
         """Whether its force is that of some rows of the data."""
-        return self._subsampling_model is not None
+        return self._source.draws_minibatches
 
     @property
     def initial_params(self) -> Mapping[str, Tensor] | None:
@@ -310,138 +298,41 @@ class FHL(NutsNames):
 
         Nothing is recorded or compiled before `chains` or `sample` is called.
         """
-        self._chains = self._minibatch = None
+        self._chains = None
         self._num_warmup = warmup_steps
-        # Nobody asked for a certain start.
-        self._starts_anywhere = (
-            self.model is not None
-            and initial_params is None
-            and is_uniform(self._search["init_strategy"])
+        self._problem, self._minibatch = self._source.prepare(
+            num_particles, args, kwargs, initial_params
         )
-        differentiable = self._options.trusts_gradient
-        temperatures = self._options.temperatures or 1
-        # Replicas start where their chain does if that is given, and else each by itself.
-        num_starts = num_particles * (temperatures if initial_params is None else 1)
-        if self.model is not None:
-            plates = self._subsampled_plates(args, kwargs)
-            self._problem = problem_from_model(
-                self.model,
-                args,
-                kwargs,
-                num_particles=num_starts,
-                transforms=self._given_transforms,
-                initial_params=initial_params,
-                differentiable=differentiable,
-                **self._search,
-            )
-            if plates:
-                self._find_minibatch(self._problem, plates, initial_params is None)
-        else:
-            if initial_params is None:
-                raise ValueError(
-                    "initial_params must be given with potential_fn: pass them to MCMC, with a "
-                    "leading axis of chains if there are several"
-                )
-            assert self._given_potential_fn is not None
-            self._problem = problem_from_potential(
-                self._given_potential_fn,
-                initial_params,
-                num_particles=num_particles,
-                transforms=self._given_transforms,
-                differentiable=differentiable,
-            )
-        if temperatures > 1:
-            self._problem = self._with_reference(self._problem, args, kwargs)
-            if initial_params is not None:
-                position = self._problem.position.repeat(temperatures, 1)
-                self._problem = self._problem._replace(position=position)
         self.transforms = self._problem.transforms
         return self._problem
-
-    def _with_reference(
-        self, problem: Problem, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Problem:
-        if self._reference_fn is not None:
-            check_reference_fn(self._reference_fn, problem.layout, problem.position[0])
-            return problem._replace(reference_fn=self._reference_fn)
-        assert self.model is not None, "A potential without a reference has been refused."
-        check_prior(problem.trace, list(problem.layout.shapes))
-        prior = prior_potential(
-            self.model, args, kwargs, problem.transforms, self._search["max_plate_nesting"]
-        )
-        return problem._replace(reference_fn=prior)
-
-    def _subsampled_plates(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Plates:
-        if self._subsampling_model is None:
-            return {}
-        with pyro.validation_enabled(False):
-            return tried(partial(subsampled_plates, self._subsampling_model, args, kwargs))
-
-    def _find_minibatch(self, problem: Problem, plates: Plates, starts_there: bool) -> None:
-        """Find the anchor, from where the first particle starts, and let all start at it."""
-        start, layout = problem.position[0], problem.layout
-        if self._anchor is not None:
-            start = layout.flatten(self._anchor, "anchor")
-            if start.shape != (layout.size,) or not torch.isfinite(start).all():
-                raise ValueError(
-                    "anchor must hold one finite unconstrained value of each site "
-                    f"{layout.shapes}, got {shown(self._anchor)}"
-                )
-        with pyro.validation_enabled(False):
-            self._minibatch = find_minibatch(
-                problem.potential_fn, layout, plates, start, self._anchor is not None
-            )
-        if starts_there:
-            # Far out a batch tells so little that the way in would take most of warm-up.
-            position = self._minibatch.anchor.expand_as(problem.position).clone()
-            self._problem = problem._replace(position=position)
 
     def chains(self, num_reported: int = 1, room: int = 256) -> Chains:
         """Set the prepared particles up to move, the first `num_reported` of them as chains.
 
         There is `room` for so many draws at the start; more is made when it is needed.
         """
-        problem, options = self._problem, self._options
+        problem = self._problem
         if problem is None:
             raise RuntimeError("setup must be called before sample")
-        layout = problem.layout
-        sites, dim = layout.slices(), layout.size
-        structure = block_structure(options.dense_mass, sites, dim)
-        shares = () if self._minibatch is None else self._minibatch.shares
-        plan = options.plan(self._num_warmup, dim, structure, shares)
-        plan = plan._replace(**self._step_size_bounds)
-        metric = initial_inverse_mass_matrix(
-            _on_host(self._inverse_mass_matrix), sites, dim, plan.dense
+        engine = make_engine(
+            problem,
+            self._minibatch,
+            self._reference(problem),
+            self._options,
+            self._inverse_mass_matrix,
+            self._num_warmup,
+            self._step_size_bounds,
+            self._evaluation,
         )
-        settings: dict[str, Any] = {
-            "group_size": options.group_size,
-            "coupling": options.coupling,
-            "adjusted": options.adjusted,
-            "step_size": options.step_size,
-            "inverse_mass_matrix": metric,
-        }
-        potential = BatchedPotential(
-            problem.potential_fn, layout, minibatch=self._minibatch, **self._evaluation
-        )
-        start = problem.position
-        most = 0
-        if self._starts_anywhere and not shares:
-            most = options.search_evaluations(self._num_warmup, len(start), dim)
-        with pyro.validation_enabled(False):
-            if problem.reference_fn is None:
-                engine: Engine = Engine(potential, start, plan, search_evaluations=most, **settings)
-            else:
-                engine = TemperedEngine(
-                    *(potential, self._reference(problem.reference_fn, layout), start, plan),
-                    temperatures=options.temperatures or 1,
-                    **settings,
-                )
         self._chains = Chains(problem, engine, num_reported, self._keep_companions, room)
         return self._chains
 
-    def _reference(self, reference_fn: PotentialFn, layout: SiteLayout) -> BatchedPotential:
-        origin = PRIOR if self._reference_fn is None else REFERENCE
-        return BatchedPotential(reference_fn, layout, origin=origin, **self._compilation)
+    def _reference(self, problem: Problem) -> BatchedPotential | None:
+        if problem.reference_fn is None:
+            return None
+        return BatchedPotential(
+            problem.reference_fn, problem.layout, origin=self._source.end, **self._compilation
+        )
 
     def sample(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run one iteration and return the first particle's sites.
@@ -476,14 +367,9 @@ class FHL(NutsNames):
         result: dict[str, Any] = {
             "divergences": np.flatnonzero(statistics.get("diverging", [])).tolist(),
             "acceptance rate": float(self._chains.acceptance_rate()[0]),
-            "inverse_mass_matrix": self._chains.engine.inverse_mass_matrix(),
-            "tuned": self._chains.engine.report(),
-            "parameters": self._chains.parameters(),
-            "evaluation": self._chains.evaluation(),
+            **self._chains.told(),
             **statistics,
         }
-        if told := self._chains.engine.tempering():
-            result["tempering"] = told
         companions = self._chains.companions()
         if companions is not None:
             result["companions"] = companions
@@ -496,11 +382,3 @@ class FHL(NutsNames):
 
 def _warn_ignored(name: str, instead: str) -> None:
     warnings.warn(f"{name} has no meaning for FHL and is ignored{instead}", stacklevel=3)
-
-
-def _on_host(matrix: Any) -> Any:
-    if isinstance(matrix, Tensor):
-        return matrix.detach().cpu().numpy()
-    if isinstance(matrix, dict):
-        return {name: _on_host(block) for name, block in matrix.items()}
-    return matrix

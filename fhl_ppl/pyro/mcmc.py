@@ -14,9 +14,9 @@ from pyro.util import optional
 from torch import Tensor
 
 from fhl_ppl._docs import filled
-from fhl_ppl.arguments import real, shown
+from fhl_ppl.arguments import real
 from fhl_ppl.core.statistics import MEANINGS
-from fhl_ppl.pyro.checks import check_transforms, count, mapping
+from fhl_ppl.pyro.checks import check_mcmc_arguments, count
 from fhl_ppl.pyro.kernel import FHL
 from fhl_ppl.pyro.model.layout import NothingToSample
 from fhl_ppl.pyro.model.starts import expanded
@@ -113,39 +113,11 @@ class MCMC(AbstractMCMC):
                 f"kernel must be an fhl_ppl.pyro.FHL, got {type(kernel).__name__}; for other "
                 "kernels use pyro.infer.MCMC"
             )
-        if chain_method != "vectorized":
-            raise ValueError(
-                f'chain_method must be "vectorized", got {chain_method!r}; to run chains in '
-                "processes of their own use pyro.infer.MCMC"
-            )
         warmup_steps = num_samples if warmup_steps is None else warmup_steps
-        for name, value, least in (
-            ("num_samples", num_samples, 0),
-            ("warmup_steps", warmup_steps, 0),
-            ("num_chains", num_chains, 1),
-        ):
-            count(name, value, least)
-        if not (hook_fn is None or callable(hook_fn)):
-            raise TypeError(
-                "hook_fn must be a function of kernel, samples, stage and i, or None, got "
-                f"{hook_fn!r}"
-            )
-        mapping("transforms", transforms, "a dict from site names to transforms")
-        check_transforms(transforms)
-        if save_params is not None and (
-            isinstance(save_params, str)
-            or not isinstance(save_params, Sequence)
-            or not all(isinstance(each, str) for each in save_params)
-        ):
-            raise TypeError(
-                f"save_params must be a list of site names, or None, got {shown(save_params)}"
-            )
-        mapping("initial_params", initial_params, "a dict from site names to tensors")
-        if mp_context is not None:
-            warnings.warn(
-                f"mp_context={mp_context!r} has no effect: all chains run in this process",
-                stacklevel=2,
-            )
+        check_mcmc_arguments(
+            *(num_samples, warmup_steps, num_chains, initial_params, hook_fn),
+            *(mp_context, transforms, save_params, chain_method),
+        )
         super().__init__(kernel, num_chains, transforms)
         self.num_samples = num_samples
         self.warmup_steps = warmup_steps
@@ -317,12 +289,7 @@ class MCMC(AbstractMCMC):
         }
         rates = chains.acceptance_rate().tolist()
         result["acceptance rate"] = dict(zip(names, rates, strict=True))
-        result["inverse_mass_matrix"] = chains.engine.inverse_mass_matrix()
-        result["tuned"] = chains.engine.report()
-        result["parameters"] = chains.parameters()
-        result["evaluation"] = chains.evaluation()
-        if told := chains.engine.tempering():
-            result["tempering"] = told
+        result |= chains.told()
         if chains.warmup is not None:
             result["warmup"] = chains.warmup.statistics()
         result.update(statistics)

@@ -9,6 +9,7 @@ from pyro.infer.mcmc.mcmc_kernel import MCMCKernel
 from fhl_ppl.core.metrics import LowRankMetric
 from fhl_ppl.options import Options
 from fhl_ppl.pyro.model.problem import Problem
+from fhl_ppl.pyro.model.source import Source
 from fhl_ppl.pyro.run.chains import Chains
 
 
@@ -31,7 +32,7 @@ class NutsNames(MCMCKernel):
     _options: Options
     _problem: Problem | None
     _chains: Chains | None
-    _given_potential_fn: Callable[..., Any] | None
+    _source: Source
 
     @property
     def potential_fn(self) -> Callable[..., Any] | None:
@@ -39,8 +40,8 @@ class NutsNames(MCMCKernel):
 
         As given, or of the model that was set up; None before that.
         """
-        if self._problem is None or self._given_potential_fn is not None:
-            return self._given_potential_fn
+        if self._problem is None or self._source.potential_fn is not None:
+            return self._source.potential_fn
         return self._problem.potential_fn
 
     @property

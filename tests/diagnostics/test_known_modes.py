@@ -43,6 +43,16 @@ def test_the_table_has_weights_with_errors_and_crossings(rng):
     assert 15 < table["per_chain"][1] < 27
 
 
+def test_a_crossing_is_counted_for_the_mode_that_is_entered():
+    # Three begin in mode 0 and go over to 1; two of them come back.
+    label = np.ones((8, 10), int)
+    label[:3, 0] = 0
+    label[:2, 4:] = 0
+    table = modes(run(label, [0.5, 0.5]))
+    assert table["crossings"].tolist() == [2, 3]
+    assert table["chains"].tolist() == [3, 8]
+
+
 def test_a_mode_alone_has_one_row_whatever_its_slot():
     table = modes(run(np.zeros((8, 100), int), [0.0, 1.0]))
     assert table.index.tolist() == [0]

@@ -22,7 +22,7 @@ EXPERIMENTAL = (
     "fhl_ppl.core.tempering",
     "fhl_ppl.core.stacked",
 )
-"""Charts have `tests.core.test_charts` and `tests.invariance`, temperatures `tests.core.tempering`
+"""Charts have `tests.core.charts` and `tests.invariance`, temperatures `tests.core.tempering`
 and `tests.invariance.test_swaps`."""
 
 LEFT_ALONE = {"fhl_ppl.core.learners.learner.Steady"}

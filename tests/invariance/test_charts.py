@@ -12,7 +12,7 @@ from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.state import State
 from fhl_ppl.core.target import Plain
 from fhl_ppl.core.target.charted import Charted
-from tests.core import test_charts
+from tests.core.charts.any_chart import any_chart
 from tests.invariance.exact_draws import (
     FALSE_ALARM_RATE,
     MIN_ACCEPTANCE,
@@ -30,7 +30,7 @@ of at most `FALSE_ALARM_RATE`, were the seeds drawn anew."""
 
 def bad_chart():
     """A chart that suits nothing, in three dimensions."""
-    whole = test_charts.any_chart(seed=7)
+    whole = any_chart(seed=7)
     start = charts.identity(np.zeros((1, 3)))
     weights = type(whole.hierarchy.weights)(*(part[..., :3] for part in whole.hierarchy.weights))
     mixing = np.array([[1.0, 0.2, 0.0], [0.3, 0.8, -0.2], [0.0, 0.4, 1.2]])

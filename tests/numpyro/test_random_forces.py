@@ -154,6 +154,15 @@ def test_minibatch_energy_in_the_test_would_be_caught(monkeypatch):
         assert_moments(np.asarray(draws), MEAN, SD)
 
 
+def test_all_rows_of_a_plate_are_drawn_alike():
+    rows = minibatch.draw_rows({"a": (5, 20_000), "b": (3, 20_000)}, random.key(0))
+    for name, size in (("a", 5), ("b", 3)):
+        count = np.bincount(rows[name], minlength=size)
+        assert len(count) == size
+        # Five standard errors for each of eight: a false alarm in at most one of 200,000 seeds.
+        np.testing.assert_allclose(count, 20_000 / size, atol=5 * (20_000 / size) ** 0.5)
+
+
 def test_the_control_variate_is_unbiased_and_the_gradient_of_its_energy():
     def energy(b):
         return numpyro.infer.util.potential_energy(

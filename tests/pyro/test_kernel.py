@@ -188,7 +188,7 @@ def test_initial_params_are_where_the_chain_starts():
 
 
 def test_setup_alone_finds_transforms_and_records_nothing(monkeypatch):
-    monkeypatch.setattr("fhl_ppl.pyro.kernel.Engine", None)
+    monkeypatch.setattr("fhl_ppl.pyro.kernel.make_engine", None)
     kernel = FHL(model)
     with pyro.validation_enabled(True):
         kernel.setup(0, DATA)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fhl_ppl import Until
+from fhl_ppl.diagnostics import group_units
 from fhl_ppl.runs import blocks, quality
 from fhl_ppl.runs.blocks import block_length, run_in_blocks
 from fhl_ppl.runs.kept import Kept
@@ -71,6 +72,16 @@ def test_squares_count():
     status = ran(Signs(memory=0.95), Until(ess=500))
     assert status.quality.ess_of == "x squared"
     assert status.draws > 500
+
+
+def test_squares_are_of_deviations_from_the_mean_of_all_chains(rng):
+    size = np.abs(np.cumsum(rng.normal(size=(8, 300)), axis=1))
+    x = size * rng.choice([-1, 1], size.shape)
+    group = np.arange(8) // 4
+    found = quality.quality(["x"], {"x": x}.get, group)
+    assert found.ess_of == "x squared"
+    expected = group_units.ess_group((x - x.mean()) ** 2, group)
+    np.testing.assert_allclose(found.ess, expected, rtol=1e-12)
 
 
 def test_chains_that_disagree_never_get_good():

@@ -6,9 +6,10 @@ import pytest
 from fhl_ppl import Until
 from fhl_ppl.runs import streamed
 from fhl_ppl.runs.blocks import run_in_blocks
+from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
-from fhl_ppl.runs.streamed import Taken, partitions
+from fhl_ppl.runs.streamed import Taken, partitions, starts_of_superchains
 from tests.conftest import importorskip
 from tests.running.fake import FakeSampling
 
@@ -89,3 +90,11 @@ def test_superchains_are_of_whole_groups(superchains):
 def test_superchains_are_a_number():
     with pytest.raises(TypeError, match="superchains must be a whole number"):
         partitions(np.arange(16) // 4, 2.0)
+
+
+def test_a_superchain_starts_where_its_first_chain_was():
+    former = Former({"x": np.arange(12.0), "y": np.arange(24.0).reshape(12, 2)}, np.ones(3))
+    found = starts_of_superchains(former, 3)
+    np.testing.assert_array_equal(found.places["x"], np.repeat([0.0, 4.0, 8.0], 4))
+    np.testing.assert_array_equal(found.places["y"][:, 1], np.repeat([1.0, 9.0, 17.0], 4))
+    assert found.inverse_mass_matrix is None

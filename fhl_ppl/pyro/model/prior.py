@@ -14,10 +14,35 @@ from torch import Tensor
 from fhl_ppl.arguments import refuse_improper
 from fhl_ppl.pyro.model.layout import SiteLayout
 from fhl_ppl.pyro.model.one_particle import PotentialFn, energy
+from fhl_ppl.pyro.model.problem import Problem
 from fhl_ppl.pyro.model.starts import tried
 
 PRIOR, REFERENCE = "the prior", "reference_fn"
 """What messages call the end of the path."""
+
+
+def with_reference(
+    problem: Problem,
+    reference_fn: PotentialFn | None,
+    model: Callable[..., Any] | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    max_plate_nesting: int | None,
+) -> Problem:
+    """Have temperatures end at `reference_fn`, or if that is None at the prior of the model.
+
+    Raises
+    ------
+    ValueError
+        If the one is no number at the first start, or the other cannot be normalised.
+    """
+    if reference_fn is not None:
+        check_reference_fn(reference_fn, problem.layout, problem.position[0])
+        return problem._replace(reference_fn=reference_fn)
+    assert model is not None, "A potential without a reference has been refused."
+    check_prior(problem.trace, list(problem.layout.shapes))
+    prior = prior_potential(model, args, kwargs, problem.transforms, max_plate_nesting)
+    return problem._replace(reference_fn=prior)
 
 
 def prior_potential(

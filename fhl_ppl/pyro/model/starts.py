@@ -8,6 +8,7 @@ import torch
 from pyro.infer.autoguide.initialization import init_to_uniform
 from torch import Tensor
 
+from fhl_ppl.arguments import shown
 from fhl_ppl.pyro.model.layout import SiteLayout, as_real
 from fhl_ppl.pyro.model.one_particle import Quantity, Sites, is_rejection
 from fhl_ppl.pyro.model.users_code import called_from_us
@@ -60,6 +61,23 @@ def expanded(initial_params: Mapping[str, Tensor], num_particles: int) -> dict[s
     """Let so many particles start where one does."""
     starts = {k: as_real(f"initial_params[{k!r}]", v) for k, v in initial_params.items()}
     return {name: value.expand(num_particles, *value.shape) for name, value in starts.items()}
+
+
+def as_anchor(given: Any, layout: SiteLayout) -> Tensor:
+    """Check a given `anchor`, and return it as [D].
+
+    Raises
+    ------
+    ValueError
+        If it does not fit the layout, or is not finite.
+    """
+    anchor = layout.flatten(given, "anchor")
+    if anchor.shape != (layout.size,) or not torch.isfinite(anchor).all():
+        raise ValueError(
+            "anchor must hold one finite unconstrained value of each site "
+            f"{layout.shapes}, got {shown(given)}"
+        )
+    return anchor
 
 
 def found_starts(

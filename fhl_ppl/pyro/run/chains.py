@@ -118,6 +118,18 @@ class Chains:
         potential = self.engine.potential
         return {"rung": potential.rung or "", "reason": potential.reason}
 
+    def told(self) -> dict[str, Any]:
+        """Return by name what warm-up settled on, and how particles are evaluated."""
+        result: dict[str, Any] = {
+            "inverse_mass_matrix": self.engine.inverse_mass_matrix(),
+            "tuned": self.engine.report(),
+            "parameters": self.parameters(),
+            "evaluation": self.evaluation(),
+        }
+        if tempering := self.engine.tempering():
+            result["tempering"] = tempering
+        return result
+
     def forget_companions(self) -> None:
         """Keep no draws of companions any more."""
         self._companions = None

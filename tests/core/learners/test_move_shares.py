@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from fhl_ppl.core.learners import move_shares
 from fhl_ppl.core.learners.move_shares import (
+    BETWEEN_FLOOR,
+    BETWEEN_TRIAL,
     JUMP_FLOOR,
     KIND_TRIAL,
     MEMORY,
@@ -87,6 +89,17 @@ def test_the_option_that_paid_gets_what_the_floors_leave(best, on_trial):
     floor = np.array([TRAJECTORY_FLOOR] + [share] * len(JUMPS))
     expected = floor + (1 - floor.sum()) * (np.arange(OPTIONS) == best)
     np.testing.assert_allclose(got, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("several", [True, False])
+@pytest.mark.parametrize("on_trial", [True, False])
+def test_moves_between_modes_keep_more_while_there_are_several_and_else_nothing(on_trial, several):
+    # Trajectories alone are worth anything, so that jumps have their floors.
+    between = np.arange(len(JUMPS)) >= len(JUMPS) - 2
+    record = with_record([10.0] + [0.0] * len(JUMPS))
+    got = reweigh(record, on_trial, 0.05, between=(between, np.array(several)))
+    usual, more = (TRIAL_SHARE, BETWEEN_TRIAL) if on_trial else (JUMP_FLOOR, BETWEEN_FLOOR)
+    np.testing.assert_allclose(got.jumps, np.where(between, more * several, usual), rtol=1e-12)
 
 
 def test_worth_is_counted_by_the_gradient():

@@ -54,6 +54,10 @@ def test_a_pair_that_was_never_tried_moves_nothing():
     np.testing.assert_array_equal(rungs.renew(ladder).beta, ladder.beta)
 
 
+def test_a_pair_that_was_never_tried_has_not_been_rejected():
+    np.testing.assert_array_equal(rungs.rejection(rungs.start(4, np.zeros(1))), [0, 0, 0])
+
+
 def test_rungs_do_not_fall_on_one_another_where_nothing_is_rejected():
     ladder = rungs.start(5, np.zeros(1))
     ladder = ladder._replace(tried=np.ones(4), rejected=np.array([0.0, 1.0, 0.0, 0.0]))

@@ -4,9 +4,11 @@ import numpy as np
 
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.learners.windows import window_ends
 from fhl_ppl.core.stacked import at, stack
 from fhl_ppl.core.target import Plain
 from fhl_ppl.core.tempering import step as tempering
+from fhl_ppl.core.tempering import travels
 from fhl_ppl.core.tempering.path import Path, Tempered
 from tests.loops import draw
 from tests.plans import make_sampler
@@ -68,6 +70,21 @@ def test_a_mode_where_nobody_started_is_found_and_weighed():
     np.testing.assert_array_equal(first.ladder.beta, last.ladder.beta)
     np.testing.assert_array_equal(first.learnt["step_size"], last.learnt["step_size"])
     np.testing.assert_array_equal(last.ladder.tried, [75, 75, 75])
+
+
+def test_nobody_swaps_in_the_first_windows(monkeypatch):
+    swapped, go_on = [], travels.go_on
+
+    def watched(own, happens):
+        swapped.append(happens.any())
+        return go_on(own, happens)
+
+    monkeypatch.setattr(travels, "go_on", watched)
+    run(80, 0)
+    held = window_ends(80)[tempering.HELD_WINDOWS - 1]
+    assert 0 < held < 40
+    assert not any(swapped[:held])
+    assert any(swapped[held : held + 4])
 
 
 def test_energies_are_those_of_the_temperature_after_swaps_and_a_new_ladder():

@@ -13,12 +13,7 @@ from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.model.problem import problem_from_model
 from tests.pyro.models import LOOP, MODELS
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture(scope="module", params=sorted(MODELS))

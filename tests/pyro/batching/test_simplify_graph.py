@@ -11,13 +11,7 @@ from fhl_ppl.pyro.model.one_particle import energy_and_gradient
 from fhl_ppl.pyro.model.problem import problem_from_model
 from tests.pyro.models import LOOP, MODELS
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
+pytestmark = pytest.mark.usefixtures("float64")
 
 DATA = torch.arange(1.0, 4.0, dtype=torch.float64)
 POINT = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)

@@ -48,6 +48,20 @@ def test_every_statistic_is_what_it_was(as_array, room):
 
 
 @pytest.mark.parametrize("as_array", [np.asarray, torch.as_tensor])
+def test_what_is_taken_does_not_come_twice(as_array):
+    record, whole = Record(as_array([0, 0, 0, 1, 1]), NUM_REPORTED, 8), recorded(as_array, 8)
+    taken = []
+    for k, iteration in enumerate(iterations(as_array)):
+        record.add(iteration)
+        if k in (9, 30):
+            taken.append(record.take())
+    assert [each["energy"].shape[1] for each in taken] == [10, 21]
+    record.put_back({name: np.concatenate([x[name] for x in taken], axis=1) for name in taken[0]})
+    for name, expected in whole.statistics().items():
+        np.testing.assert_array_equal(record.statistics()[name], expected)
+
+
+@pytest.mark.parametrize("as_array", [np.asarray, torch.as_tensor])
 def test_acceptance_is_the_share_of_what_was_accepted(as_array):
     accepted = np.stack([each.accepted[:NUM_REPORTED] for each in iterations(np.asarray)])
     rate = recorded(as_array, 8).acceptance_rate()
