@@ -128,7 +128,7 @@ def _finds(target: Target, descent: Descent, noise: Array, control: Control) -> 
     dim, above = centre.shape[1], xp.mean(energies, axis=0) - lowest
     is_find = descent.has_arrived & (xp.std(log_weight, axis=0) < 1 + dim**0.5)
     is_find = is_find & (above > FLAT * dim / 2) & (above < STEEP * dim / 2)
-    # What has not arrived, or is no Gaussian, may lie lower, and then is not passed over for a find.
+    # What has not arrived, or is no Gaussian, may lie lower, and is not passed over for a find.
     others = xp.min(xp.where(is_find, xp.full_like(lowest, inf), lowest))
     is_find = is_find & (xp.min(xp.where(is_find, lowest, inf)) < others + dim / 2)
     largest = xp.max(log_weight, axis=0)

@@ -1,15 +1,20 @@
 """How a run begins: a start is found for every particle, and energies are evaluated there."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from numpyro.infer.util import ParamInfo
 
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.search import search
 from fhl_ppl.core.state import State
-from fhl_ppl.numpyro.control import control_of, once
+from fhl_ppl.core.target import Plain
+from fhl_ppl.numpyro.control import WITHOUT_HOST, control_of, once
 from fhl_ppl.numpyro.devices import placed, spread_out
 from fhl_ppl.numpyro.engine import Engine, make_engine
 from fhl_ppl.numpyro.fingerprint import fingerprint
@@ -17,7 +22,7 @@ from fhl_ppl.numpyro.model import starts
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 from fhl_ppl.numpyro.model.problem import Problem
 from fhl_ppl.numpyro.precision import explained
-from fhl_ppl.numpyro.randomness import particle_keys, replica_keys
+from fhl_ppl.numpyro.randomness import draw_of_search, particle_keys, replica_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options
 
@@ -103,10 +108,17 @@ class Beginning(NamedTuple):
         model_args: Args,
         model_kwargs: Kwargs,
     ) -> tuple[Engine, FHLState]:
-        """The same at `z`, leaves [particle, ...]."""
+        """The same at `z`, leaves [particle, ...], or if it is not given at better starts."""
         problem, temperatures = self.problem, self.options.temperatures or 1
         first = jax.tree.map(lambda leaf: leaf[0], z)
-        z = spread_out(self.mesh, z, len(keys), self.options.group_size, self.is_vectorized)
+        # A model without latent sites has an empty pytree, which says nothing of its size.
+        flattened = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])
+        position, spent = once(flattened)(jnp.arange(len(keys)), z), jnp.zeros((), int)
+        if problem.starts_anywhere and not is_given:
+            position, spent = self._found(position, keys, model_args, model_kwargs)
+        position = spread_out(
+            *(self.mesh, position, len(keys), self.options.group_size, self.is_vectorized)
+        )
         engine = make_engine(
             self.options,
             self.inverse_mass_matrix,
@@ -122,9 +134,7 @@ class Beginning(NamedTuple):
         # One compiled function: run eagerly, it would be compiled operation by operation. An anchor
         # is searched for, from many gradients of all rows.
         @(jax.jit if problem.batch_shares else once)
-        def begin(z: Any, rng_key: Array, data: Array) -> FHLState:
-            # A model without latent sites has an empty pytree, which says nothing of its size.
-            position = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])(jnp.arange(len(keys)), z)
+        def begin(position: Array, spent: Array, rng_key: Array, data: Array) -> FHLState:
             anchor = None
             if temperatures > 1:
                 begun = engine.begin(problem.path(model_args, model_kwargs), position)
@@ -135,10 +145,30 @@ class Beginning(NamedTuple):
                     position = jnp.broadcast_to(anchor.position, position.shape)
                 target = problem.force(model_args, model_kwargs, keys, anchor)
                 begun = engine.begin(target, position)
-            return engine.first_state(*begun, rng_key, anchor, data)
+            return engine.first_state(*begun, rng_key, anchor, data, spent)
 
-        state: FHLState = begin(z, rng_key, fingerprint(model_args, model_kwargs))
+        state: FHLState = begin(position, spent, rng_key, fingerprint(model_args, model_kwargs))
         return engine, placed(self.mesh, state)
+
+    def _found(
+        self, position: Array, keys: Array, model_args: Args, model_kwargs: Kwargs
+    ) -> tuple[Array, Array]:
+        """Better starts than [particle, dim], and how many gradients of each particle they took."""
+        num_particles, dim = position.shape
+        most = self.options.search_evaluations(self.num_warmup, num_particles, dim)
+        if not most:
+            return position, jnp.zeros((), int)
+        target, control = self.problem.force(model_args, model_kwargs, keys, None), WITHOUT_HOST
+        assert isinstance(target, Plain), "There is no search where the force is random."
+        noise, uniform = once(partial(draw_of_search, dim=dim, dtype=position.dtype))(keys)
+        if not isinstance(position, jax.core.Tracer):
+            # Descents take longer to compile than to make: only what they evaluate is compiled.
+            evaluate = jax.jit(target.potential_and_gradient)
+            target, control = Plain(lambda q: jax.tree.map(np.asarray, evaluate(q))), PYTHON
+            position, noise, uniform = map(np.asarray, (position, noise, uniform))
+        with np.errstate(all="ignore"):
+            found, evaluations = search(target, position, noise, uniform, most, control)
+        return jnp.asarray(found), jnp.asarray(jnp.ceil(evaluations / num_particles), int)
 
 
 def _everyone(state: FHLState) -> State:

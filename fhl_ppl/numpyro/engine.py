@@ -14,7 +14,6 @@ from fhl_ppl.core.groups import Groups, make_groups
 from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.learners.learner import Learnt
 from fhl_ppl.core.sampler import Sampler, make_sampler, step
-from fhl_ppl.core.search import places_of, search
 from fhl_ppl.core.stacked import at
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import ACCEPTED, STATISTICS, TENSION, read
@@ -31,7 +30,6 @@ from fhl_ppl.numpyro.precision import check_can_go_on
 from fhl_ppl.numpyro.randomness import (
     draw,
     draw_of_replicas,
-    draw_of_search,
     force_keys,
     iteration_keys,
 )
@@ -91,16 +89,6 @@ class Engine(NamedTuple):
         particles = state_at(target, position)
         return particles, warmup.start(self.sampler, particles, step_size, metric), None
 
-    def search(self, target: Target, position: Array, keys: Array) -> tuple[Array, Array]:
-        """Better starts than [particle, dim], and how many gradients of each particle they took."""
-        num_particles, dim = position.shape
-        most = self.options.search_evaluations(self.sampler.num_warmup, num_particles, dim)
-        if not most:
-            return position, jnp.zeros((), int)
-        chance = draw_of_search(keys, places_of(num_particles), dim, position.dtype)
-        starts, evaluations = search(target, position, *chance, most, self.control)
-        return starts, jnp.ceil(evaluations / num_particles).astype(int)
-
     def first_state(
         self,
         particles: State,
@@ -121,7 +109,7 @@ class Engine(NamedTuple):
         statistics = {each.name: nothing(each.dtype or energy.dtype) for each in STATISTICS}
         statistics |= {"potential_energy": energy, "energy": energy}
         statistics["step_size"] = jnp.full_like(energy, self.options.step_size)
-        statistics["n_steps"] = jnp.asarray(spent)
+        statistics["n_steps"] = jnp.asarray(spent, int)
         if replicas is not None:
             statistics[TENSION] = jnp.zeros_like(replicas.particles.potential_energy.T)
         return FHLState(

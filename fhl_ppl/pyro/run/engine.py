@@ -93,8 +93,6 @@ class Engine:
         arrays: TensorArrays | None = None,
     ) -> None:
         self.potential = potential
-        # Gradients of each particle that the next iteration is to count with its own.
-        self._spent = 0
         self.arrays = arrays_for(position) if arrays is None else arrays
         self.sampler = make_sampler(plan, coupling, adjusted)
         self.iteration = 0
@@ -104,10 +102,10 @@ class Engine:
             "adjusted": adjusted,
         }
         self._target = self._random_force() if potential.is_random else Plain(self._evaluate)
-        if search_evaluations:
-            position = self._found(position, search_evaluations)
         metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
-        self._begin(position, step_size, self.arrays.array(metric))
+        self._search_evaluations = search_evaluations
+        self._given = step_size, self.arrays.array(metric)
+        self._begin(position, *self._given)
 
     def _begin(self, position: Tensor, step_size: float, metric: Array) -> None:
         """Evaluate the target where particles start, and know nothing yet."""
@@ -117,15 +115,15 @@ class Engine:
         self.groups = self._groups(len(position))
         self.learnt = warmup.start(self.sampler, self.state, step_size, metric)
 
-    def _found(self, position: Tensor, most: int) -> Tensor:
-        """Better starts, if there are."""
-        noise, uniform = map(self.arrays.array, draw_of_search(position))
-        with torch.no_grad(), np.errstate(all="ignore"):
-            starts, evaluations = search(
-                self._target, self.arrays.array(position), noise, uniform, most, PYTHON
-            )
-        self._spent = ceil(float(evaluations) / len(position))
-        return self.arrays.tensor(starts)
+    def _look_around(self) -> int:
+        """Begin at better starts, if there are; gradients of each particle that it took."""
+        position = self.state.position
+        noise, uniform = map(self.arrays.array, draw_of_search(self.arrays.tensor(position)))
+        most = self._search_evaluations
+        found, evaluations = search(self._target, position, noise, uniform, most, PYTHON)
+        self.state = state_at(self._target, found)
+        self.learnt = warmup.start(self.sampler, self.state, *self._given)
+        return ceil(float(evaluations) / len(position))
 
     def _groups(self, num_particles: int) -> Groups:
         return make_groups(num_particles, self.settings["group_size"], self.state.position)
@@ -134,7 +132,11 @@ class Engine:
         """Run one iteration."""
         # Particles far out overflow, which is what their rejection is made of.
         with torch.no_grad(), np.errstate(all="ignore"):
+            # Not before: a state that is loaded has its particles where they are.
+            looks = self.iteration == 0 and self._search_evaluations > 0
+            spent = self._look_around() if looks else 0
             done = self._advance()
+        done.statistics["n_steps"] = done.statistics["n_steps"] + spent
         self.iteration += 1
         return done
 
@@ -151,9 +153,7 @@ class Engine:
             self._tune,
         )
         users = self.users_state
-        told = read(users, info, tuning)
-        told["n_steps"], self._spent = told["n_steps"] + self._spent, 0
-        return Iteration(users.position, info.accepted, told)
+        return Iteration(users.position, info.accepted, read(users, info, tuning))
 
     @property
     def users_state(self) -> State:

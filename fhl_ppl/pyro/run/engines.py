@@ -66,7 +66,10 @@ def make_engine(
     potential = BatchedPotential(problem.potential_fn, layout, minibatch=minibatch, **evaluation)
     with pyro.validation_enabled(False):
         if reference is None:
-            return Engine(potential, problem.position, plan, **settings)
+            most = 0
+            if problem.starts_anywhere and minibatch is None:
+                most = options.search_evaluations(num_warmup, len(problem.position), dim)
+            return Engine(potential, problem.position, plan, search_evaluations=most, **settings)
         temperatures = options.temperatures or 1
         return TemperedEngine(
             *(potential, reference, problem.position, plan), temperatures=temperatures, **settings
