@@ -168,6 +168,13 @@ def test_joint_everyone_is_pulled_to_the_best_of_their_own_group():
     assert not info.is_free.any()
 
 
+def test_joint_a_group_is_accepted_or_rejected_as_one(rng):
+    draws, groups = draw(rng, 7, 1), make_groups(7, 4, like=np.zeros(7))
+    log_ratio, uniform = Joint().log_accept_ratio(groups, np.arange(7.0), draws)
+    np.testing.assert_array_equal(log_ratio, [-6, -6, -6, -6, -15, -15, -15])
+    np.testing.assert_array_equal(uniform, draws.accept[[0, 0, 0, 0, 4, 4, 4]])
+
+
 class LeaderOfTheStart(Joint):
     def pull(self, groups, roles, pulling_strength, position, potential_energy):
         rate = pull_rate(pulling_strength, potential_energy, roles.leader)

@@ -5,7 +5,13 @@ import pytest
 
 from fhl_ppl.core.learners import unseen_steps
 from fhl_ppl.core.learners.metric import unless_steps
-from fhl_ppl.core.learners.unseen_steps import UnseenSteps, cap, has_steps, target
+from fhl_ppl.core.learners.unseen_steps import (
+    UnseenSteps,
+    UnseenStepsLearner,
+    cap,
+    has_steps,
+    target,
+)
 from fhl_ppl.core.metrics.dense_fit import from_scores
 from fhl_ppl.core.moments import welford
 from tests.plans import make_plan
@@ -14,12 +20,11 @@ from tests.runs import Run
 NUM_WARMUP, DIM = 600, 3
 
 
-def sums(power, lengths=None):
-    """What a window in which eta sank by a factor of 100 leaves, if losses go as T eta^power."""
-    at = np.log(np.geomspace(0.01, 1.0, 60))
-    lengths = np.full(60, 1.0) if lengths is None else lengths
-    losses = 0.5 * lengths * np.exp(power * at)
-    parts = losses, losses * at, lengths, lengths * at, lengths * at**2
+def sums(power, least=0.01):
+    """What a window in which eta sank from 1 to `least` leaves, if losses go as T eta^power."""
+    at = np.log(np.geomspace(least, 1.0, 60))
+    losses = 0.5 * np.exp(power * at)
+    parts = losses, losses * at, np.ones(60), at, at**2
     return UnseenSteps(np.array([part.sum() for part in parts]), np.zeros(()), np.zeros(()))
 
 
@@ -32,6 +37,22 @@ def test_steps_are_told_by_losses_that_go_by_length_alone():
 def test_nothing_is_found_in_little():
     assert not has_steps(sums(0.0)._replace(sums=sums(0.0).sums / 10))
     assert not has_steps(UnseenSteps(np.zeros(5), np.zeros(()), np.zeros(())))
+
+
+@pytest.mark.parametrize(("least", "found"), [(0.05, False), (0.01, True)])
+def test_nothing_is_found_where_eta_varied_little(least, found):
+    # There are losses enough for either; log eta has a standard deviation of .9, or of 1.3.
+    many = sums(0.0, least)
+    assert has_steps(many._replace(sums=20 * many.sums)) == found
+
+
+def test_windows_have_to_say_so_in_a_row():
+    learner, told = UnseenStepsLearner(looks=True), []
+    own = sums(0.0)
+    for power in (0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 2.0):
+        own = learner.renew(own._replace(sums=sums(power).sums), None, {}, {})
+        told.append((float(own.in_a_row), float(own.found)))
+    assert told == [(1, 0), (2, 0), (0, 0), (1, 0), (2, 0), (3, 1), (0, 1)]
 
 
 def stepped(position):
