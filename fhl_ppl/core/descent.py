@@ -18,9 +18,9 @@ Array = Any
 ENOUGH = 0.2
 """One has arrived that expects to fall by less, and lately fell by less: energies of draws go up
 and down by more."""
-LATELY = 16.0
+LATELY = 64.0
 """Of what was gained half is forgotten at each step. That it lately fell is taken for granted at
-the start, by so many times ENOUGH: four steps have to be taken."""
+the start, by so many times ENOUGH: seven steps have to be tried."""
 SUFFICIENT = 1e-4
 """Share of what its slope promises that a step has to gain."""
 CURVED = 1e-6
@@ -109,10 +109,10 @@ def _step(target: Target, path: _Path) -> _Path:
             for new, old in zip(there, state, strict=True)
         )
     )
-    lately = xp.where(taken, lately / 2 + gained, lately)
+    lately = lately / 2 + xp.where(taken, gained, 0 * lately)
     is_scaled = is_scaled | curved
     expected = xp.sum(state.gradient * _times(inverse_hessian, state.gradient), axis=1) / 2
-    arrives = taken & is_scaled & (lately < ENOUGH) & (expected < ENOUGH)
+    arrives = goes_on & is_scaled & (lately < ENOUGH) & (expected < ENOUGH)
     # Where the parabola through what is known has its minimum.
     shorter = -slope / (2 * (new - energy - slope))
     shorter = xp.where(sound & (shorter > 0.1), shorter, 0.1 + 0 * shorter)

@@ -1,0 +1,165 @@
+"""A search before warm-up: what it finds, and what it leaves alone."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from fhl_ppl.core import search as module
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.descent import descend
+from fhl_ppl.core.search import DRAWS, evaluations_of, places_of, search
+from fhl_ppl.core.target import Plain
+from tests.hills import Hills, funnel
+from tests.targets import Gaussian
+
+GAUSSIAN = Gaussian(
+    [3.0, -1.0, 2.0], [[4.0, 1.0, 0.0], [1.0, 0.5, 0.1], [0.0, 0.1, 25.0]]
+).potential_and_gradient
+FAR = np.full(5, 4.0)
+RIGHT, WRONG, OTHER = FAR, -FAR, np.array([4.0, -4.0, 4.0, -4.0, 4.0])
+TWO = Hills((RIGHT, OTHER), (0.0, 3.0))
+TOO_HIGH = Hills((RIGHT, WRONG), (0.0, 40.0))
+"""The other valley weighs exp(-40), which no draw will see."""
+
+
+def found(target, position, most=100, seed=0):
+    """Starts, and evaluations in all."""
+    rng = np.random.default_rng(seed)
+    places, dim = places_of(len(position)), position.shape[1]
+    noise = rng.standard_normal((DRAWS, places, dim))
+    uniform = rng.uniform(1e-9, 1, (places, dim + DRAWS))
+    with np.errstate(all="ignore"):
+        return search(Plain(target), position, noise, uniform, most, PYTHON)
+
+
+def in_valley(starts, centre, width=1.0):
+    return np.linalg.norm(starts - centre, axis=1) < 4 * width * np.sqrt(len(centre))
+
+
+def beside(centre, number=4, seed=1):
+    """Places from which one comes down to it."""
+    return centre + 0.3 * np.random.default_rng(seed).standard_normal((number, len(centre)))
+
+
+def test_a_descent_ends_at_the_minimum_and_knows_how_wide_it_is():
+    begin = np.random.default_rng(0).uniform(-50, 50, (6, 3))
+    with np.errstate(all="ignore"):
+        end = descend(Plain(GAUSSIAN), begin, 100, PYTHON)
+    assert end.has_arrived.all()
+    energy, _ = GAUSSIAN(begin)
+    assert (energy > 50).all()
+    assert (end.state.potential_energy < 0.2).all()
+    assert (end.evaluations < 40).all()
+    # As many steps as dimensions and a few more: within a third of what it is.
+    widths = np.linalg.eigvalsh(end.inverse_hessian)
+    expected = np.linalg.eigvalsh([[4.0, 1.0, 0.0], [1.0, 0.5, 0.1], [0.0, 0.1, 25.0]])
+    np.testing.assert_allclose(np.median(widths, axis=0), expected, rtol=0.33)
+
+
+def test_it_stops_where_it_is_told_to():
+    begin = np.full((2, 3), 40.0)
+    end = descend(Plain(GAUSSIAN), begin, 5, PYTHON)
+    assert not end.has_arrived.any()
+    np.testing.assert_array_equal(end.evaluations, 5)
+
+
+def test_it_gives_up_where_there_are_no_numbers():
+    def nowhere(position):
+        return np.full(len(position), np.nan), np.zeros_like(position)
+
+    begin = np.ones((2, 3))
+    end = descend(Plain(nowhere), begin, 100, PYTHON)
+    assert not end.has_arrived.any()
+    np.testing.assert_array_equal(end.state.position, begin)
+    assert (end.evaluations < 20).all()
+
+
+def test_starts_are_draws():
+    position = np.random.default_rng(0).uniform(-2, 2, (4, 3))
+    starts = np.concatenate([found(GAUSSIAN, position, seed=seed)[0] for seed in range(50)])
+    # 2 U is chi-squared with 3 degrees of freedom; one in 20 draws of a Gaussian is above 7.8, and
+    # an inverse Hessian is known to a third.
+    above = (2 * GAUSSIAN(starts)[0] > 7.8).mean()
+    assert above < 0.12
+    assert len(np.unique(starts, axis=0)) == len(starts)
+
+
+def test_particles_start_in_every_valley_that_is_found():
+    # All would start in one.
+    starts, _ = found(TWO, beside(RIGHT))
+    assert in_valley(starts, RIGHT).any()
+    assert in_valley(starts, OTHER).any()
+
+
+def check_that_all_are_in_the_right_valley():
+    starts, _ = found(TOO_HIGH, beside(WRONG))
+    assert in_valley(starts, RIGHT).all()
+
+
+def test_what_weighs_nothing_is_left():
+    check_that_all_are_in_the_right_valley()
+
+
+def test_the_check_notices_that_weights_are_not_looked_at(monkeypatch):
+    monkeypatch.setattr(module, "IGNORED", 1e-300)
+    with pytest.raises(AssertionError):
+        check_that_all_are_in_the_right_valley()
+
+
+def check_that_a_neck_is_no_find():
+    target, position = partial(funnel, width=1.5), np.random.default_rng(2).uniform(-2, 2, (4, 10))
+    # All arrive, where v is -10.
+    assert descend(Plain(target), position, 100, PYTHON).has_arrived.all()
+    starts, evaluations = found(target, position)
+    np.testing.assert_array_equal(starts, position)
+    assert evaluations > 0
+
+
+def test_a_neck_is_no_find():
+    check_that_a_neck_is_no_find()
+
+
+def test_the_check_notices_that_any_end_is_taken_for_one(monkeypatch):
+    monkeypatch.setattr(module, "STEEP", np.inf)
+    monkeypatch.setattr(module, "SPREAD", np.inf)
+    with pytest.raises(AssertionError):
+        check_that_a_neck_is_no_find()
+
+
+def test_what_lies_lower_and_has_not_arrived_is_not_passed_over():
+    """Two places are in a valley too long to come to its end; the others end 40 above."""
+
+    def target(position):
+        energy, gradient = TOO_HIGH(position)
+        # A slope that has no end for who is near the right valley.
+        near = np.linalg.norm(position - RIGHT, axis=1) < np.linalg.norm(position - WRONG, axis=1)
+        slope = np.where(near, position[:, 0], 0)
+        return energy + np.where(near, -50 + slope, 0), gradient + np.where(
+            near[:, None], np.eye(5)[0] - gradient, 0
+        )
+
+    position = np.concatenate([beside(WRONG, 2), beside(RIGHT, 2)])
+    np.testing.assert_array_equal(found(target, position, 30)[0], position)
+
+
+def test_what_it_may_cost():
+    assert evaluations_of(1000, 4) * places_of(4) == 0.2 * 1000 * 4
+    assert evaluations_of(300, 4) * places_of(4) <= 0.2 * 300 * 4
+    assert evaluations_of(100, 4) == 0
+    assert evaluations_of(1000, 64) > 0
+    assert evaluations_of(1000, 65) == 0
+
+
+def test_what_it_cost_is_told():
+    calls = []
+
+    def target(position):
+        calls.append(len(position))
+        return GAUSSIAN(position)
+
+    position = np.random.default_rng(0).uniform(-2, 2, (4, 3))
+    _, evaluations = found(target, position)
+    # A place that has arrived is evaluated with the others, for nothing.
+    assert evaluations <= sum(calls) <= 2 * evaluations
+    assert evaluations >= DRAWS * places_of(4)

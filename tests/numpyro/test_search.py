@@ -1,0 +1,108 @@
+"""A search before warm-up, in NumPyro: the one of core, and what it costs."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import importorskip
+
+jax = importorskip("jax")
+numpyro = importorskip("numpyro")
+
+import jax.numpy as jnp
+from jax import random
+from numpyro import distributions as dist
+from numpyro.infer import MCMC, init_to_median
+
+from fhl_ppl.core.search import DRAWS, places_of, search
+from fhl_ppl.core.target import Plain
+from fhl_ppl.numpyro import FHL
+from fhl_ppl.numpyro.control import PYTHON, WITHOUT_HOST
+from tests.hills import Hills
+from tests.numpyro.models import CHEAP
+
+HILLS = Hills(([4.0, 4.0], [-4.0, -4.0]), (0.0, 3.0))
+FIXED = {**CHEAP, "adapt_step_size": False, "adapt_mass_matrix": False, "num_steps": 1}
+CHAINS = 4
+
+
+def test_compiled_it_finds_what_it_finds_in_numpy():
+    rng = np.random.default_rng(0)
+    position = rng.uniform(-2, 2, (CHAINS, 2))
+    noise = rng.standard_normal((DRAWS, places_of(CHAINS), 2))
+    uniform = rng.uniform(1e-9, 1, (places_of(CHAINS), 2 + DRAWS))
+    with np.errstate(all="ignore"):
+        expected = search(Plain(HILLS), position, noise, uniform, 50, PYTHON)
+    with jax.enable_x64(True):
+        found = jax.jit(lambda *given: search(Plain(HILLS), *given, 50, WITHOUT_HOST))(
+            *map(jnp.asarray, (position, noise, uniform))
+        )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def steep():
+    """Two solutions, one of which is 60 above the other, and down to which more places lead."""
+    x = numpyro.sample("x", dist.Normal(0, 10).expand([3]).to_event(1))
+    right = -0.5 * ((x - 5) ** 2).sum() / 0.25
+    wrong = -0.5 * ((x + 3) ** 2).sum() / 0.25 - 60
+    numpyro.factor("two", jnp.logaddexp(right, wrong))
+
+
+def begun(model=steep, num_warmup=1000, init_params=None, **settings):
+    """The state before the first iteration, and after it."""
+    kernel = FHL(model, **{**FIXED, **settings})
+    keys = random.split(random.key(0), CHAINS)
+    state = kernel.init(keys, num_warmup, init_params, (), {})
+    return state, lambda: kernel.sample(state, (), {})
+
+
+def test_all_start_in_the_right_solution():
+    with_search, without = begun()[0], begun(search=False)[0]
+    assert (without.particles.potential_energy > 50).any()
+    assert (with_search.particles.potential_energy < 30).all()
+
+
+def test_the_first_iteration_counts_what_it_cost():
+    state, go = begun()
+    spent = int(state.n_steps[0])
+    # At the most a fifth of a gradient in each iteration, and the draws.
+    assert 0 < spent <= 0.2 * 1000 + DRAWS * places_of(CHAINS) / CHAINS
+    np.testing.assert_array_equal(go().n_steps, spent + 1)
+    state, go = begun(search=False)
+    np.testing.assert_array_equal(go().n_steps, 1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"search": False},
+        {"num_warmup": 100},
+        {"init_strategy": init_to_median},
+        {"gradient_fn": lambda z: z},
+        {"temperatures": 2},
+        {"init_params": {"x": jnp.full((CHAINS, 3), -3.5)}},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_there_is_none(settings):
+    state, _ = begun(**settings)
+    np.testing.assert_array_equal(state.n_steps, 0)
+
+
+def test_a_search_that_is_no_truth_is_refused():
+    with pytest.raises(TypeError, match="search must be True or False, got 1"):
+        FHL(steep, search=1)
+
+
+@pytest.mark.parametrize("method", ["sequential", jax.vmap], ids=["sequential", "vmap"])
+def test_chains_of_any_kind_search(method):
+    mcmc = MCMC(
+        FHL(steep, **FIXED),
+        num_warmup=400,
+        num_samples=2,
+        num_chains=2,
+        chain_method=method,
+        progress_bar=False,
+    )
+    mcmc.run(random.key(0))
+    assert (mcmc.get_samples()["x"] > 2).all()
