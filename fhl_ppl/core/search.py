@@ -22,9 +22,6 @@ PLACES = 8
 searches misses it."""
 CROWD = 64
 """Of more particles each is left where it is: they see what a search would."""
-RADIUS = 2.0
-"""Places beyond those of the particles are drawn uniformly from (-2, 2), where the particles of a
-model start in NumPyro and Pyro."""
 DRAWS = 8
 """Of the Gaussian around each end."""
 SHARE = 0.2
@@ -82,7 +79,13 @@ def evaluations_of(num_warmup: int, num_particles: int) -> int:
 
 
 def search(
-    target: Target, position: Array, noise: Array, uniform: Array, most: int, control: Control
+    target: Target,
+    position: Array,
+    radius: float,
+    noise: Array,
+    uniform: Array,
+    most: int,
+    control: Control,
 ) -> tuple[Array, Array]:
     """Find better starts for particles.
 
@@ -92,6 +95,8 @@ def search(
         What is descended.
     position
         Where particles would start, shape [particle, dim].
+    radius
+        How far from 0 other places may be, in each dimension.
     noise
         Standard normal, shape [DRAWS, place, dim], of as many places as `places_of` says.
     uniform
@@ -108,7 +113,7 @@ def search(
     """
     xp = array_namespace(position)
     num_particles, dim = position.shape
-    elsewhere = RADIUS * (2 * uniform[num_particles:, :dim] - 1)
+    elsewhere = radius * (2 * uniform[num_particles:, :dim] - 1)
     places = xp.concat([position, elsewhere], axis=0)
     descent = descend(target, places, most, control)
     finds = _finds(target, descent, noise, control)

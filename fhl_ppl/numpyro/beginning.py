@@ -114,7 +114,7 @@ class Beginning(NamedTuple):
         # A model without latent sites has an empty pytree, which says nothing of its size.
         flattened = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])
         position, spent = once(flattened)(jnp.arange(len(keys)), z), jnp.zeros((), int)
-        if problem.starts_anywhere and not is_given:
+        if not is_given:
             position, spent = self._found(position, keys, model_args, model_kwargs)
         position = spread_out(
             *(self.mesh, position, len(keys), self.options.group_size, self.is_vectorized)
@@ -156,7 +156,8 @@ class Beginning(NamedTuple):
         """Better starts than [particle, dim], and how many gradients of each particle they took."""
         num_particles, dim = position.shape
         most = self.options.search_evaluations(self.num_warmup, num_particles, dim)
-        if not most:
+        radius = self.problem.start_radius
+        if radius is None or not most:
             return position, jnp.zeros((), int)
         target, control = self.problem.force(model_args, model_kwargs, keys, None), WITHOUT_HOST
         assert isinstance(target, Plain), "There is no search where the force is random."
@@ -167,7 +168,7 @@ class Beginning(NamedTuple):
             target, control = Plain(lambda q: jax.tree.map(np.asarray, evaluate(q))), PYTHON
             position, noise, uniform = map(np.asarray, (position, noise, uniform))
         with np.errstate(all="ignore"):
-            found, evaluations = search(target, position, noise, uniform, most, control)
+            found, evaluations = search(target, position, radius, noise, uniform, most, control)
         return jnp.asarray(found), jnp.asarray(jnp.ceil(evaluations / num_particles), int)
 
 

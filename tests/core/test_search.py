@@ -30,7 +30,7 @@ def found(target, position, most=100, seed=0):
     noise = rng.standard_normal((DRAWS, places, dim))
     uniform = rng.uniform(1e-9, 1, (places, dim + DRAWS))
     with np.errstate(all="ignore"):
-        return search(Plain(target), position, noise, uniform, most, PYTHON)
+        return search(Plain(target), position, 2.0, noise, uniform, most, PYTHON)
 
 
 def in_valley(starts, centre, width=1.0):

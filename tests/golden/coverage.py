@@ -8,7 +8,9 @@ import sys
 import fhl_ppl.core
 
 BESIDE = {
+    "fhl_ppl.core.descent",
     "fhl_ppl.core.evidence",
+    "fhl_ppl.core.search",
     "fhl_ppl.core.tuning_ahead",
     "fhl_ppl.core.moments.across_chains",
 }

@@ -31,9 +31,9 @@ def test_compiled_it_finds_what_it_finds_in_numpy():
     noise = rng.standard_normal((DRAWS, places_of(CHAINS), 2))
     uniform = rng.uniform(1e-9, 1, (places_of(CHAINS), 2 + DRAWS))
     with np.errstate(all="ignore"):
-        expected = search(Plain(HILLS), position, noise, uniform, 50, PYTHON)
+        expected = search(Plain(HILLS), position, 2.0, noise, uniform, 50, PYTHON)
     with jax.enable_x64(True):
-        found = jax.jit(lambda *given: search(Plain(HILLS), *given, 50, WITHOUT_HOST))(
+        found = jax.jit(lambda q, *given: search(Plain(HILLS), q, 2.0, *given, 50, WITHOUT_HOST))(
             *map(jnp.asarray, (position, noise, uniform))
         )
     for one, other in zip(found, expected, strict=True):

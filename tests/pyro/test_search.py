@@ -28,9 +28,9 @@ def test_of_tensors_it_finds_what_it_finds_in_numpy():
     noise = rng.standard_normal((DRAWS, places_of(CHAINS), 2))
     uniform = rng.uniform(1e-9, 1, (places_of(CHAINS), 2 + DRAWS))
     with np.errstate(all="ignore"):
-        expected = search(Plain(HILLS), position, noise, uniform, 50, PYTHON)
-    tensors = map(torch.as_tensor, (position, noise, uniform))
-    found = search(Plain(HILLS), *tensors, 50, PYTHON)
+        expected = search(Plain(HILLS), position, 2.0, noise, uniform, 50, PYTHON)
+    position, noise, uniform = map(torch.as_tensor, (position, noise, uniform))
+    found = search(Plain(HILLS), position, 2.0, noise, uniform, 50, PYTHON)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 

@@ -18,7 +18,7 @@ from fhl_ppl.core.tempering.path import Path
 from fhl_ppl.numpyro.model import minibatch as batches
 from fhl_ppl.numpyro.model import potential, prior, starts
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
-from fhl_ppl.numpyro.model.reading import is_uniform
+from fhl_ppl.numpyro.model.reading import radius_of
 
 Array = Any
 
@@ -98,9 +98,9 @@ class Problem:
         return self.gradient_fn is None
 
     @property
-    def starts_anywhere(self) -> bool:
-        """Whether nobody asked for a certain start."""
-        return self.model is not None and is_uniform(self._init_strategy)
+    def start_radius(self) -> float | None:
+        """Within what of 0 particles start; None if somebody asked for certain starts."""
+        return None if self.model is None else radius_of(self._init_strategy)
 
     @property
     def batch_shares(self) -> tuple[float, ...]:

@@ -59,14 +59,19 @@ def read(
     return info._replace(param_info=info.param_info._replace(z=z))
 
 
-def is_uniform(init_strategy: Callable[..., Any]) -> bool:
-    """Whether starts are drawn by `init_to_uniform`, NumPyro's default."""
-    return init_strategy is init_to_uniform or getattr(init_strategy, "func", 0) is init_to_uniform
+def radius_of(init_strategy: Callable[..., Any]) -> float | None:
+    """Within what of 0 `init_to_uniform`, NumPyro's default, draws starts; None for any other."""
+    if init_strategy is init_to_uniform:
+        return 2.0
+    if getattr(init_strategy, "func", None) is not init_to_uniform:
+        return None
+    return getattr(init_strategy, "keywords", {}).get("radius", 2.0)
 
 
 def first_guess(keys: Array, info: ModelInfo, init_strategy: Callable[..., Any]) -> Any:
     """Where a search by `init_to_uniform` looks first, leaves [particle, ...]."""
-    radius = getattr(init_strategy, "keywords", {}).get("radius", 2.0)
+    radius = radius_of(init_strategy)
+    assert radius is not None, "No other strategy is guessed."
     shapes = info.param_info.z
 
     def of_one(key: Array) -> Any:

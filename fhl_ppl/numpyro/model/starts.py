@@ -13,7 +13,7 @@ from numpyro.util import not_jax_tracer
 from fhl_ppl.core.state import State
 from fhl_ppl.numpyro.devices import whole
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
-from fhl_ppl.numpyro.model.reading import first_guess, is_uniform, read
+from fhl_ppl.numpyro.model.reading import first_guess, radius_of, read
 from fhl_ppl.numpyro.randomness import is_batch
 
 Array = Any
@@ -93,7 +93,7 @@ def from_model(
     """
     strategy, info = settings["init_strategy"], None
     is_given = init_params is not None
-    if not_jax_tracer(keys) and (is_given or (may_guess and is_uniform(strategy))):
+    if not_jax_tracer(keys) and (is_given or (may_guess and radius_of(strategy) is not None)):
         info = read(keys, model, model_args, model_kwargs, strategy)
     if info is None:
         info = _search(keys, model, model_args, model_kwargs, settings)

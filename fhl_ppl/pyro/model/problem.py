@@ -15,7 +15,7 @@ from torch.distributions import biject_to
 from fhl_ppl.pyro.checks import check_transforms
 from fhl_ppl.pyro.model.layout import SiteLayout, as_real
 from fhl_ppl.pyro.model.one_particle import PotentialFn, Sites, energy, energy_and_gradient
-from fhl_ppl.pyro.model.starts import found_starts, given_starts, is_uniform, tried
+from fhl_ppl.pyro.model.starts import found_starts, given_starts, radius_of, tried
 from fhl_ppl.pyro.model.why_not import WhyNot, latent_sites, refuse_unsupported
 
 
@@ -46,8 +46,8 @@ class Problem(NamedTuple):
         An execution of the model; None if a potential was given.
     reference_fn : callable or None
         What temperatures end at, as `potential_fn`; None without.
-    starts_anywhere : bool
-        Whether nobody asked for a certain start.
+    start_radius : float or None
+        Within what of 0 particles start; None if somebody asked for certain starts.
     """
 
     potential_fn: PotentialFn
@@ -56,7 +56,7 @@ class Problem(NamedTuple):
     position: Tensor
     trace: Any
     reference_fn: PotentialFn | None = None
-    starts_anywhere: bool = False
+    start_radius: float | None = None
 
 
 def problem_from_model(
@@ -150,8 +150,8 @@ def problem_from_model(
             )
         else:
             position = given_starts(quantity, layout, num_particles, initial_params, why_not)
-    anywhere = initial_params is None and is_uniform(init_strategy)
-    return Problem(potential_fn, layout, chosen, position, trace, starts_anywhere=anywhere)
+    radius = radius_of(init_strategy) if initial_params is None else None
+    return Problem(potential_fn, layout, chosen, position, trace, start_radius=radius)
 
 
 def problem_from_potential(

@@ -52,9 +52,13 @@ def tried(action: Callable[[], Result]) -> Result:
     ) from last
 
 
-def is_uniform(init_strategy: Callable[..., Any]) -> bool:
-    """Whether starts are drawn by `init_to_uniform`, Pyro's default."""
-    return init_strategy is init_to_uniform or getattr(init_strategy, "func", 0) is init_to_uniform
+def radius_of(init_strategy: Callable[..., Any]) -> float | None:
+    """Within what of 0 `init_to_uniform`, Pyro's default, draws starts; None for any other."""
+    if init_strategy is init_to_uniform:
+        return 2.0
+    if getattr(init_strategy, "func", None) is not init_to_uniform:
+        return None
+    return getattr(init_strategy, "keywords", {}).get("radius", 2.0)
 
 
 def expanded(initial_params: Mapping[str, Tensor], num_particles: int) -> dict[str, Tensor]:

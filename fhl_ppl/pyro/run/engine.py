@@ -62,8 +62,9 @@ class Engine:
     step_size : float
     inverse_mass_matrix : numpy.ndarray [D] or [D, D]
         To start from.
-    search_evaluations : int
-        How many evaluations a descent may take in a search for better starts; 0 for no search.
+    search_within : tuple
+        Of a search for better starts, how far from 0 places may be, and how many evaluations a
+        descent may take; 0 for no search.
     arrays : TensorArrays, optional
         What to compute on. Default: chosen for the dtype and device of `position`.
 
@@ -89,7 +90,7 @@ class Engine:
         adjusted: bool,
         step_size: float,
         inverse_mass_matrix: np.ndarray,
-        search_evaluations: int = 0,
+        search_within: tuple[float, int] = (0.0, 0),
         arrays: TensorArrays | None = None,
     ) -> None:
         self.potential = potential
@@ -103,7 +104,7 @@ class Engine:
         }
         self._target = self._random_force() if potential.is_random else Plain(self._evaluate)
         metric = torch.as_tensor(inverse_mass_matrix, dtype=position.dtype, device=position.device)
-        self._search_evaluations = search_evaluations
+        self._search_within = search_within
         self._given = step_size, self.arrays.array(metric)
         self._begin(position, *self._given)
 
@@ -119,8 +120,8 @@ class Engine:
         """Begin at better starts, if there are; gradients of each particle that it took."""
         position = self.state.position
         noise, uniform = map(self.arrays.array, draw_of_search(self.arrays.tensor(position)))
-        most = self._search_evaluations
-        found, evaluations = search(self._target, position, noise, uniform, most, PYTHON)
+        radius, most = self._search_within
+        found, evaluations = search(self._target, position, radius, noise, uniform, most, PYTHON)
         self.state = state_at(self._target, found)
         self.learnt = warmup.start(self.sampler, self.state, *self._given)
         return ceil(float(evaluations) / len(position))
@@ -133,7 +134,7 @@ class Engine:
         # Particles far out overflow, which is what their rejection is made of.
         with torch.no_grad(), np.errstate(all="ignore"):
             # Not before: a state that is loaded has its particles where they are.
-            looks = self.iteration == 0 and self._search_evaluations > 0
+            looks = self.iteration == 0 and self._search_within[1] > 0
             spent = self._look_around() if looks else 0
             done = self._advance()
         done.statistics["n_steps"] = done.statistics["n_steps"] + spent

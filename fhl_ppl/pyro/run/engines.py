@@ -66,10 +66,11 @@ def make_engine(
     potential = BatchedPotential(problem.potential_fn, layout, minibatch=minibatch, **evaluation)
     with pyro.validation_enabled(False):
         if reference is None:
-            most = 0
-            if problem.starts_anywhere and minibatch is None:
+            radius = problem.start_radius
+            if radius is not None and minibatch is None:
                 most = options.search_evaluations(num_warmup, len(problem.position), dim)
-            return Engine(potential, problem.position, plan, search_evaluations=most, **settings)
+                settings["search_within"] = radius, most
+            return Engine(potential, problem.position, plan, **settings)
         temperatures = options.temperatures or 1
         return TemperedEngine(
             *(potential, reference, problem.position, plan), temperatures=temperatures, **settings
