@@ -3,7 +3,7 @@
 from importlib import import_module
 
 MODULES = {
-    **dict.fromkeys(("fhl", "fhl_no_charts"), "fhl"),
+    **dict.fromkeys(("fhl", "fhl_no_charts", "fhl_no_search"), "fhl"),
     **dict.fromkeys(
         (
             *("numpyro_nuts", "numpyro_nuts_sequential", "numpyro_nuts_dense"),

@@ -8,4 +8,8 @@ def steps(state):
     return state.n_steps
 
 
-SAMPLERS = {"fhl": entry(FHL, steps), "fhl_no_charts": entry(FHL, steps, charts=False)}
+SAMPLERS = {
+    "fhl": entry(FHL, steps),
+    "fhl_no_charts": entry(FHL, steps, charts=False),
+    "fhl_no_search": entry(FHL, steps, search=False),
+}
