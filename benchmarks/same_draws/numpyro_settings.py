@@ -69,8 +69,12 @@ def record(model, chains=8, x64=True, **settings):
             return state, {name: getattr(state, name) for name in kernel.default_fields}
 
         _, fields = jax.jit(partial(jax.lax.scan, iteration, length=WARMUP + DRAWS))(state, None)
-        sites = {f"z {name}": value for name, value in fields.pop("z").items()}
-        return {name: np.asarray(value) for name, value in (sites | fields).items()}
+        # Sites have a name within z, and companions have all that their chain has.
+        leaves, _ = jax.tree_util.tree_flatten_with_path(fields)
+        return {
+            jax.tree_util.keystr(path, simple=True, separator=" "): np.asarray(value)
+            for path, value in leaves
+        }
     finally:
         jax.config.update("jax_enable_x64", before)
 
