@@ -128,8 +128,9 @@ def _finds(target: Target, descent: Descent, noise: Array, control: Control) -> 
 
     def weighed(standard: Array) -> tuple[Array, Array]:
         draw = centre + (root @ standard[:, :, None])[:, :, 0]
-        energy = state_at(target, draw).potential_energy
-        return draw, xp.where(xp.isfinite(energy), energy, xp.full_like(energy, 1e30))
+        _, energy, gradient = state_at(target, draw)
+        sound = xp.isfinite(energy) & xp.all(xp.isfinite(gradient), axis=1)
+        return draw, xp.where(sound, energy, xp.full_like(energy, 1e30))
 
     draws, energies = control.map(weighed, noise)
     log_weight = log_volume + xp.sum(noise**2, axis=2) / 2 - energies
@@ -149,7 +150,8 @@ def _finds(target: Target, descent: Descent, noise: Array, control: Control) -> 
 def _roots(covariance: Array) -> tuple[Array, Array, Array]:
     """Square roots S of covariances, their inverses, and log|det S|."""
     xp = array_namespace(covariance)
-    sound = xp.all(xp.isfinite(covariance), axis=(1, 2), keepdims=True)
+    # Of numbers near overflow PyTorch finds no eigenvalues, and raises.
+    sound = xp.all(xp.abs(covariance) < 1e30, axis=(1, 2), keepdims=True)
     values, vectors = xp.linalg.eigh(xp.where(sound, covariance, eye(covariance)))
     # Rounding may have made them negative.
     least = 1e-30 + 0 * values
@@ -167,15 +169,17 @@ def _starts(finds: Finds, own: Array, uniform: Array, control: Control) -> Array
     xp = array_namespace(own)
     mass, centre = finds.mass, finds.centre
     exists = xp.isfinite(mass)
-    share = xp.exp(xp.where(exists, mass - xp.max(mass), 0 * mass))
-    # Of the draws of a find, one by its weight: the largest of these.
+    # Of the draws of a find, one by its weight: the largest of these. Of all draws likewise.
     order = finds.log_weight - xp.log(-xp.log(uniform))
+    largest = xp.where(exists, xp.max(order, axis=0), xp.full_like(mass, -inf))
+    first = xp.exp(xp.where(exists, largest - xp.max(largest), 0 * mass))
     place, draw, particle = numbered(mass), numbered(order[:, 0]), numbered(own[:, 0])
 
     def choose(number: Array, value: tuple[Array, Array, Array, Array]) -> Any:
         starts, turns, distance, left = value
-        # At first none has a particle, and the heaviest gets one.
-        near = xp.where(xp.isfinite(distance), distance / (1 + distance), 1 + share)
+        # At first none has a particle. One gets it by its mass: a chain that is reported alone is
+        # such a first one, and of many chains not all shall be where the heaviest is.
+        near = xp.where(xp.isfinite(distance), distance / (1 + distance), 1 + first)
         score = xp.where(exists, near - 2 * turns, xp.full_like(near, -inf))
         chosen = place == xp.argmax(score)
         of_chosen = xp.sum(xp.where(chosen, left, xp.zeros_like(left)), axis=1)
@@ -198,6 +202,6 @@ def _starts(finds: Finds, own: Array, uniform: Array, control: Control) -> Array
             xp.where(there, xp.full_like(left, -inf), left),
         )
 
-    nobody = 0 * share
+    nobody = 0 * first
     begun = own, nobody, nobody + inf, order
     return control.fori_loop(0, own.shape[0], choose, begun)[0]

@@ -8,7 +8,7 @@ import pytest
 from fhl_ppl.core import search as module
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.descent import descend
-from fhl_ppl.core.search import DRAWS, evaluations_of, places_of, search
+from fhl_ppl.core.search import DRAWS, _roots, evaluations_of, places_of, search
 from fhl_ppl.core.target import Plain
 from tests.hills import Hills, funnel
 from tests.targets import Gaussian
@@ -95,6 +95,35 @@ def test_particles_start_in_every_valley_that_is_found():
 def check_that_all_are_in_the_right_valley():
     starts, _ = found(TOO_HIGH, beside(WRONG))
     assert in_valley(starts, RIGHT).all()
+
+
+def test_a_first_particle_is_in_each_valley_as_often_as_that_weighs():
+    """Of chains that are run one by one each knows of its own search alone."""
+    centres = np.full(5, 1.9), np.full(5, -1.9)
+    target = Hills(centres, (0.0, 0.4))
+    lone = np.random.default_rng(1).uniform(-2, 2, (60, 1, 5))
+    starts = np.concatenate([found(target, each, seed=seed)[0] for seed, each in enumerate(lone)])
+    share = (starts.sum(axis=1) > 0).mean()
+    # exp(.4) to 1 where as many places lead to the one as to the other.
+    assert 0.4 < share < 0.8
+
+
+def test_nobody_starts_where_there_is_no_gradient():
+    def target(position):
+        energy, gradient = GAUSSIAN(position)
+        return energy, np.where(position[:, :1] > 3, np.nan, gradient)
+
+    position = np.random.default_rng(0).uniform(-2, 2, (4, 3))
+    for seed in range(20):
+        starts, _ = found(target, position, seed=seed)
+        assert np.isfinite(target(starts)[1]).all()
+
+
+def test_a_matrix_near_overflow_has_roots():
+    # Of this one LAPACK finds none.
+    near = np.asarray([[[3e38, 3e38], [3e38, -3e38]]], np.float32)
+    for root in _roots(near):
+        assert np.isfinite(root).all()
 
 
 def test_what_weighs_nothing_is_left():
