@@ -61,7 +61,10 @@ class _Path(NamedTuple):
 
 
 def descend(target: Target, position: Array, most: int, control: Control) -> Descent:
-    """Descend from places, shape [place, dim], with `most` evaluations of each at the most."""
+    """Descend from places, shape [place, dim], with `most` evaluations of each at the most.
+
+    With half of them where none has arrived by then, as in a funnel, whose neck is far.
+    """
     xp = array_namespace(position)
     none = 0 * position[:, 0]
     # No place has been evaluated yet: the first step is one of length 0, and is always taken.
@@ -70,8 +73,10 @@ def descend(target: Target, position: Array, most: int, control: Control) -> Des
     found = Descent(nowhere, identities, none > 0, none)
     begun = _Path(found, none + 1, none + LATELY * ENOUGH, none > 0, none)
 
-    def advance(_: Any, path: _Path) -> _Path:
-        return control.cond(xp.any(_goes_on(path)), lambda path: _step(target, path), _same, path)
+    def advance(number: Any, path: _Path) -> _Path:
+        pays = (number < most // 2) | xp.any(path.found.has_arrived)
+        goes_on = pays & xp.any(_goes_on(path))
+        return control.cond(goes_on, lambda path: _step(target, path), _same, path)
 
     return control.fori_loop(0, most, advance, begun).found
 
@@ -138,10 +143,12 @@ def _goes_on(path: _Path) -> Array:
 def _updated(inverse_hessian: Array, moved: Array, change: Array, curvature: Array) -> Array:
     """BFGS: the nearest that takes `change` of the gradient to `moved`."""
     taken_to = _times(inverse_hessian, change)
-    weight = (curvature + array_namespace(change).sum(change * taken_to, axis=1)) / curvature**2
+    xp = array_namespace(change)
+    # Not over its square, which underflows where a quadratic is at its end.
+    weight = (1 + xp.sum(change * taken_to, axis=1) / curvature) / curvature
     cross = taken_to[:, :, None] * moved[:, None, :] / curvature[:, None, None]
     square = weight[:, None, None] * moved[:, :, None] * moved[:, None, :]
-    return inverse_hessian + square - cross - array_namespace(cross).matrix_transpose(cross)
+    return inverse_hessian + square - cross - xp.matrix_transpose(cross)
 
 
 def _times(matrices: Array, vectors: Array) -> Array:

@@ -57,11 +57,28 @@ def test_a_descent_ends_at_the_minimum_and_knows_how_wide_it_is():
     np.testing.assert_allclose(np.median(widths, axis=0), expected, rtol=0.33)
 
 
+def test_it_goes_on_to_the_end_only_if_one_arrives():
+    begin = np.random.default_rng(0).uniform(-2, 2, (3, 10))
+    end = descend(Plain(funnel), begin, 100, PYTHON)
+    np.testing.assert_array_equal(end.evaluations, 50)
+
+    first = np.arange(3) == 0
+
+    def easy_for_the_first(position):
+        energy, gradient = funnel(position)
+        easy = (position**2).sum(axis=1) / 2
+        return np.where(first, easy, energy), np.where(first[:, None], position, gradient)
+
+    end = descend(Plain(easy_for_the_first), begin, 100, PYTHON)
+    np.testing.assert_array_equal(end.has_arrived, first)
+    np.testing.assert_array_equal(end.evaluations[1:], 100)
+
+
 def test_it_stops_where_it_is_told_to():
     begin = np.full((2, 3), 40.0)
-    end = descend(Plain(GAUSSIAN), begin, 5, PYTHON)
+    end = descend(Plain(GAUSSIAN), begin, 6, PYTHON)
     assert not end.has_arrived.any()
-    np.testing.assert_array_equal(end.evaluations, 5)
+    np.testing.assert_array_equal(end.evaluations, 3)
 
 
 def test_it_gives_up_where_there_are_no_numbers():
