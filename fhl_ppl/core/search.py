@@ -3,7 +3,8 @@
 Particles that start in one valley see no other, and what leads them is the first of them that is
 low. So before warm-up more places than there are particles are descended from. A minimum is a find
 if the Gaussian around it is about what the target is there; what it weighs is told by a few draws
-of that Gaussian. Particles start at such draws, those of the finds that lie farthest apart first.
+of that Gaussian. Particles start at such draws, those of the finds that lie farthest apart first,
+but for those whose own descent ended where the target is no Gaussian and may weigh something.
 """
 
 from math import inf, log
@@ -38,6 +39,9 @@ SPREAD = 1.0
 """How far the log weights of draws may differ, about, in units of dim^(1/2): BFGS knows each of the
 dimensions to some tenths only."""
 
+REACH = 16.0
+"""Square of the distance up to which what is no find belongs to one, in units of dim."""
+
 
 class Finds(NamedTuple):
     """Ends of descents with draws of the Gaussians around them.
@@ -54,6 +58,8 @@ class Finds(NamedTuple):
         What each draw stands for, shape [draw, place].
     mass
         log of what each weighs, shape [place]; -inf for what is no find.
+    is_other
+        Whether it is no find, belongs to none and may weigh something, shape [place].
     """
 
     centre: Array
@@ -61,6 +67,7 @@ class Finds(NamedTuple):
     draws: Array
     log_weight: Array
     mass: Array
+    is_other: Array
 
 
 def places_of(num_particles: int) -> int:
@@ -141,10 +148,20 @@ def _finds(target: Target, descent: Descent, noise: Array, control: Control) -> 
     others = xp.min(xp.where(is_find, xp.full_like(lowest, inf), lowest))
     is_find = is_find & (xp.min(xp.where(is_find, lowest, inf)) < others + dim / 2)
     largest = xp.max(log_weight, axis=0)
-    mass = largest + xp.log(xp.mean(xp.exp(log_weight - largest), axis=0))
-    mass = xp.where(is_find, mass, xp.full_like(mass, -inf))
-    mass = xp.where(mass > xp.max(mass) + log(IGNORED), mass, xp.full_like(mass, -inf))
-    return Finds(centre, whitening, draws, log_weight, mass)
+    guess = largest + xp.log(xp.mean(xp.exp(log_weight - largest), axis=0))
+    nothing = xp.full_like(guess, -inf)
+    mass = xp.where(is_find, guess, nothing)
+    least = xp.max(mass) + log(IGNORED)
+    mass = xp.where(mass > least, mass, nothing)
+    # Beyond a wall all draws may weigh nothing. The end itself is one more.
+    at_end = log_volume - lowest
+    weighs = xp.isfinite(at_end) & (xp.where(guess > at_end, guess, at_end) > least)
+    # [find, place]
+    apart = centre[None, :, :] - centre[:, None, :]
+    square = xp.sum((apart @ whitening) ** 2, axis=2)
+    is_within = xp.any(xp.isfinite(mass)[:, None] & (square < REACH * dim), axis=0)
+    is_other = ~is_find & weighs & ~is_within
+    return Finds(centre, whitening, draws, log_weight, mass, is_other)
 
 
 def _roots(covariance: Array) -> tuple[Array, Array, Array]:
@@ -165,7 +182,10 @@ def _roots(covariance: Array) -> tuple[Array, Array, Array]:
 
 
 def _starts(finds: Finds, own: Array, uniform: Array, control: Control) -> Array:
-    """A draw for each particle: in turn of the find that is farthest from those that have one."""
+    """A draw for each particle: in turn of the find that is farthest from those that have one.
+
+    Who came to a valley that is no Gaussian stays where it was: nobody else would start there.
+    """
     xp = array_namespace(own)
     mass, centre = finds.mass, finds.centre
     exists = xp.isfinite(mass)
@@ -174,6 +194,7 @@ def _starts(finds: Finds, own: Array, uniform: Array, control: Control) -> Array
     largest = xp.where(exists, xp.max(order, axis=0), xp.full_like(mass, -inf))
     first = xp.exp(xp.where(exists, largest - xp.max(largest), 0 * mass))
     place, draw, particle = numbered(mass), numbered(order[:, 0]), numbered(own[:, 0])
+    stays = finds.is_other[: own.shape[0]]
 
     def choose(number: Array, value: tuple[Array, Array, Array, Array]) -> Any:
         starts, turns, distance, left = value
@@ -181,13 +202,14 @@ def _starts(finds: Finds, own: Array, uniform: Array, control: Control) -> Array
         # such a first one, and of many chains not all shall be where the heaviest is.
         near = xp.where(xp.isfinite(distance), distance / (1 + distance), 1 + first)
         score = xp.where(exists, near - 2 * turns, xp.full_like(near, -inf))
-        chosen = place == xp.argmax(score)
+        is_asked = xp.any((particle == number) & ~stays)
+        chosen = (place == xp.argmax(score)) & is_asked
         of_chosen = xp.sum(xp.where(chosen, left, xp.zeros_like(left)), axis=1)
         pick = draw == xp.argmax(of_chosen)
         there = pick[:, None] & chosen
         start = xp.sum(xp.where(there[:, :, None], finds.draws, 0 * finds.draws), axis=(0, 1))
         has_one = xp.any(exists) & xp.isfinite(xp.max(of_chosen))
-        here = ((particle == number) & has_one)[:, None]
+        here = ((particle == number) & has_one & ~stays)[:, None]
         apart = centre - xp.sum(xp.where(chosen[:, None], centre, 0 * centre), axis=0)
         whitening = xp.sum(
             xp.where(chosen[:, None, None], finds.whitening, 0 * finds.whitening), axis=0
@@ -198,7 +220,7 @@ def _starts(finds: Finds, own: Array, uniform: Array, control: Control) -> Array
         return (
             xp.where(here, start, starts),
             turns + xp.astype(chosen, turns.dtype),
-            xp.where(farther < distance, farther, distance),
+            xp.where(is_asked & (farther < distance), farther, distance),
             xp.where(there, xp.full_like(left, -inf), left),
         )
 

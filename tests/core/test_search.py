@@ -189,6 +189,24 @@ def test_what_lies_lower_and_has_not_arrived_is_not_passed_over():
     np.testing.assert_array_equal(found(target, position, 30)[0], position)
 
 
+def test_who_came_to_a_valley_that_is_no_gaussian_stays():
+    """Nearly all is in it, and nothing is found there."""
+
+    def target(position):
+        energy, gradient = Hills((np.full(2, 1.8),), (0.0,))((position - 1.8) * 5 + 1.8)
+        apart = position + 1.2
+        flat = np.sum(apart**4, axis=1)
+        is_flat = flat < energy
+        return np.where(is_flat, flat, energy), np.where(
+            is_flat[:, None], 4 * apart**3, 5 * gradient
+        )
+
+    position = np.concatenate([beside(np.full(2, 1.8), 2), beside(np.full(2, -2.0), 2)])
+    for seed in range(10):
+        starts, _ = found(target, position, seed=seed)
+        assert (starts[2:] < 0).all()
+
+
 def test_what_it_may_cost():
     assert evaluations_of(1000, 4) * places_of(4) == 0.2 * 1000 * 4
     assert evaluations_of(300, 4) * places_of(4) <= 0.2 * 300 * 4
