@@ -138,7 +138,7 @@ class Engine(NamedTuple):
         else:
             moved, position, statistics = self._move(state, iteration, key, there)
         # The first iteration counts what the search for its start took.
-        spent = jnp.where(state.i == 0, state.n_steps, 0)
+        spent = jnp.where(iteration == 0, state.n_steps, 0)
         statistics["n_steps"] = statistics["n_steps"] + spent
         num_warmup, done = self.sampler.num_warmup, iteration + 1
         in_phase = jnp.where(done <= num_warmup, done, done - num_warmup)
