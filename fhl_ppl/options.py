@@ -179,9 +179,10 @@ class Options:
         "came to something else that may weigh anything stays at its start. It costs a fifth of a "
         "gradient for each particle and iteration of the warm-up, and if that is short three "
         "tenths at the most, which `n_steps` of the first iteration counts. Only where the "
-        "particles of a model start by `init_to_uniform`, the default, and not with a "
-        "`gradient_fn`, a minibatch, `temperatures`, more than 64 particles (of each other they "
-        "see enough), more than 128 dimensions or a short warm-up.",
+        "particles of a model start by `init_to_uniform`, the default, whose radius it keeps to, "
+        "and not with a `gradient_fn`, a minibatch, `temperatures`, more than 64 particles (of "
+        "each other they see enough), more than 128 dimensions, a short warm-up, or in blocks of "
+        "Gibbs.",
     )
     dense_mass: bool | str | Sequence[tuple[str, ...]] | None = argument(
         None,

@@ -249,6 +249,9 @@ class MCMC(AbstractMCMC):
         if self._had_nothing:
             return {}
         self._drew("get_samples")
+        if num_samples is None and not group_by_chain:
+            # Of a site of size zero Pyro cannot tell how many draws there are.
+            return {name: draws.flatten(0, 1) for name, draws in self._samples.items()}
         return select_samples(self._samples, num_samples, group_by_chain)
 
     @filled(statistics=MEANINGS)
@@ -312,7 +315,8 @@ class MCMC(AbstractMCMC):
         self._drew("summary")
         if not next(iter(self._samples.values())).shape[1]:
             raise RuntimeError("summary needs draws, and num_samples is 0; make it larger")
-        print_summary(self._samples, prob=prob)
+        # Sites of size zero have no numbers to be summarised.
+        print_summary({k: v for k, v in self._samples.items() if v[0, 0].numel()}, prob=prob)
         divergences = self.diagnostics()["divergences"]
         print(f"Number of divergences: {sum(map(len, divergences.values()))}")  # noqa: T201
 

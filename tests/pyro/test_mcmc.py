@@ -59,6 +59,18 @@ def test_get_samples(finished):
     assert finished.get_samples(5, group_by_chain=True)["scale"].shape == (CHAINS, 5, 2)
 
 
+def test_a_site_of_size_zero_has_draws_of_size_zero():
+    def with_nothing():
+        pyro.sample("x", dist.Normal(0.0, 1.0))
+        pyro.sample("none", dist.Normal(torch.zeros(0), 1.0).to_event(1))
+
+    mcmc = made(FHL(with_nothing), 20, 5, CHAINS)
+    mcmc.run()
+    assert mcmc.get_samples()["none"].shape == (20 * CHAINS, 0)
+    assert draws(mcmc)["none"].shape == (CHAINS, 20, 0)
+    mcmc.summary()
+
+
 def test_a_single_chain_has_companions_that_are_not_reported():
     mcmc = ran(FHL(model, keep_companions=True), num_chains=1)
     assert draws(mcmc)["mu"].shape == (1, 12)
