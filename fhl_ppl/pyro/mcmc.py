@@ -315,8 +315,7 @@ class MCMC(AbstractMCMC):
         self._drew("summary")
         if not next(iter(self._samples.values())).shape[1]:
             raise RuntimeError("summary needs draws, and num_samples is 0; make it larger")
-        # Sites of size zero have no numbers to be summarised.
-        print_summary({k: v for k, v in self._samples.items() if v[0, 0].numel()}, prob=prob)
+        print_summary(self._with_numbers(), prob=prob)
         divergences = self.diagnostics()["divergences"]
         print(f"Number of divergences: {sum(map(len, divergences.values()))}")  # noqa: T201
 
@@ -365,9 +364,14 @@ class MCMC(AbstractMCMC):
             )
         return chains
 
+    def _with_numbers(self) -> dict[str, Tensor]:
+        """The draws but for those of sites of size zero, of which nothing can be told."""
+        return {name: draws for name, draws in self._samples.items() if draws.shape[2:].numel()}
+
     def _by_site(self) -> dict[str, Any]:
         """Return Pyro's diagnostics, which are not defined for very few draws."""
+        samples = self._with_numbers()
         if next(iter(self._samples.values())).shape[1] >= _FEWEST_DRAWS:
-            return diagnostics(self._samples)
-        undefined = {k: v.new_full(v.shape[2:], torch.nan) for k, v in self._samples.items()}
+            return diagnostics(samples)
+        undefined = {k: v.new_full(v.shape[2:], torch.nan) for k, v in samples.items()}
         return {name: {"n_eff": value, "r_hat": value} for name, value in undefined.items()}
