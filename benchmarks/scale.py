@@ -2,7 +2,7 @@
 
     python -m benchmarks.scale                          # the table, on whatever device JAX finds
     python -m benchmarks.scale --particles 4 64 --samplers fhl nuts
-    python -m benchmarks.scale --samplers fhl --particles 100000 --warmup 500 --draws 100
+    python -m benchmarks.scale --samplers fhl --particles 100000 --limit 3600
 
 The target is a Gaussian of --dim dimensions whose standard deviations go from 0.1 to 10. Every row
 is a process of its own: peak memory is one number of a process. No sampler keeps draws: all but FHL
