@@ -175,14 +175,14 @@ class Options:
         truth,
         "Whether to look around before warm-up: descents from the particles' starts, and from "
         "more if these are fewer than 8, end in minima; where the target is about a Gaussian "
-        "there, particles start at draws of such Gaussians, those of minima far apart first; who "
-        "came to something else that may weigh anything stays at its start. It costs a fifth of a "
-        "gradient for each particle and iteration of the warm-up, and if that is short three "
-        "tenths at the most, which `n_steps` of the first iteration counts. Only where the "
-        "particles of a model start by `init_to_uniform`, the default, whose radius it keeps to, "
-        "and not with a `gradient_fn`, a minibatch, `temperatures`, more than 64 particles (of "
-        "each other they see enough), more than 128 dimensions, a short warm-up, or in blocks of "
-        "Gibbs.",
+        "there, particles start at draws of such Gaussians. With several minima only those do "
+        "that came to one which weighs nothing beside them, and one for each that no particle came "
+        "to. It costs a fifth of a gradient for each particle and iteration of the warm-up, and if "
+        "that is short three tenths at the most, which `n_steps` of the first iteration counts. "
+        "Only where the particles of a model start by `init_to_uniform`, the default, whose radius "
+        "it keeps to, and not with a `gradient_fn`, a minibatch, `temperatures`, more than 64 "
+        "particles (of each other they see enough), more than 128 dimensions, a short warm-up, or "
+        "in blocks of Gibbs.",
     )
     dense_mass: bool | str | Sequence[tuple[str, ...]] | None = argument(
         None,

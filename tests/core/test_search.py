@@ -109,6 +109,19 @@ def test_particles_start_in_every_valley_that_is_found():
     assert in_valley(starts, OTHER).any()
 
 
+def test_who_came_to_one_of_several_valleys_stays():
+    position = np.concatenate([beside(RIGHT, 2), beside(OTHER, 2)])
+    np.testing.assert_array_equal(found(TWO, position)[0], position)
+
+
+def test_one_of_two_in_a_valley_makes_room_for_what_nobody_came_to():
+    position = beside(RIGHT)
+    starts, _ = found(TWO, position)
+    moved = (starts != position).any(axis=1)
+    assert moved.sum() == 1
+    assert in_valley(starts[moved], OTHER).all()
+
+
 def check_that_all_are_in_the_right_valley():
     starts, _ = found(TOO_HIGH, beside(WRONG))
     assert in_valley(starts, RIGHT).all()
