@@ -105,6 +105,20 @@ def is_traced(value: Any) -> bool:
     return False
 
 
+def start_radius(init_strategy: Any, uniform: Any) -> float | None:
+    """Within what of 0 `uniform`, a library's `init_to_uniform`, starts; None if it is not asked.
+
+    >>> from functools import partial
+    >>> start_radius(max, max), start_radius(partial(max, radius=9.0), max), start_radius(min, max)
+    (2.0, 9.0, None)
+    """
+    if init_strategy is uniform:
+        return 2.0
+    if getattr(init_strategy, "func", None) is not uniform:
+        return None
+    return getattr(init_strategy, "keywords", {}).get("radius", 2.0)
+
+
 def shown(value: Any) -> str:
     """A value as messages have it, in a line.
 

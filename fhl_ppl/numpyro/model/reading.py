@@ -13,6 +13,7 @@ from jax import random
 from numpyro.infer import init_to_uniform
 from numpyro.infer.util import ModelInfo, initialize_model
 
+from fhl_ppl.arguments import start_radius
 from fhl_ppl.numpyro.control import once
 from fhl_ppl.numpyro.model.minibatch import Args, Kwargs
 
@@ -61,11 +62,7 @@ def read(
 
 def radius_of(init_strategy: Callable[..., Any]) -> float | None:
     """Within what of 0 `init_to_uniform`, NumPyro's default, draws starts; None for any other."""
-    if init_strategy is init_to_uniform:
-        return 2.0
-    if getattr(init_strategy, "func", None) is not init_to_uniform:
-        return None
-    return getattr(init_strategy, "keywords", {}).get("radius", 2.0)
+    return start_radius(init_strategy, init_to_uniform)
 
 
 def first_guess(keys: Array, info: ModelInfo, init_strategy: Callable[..., Any]) -> Any:

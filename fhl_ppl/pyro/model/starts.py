@@ -8,7 +8,7 @@ import torch
 from pyro.infer.autoguide.initialization import init_to_uniform
 from torch import Tensor
 
-from fhl_ppl.arguments import shown
+from fhl_ppl.arguments import shown, start_radius
 from fhl_ppl.pyro.model.layout import SiteLayout, as_real
 from fhl_ppl.pyro.model.one_particle import Quantity, Sites, is_rejection
 from fhl_ppl.pyro.model.users_code import called_from_us
@@ -54,11 +54,7 @@ def tried(action: Callable[[], Result]) -> Result:
 
 def radius_of(init_strategy: Callable[..., Any]) -> float | None:
     """Within what of 0 `init_to_uniform`, Pyro's default, draws starts; None for any other."""
-    if init_strategy is init_to_uniform:
-        return 2.0
-    if getattr(init_strategy, "func", None) is not init_to_uniform:
-        return None
-    return getattr(init_strategy, "keywords", {}).get("radius", 2.0)
+    return start_radius(init_strategy, init_to_uniform)
 
 
 def expanded(initial_params: Mapping[str, Tensor], num_particles: int) -> dict[str, Tensor]:
