@@ -36,9 +36,11 @@ FLAT, STEEP = 0.2, 4.0
 """How far the energies of draws may lie above the minimum, in units of dim / 2: 1 in a Gaussian. It
 is less where BFGS has not seen how wide the valley is, and more where the target is no Gaussian: in
 the neck of a funnel, 40."""
-SPREAD = 1.0
-"""How far the log weights of draws may differ, about, in units of dim^(1/2): BFGS knows each of the
-dimensions to some tenths only."""
+SPREAD = 3.0
+"""How far the log weights of draws may differ, as a standard deviation. Those of posteriors that
+are about a Gaussian, up to 25 dimensions, differ by 0.3 to 2.7; of a horseshoe's 82, by 5.8 where
+one was taken for a find, and all began there: R-hat 1.04, and 2.3 effective draws for 1000
+gradients in place of 28."""
 
 REACH = 16.0
 """Square of the distance up to which what is no find belongs to one, in units of dim."""
@@ -146,7 +148,7 @@ def _finds(target: Target, descent: Descent, noise: Array, control: Control) -> 
     draws, energies = control.map(weighed, noise)
     log_weight = log_volume + xp.sum(noise**2, axis=2) / 2 - energies
     dim, above = centre.shape[1], xp.mean(energies, axis=0) - lowest
-    is_find = descent.has_arrived & (xp.std(log_weight, axis=0) < 1 + SPREAD * dim**0.5)
+    is_find = descent.has_arrived & (xp.std(log_weight, axis=0) < SPREAD)
     is_find = is_find & (above > FLAT * dim / 2) & (above < STEEP * dim / 2)
     # What has not arrived, or is no Gaussian, may lie lower, and is not passed over for a find.
     others = xp.min(xp.where(is_find, xp.full_like(lowest, inf), lowest))
