@@ -27,12 +27,7 @@ from fhl_ppl.numpyro.companions import FIELD, Companions
 from fhl_ppl.numpyro.control import JAX
 from fhl_ppl.numpyro.model import potential
 from fhl_ppl.numpyro.precision import check_can_go_on
-from fhl_ppl.numpyro.randomness import (
-    draw,
-    draw_of_replicas,
-    force_keys,
-    iteration_keys,
-)
+from fhl_ppl.numpyro.randomness import draw, draw_of_replicas, force_keys, iteration_keys
 from fhl_ppl.numpyro.state import FHLState
 from fhl_ppl.options import Options
 

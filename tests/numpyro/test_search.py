@@ -89,6 +89,17 @@ def test_there_is_none(settings):
     np.testing.assert_array_equal(state.n_steps, 0)
 
 
+def in_batches():
+    x = numpyro.sample("x", dist.Normal(0, 10))
+    with numpyro.plate("rows", 20, subsample_size=5) as index:
+        numpyro.sample("y", dist.Normal(x, 1), obs=jnp.arange(20.0)[index])
+
+
+def test_there_is_none_where_all_start_at_an_anchor():
+    state, _ = begun(in_batches, minibatch=True)
+    np.testing.assert_array_equal(state.n_steps, 0)
+
+
 def test_a_search_that_is_no_truth_is_refused():
     with pytest.raises(TypeError, match="search must be True or False, got 1"):
         FHL(steep, search=1)

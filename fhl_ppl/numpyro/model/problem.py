@@ -99,8 +99,10 @@ class Problem:
 
     @property
     def start_radius(self) -> float | None:
-        """Within what of 0 particles start; None if somebody asked for certain starts."""
-        return None if self.model is None else radius_of(self._init_strategy)
+        """Within what of 0 particles start; None if they start elsewhere, as at an anchor."""
+        if self.model is None or self._subsampling_model is not None:
+            return None
+        return radius_of(self._init_strategy)
 
     @property
     def batch_shares(self) -> tuple[float, ...]:
