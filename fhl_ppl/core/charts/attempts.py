@@ -101,10 +101,24 @@ def offer(fits: Chart, like: Array, margin: Any = MARGIN, clear: Any = CLEAR) ->
     return Offer(fits, margin + 0 * like, clear + 0 * like, inf + 0 * like)
 
 
+def children_of_previous(own: Chart, known: Known, rows: Rows, control: Control) -> Tried:
+    """The chart so far, `own`, as new ones begin: tails and bends are fitted to what is chosen."""
+    unchanged = charts.identity(rows.position)
+    bare = own._replace(tails=unchanged.tails, skew=unchanged.skew)
+    return known, offer(stack([bare] * 3), known.lowest)
+
+
 def previous(own: Chart, known: Known, rows: Rows, control: Control) -> Tried:
-    """The chart so far, `own`: fitted to earlier draws, so that these can judge it."""
-    found = offer(stack([own] * 3), known.lowest)
-    return known, found._replace(at_most=known.of_modes)
+    """The chart so far: fitted to earlier draws, so that these can judge it.
+
+    It stays unless what was found is clearly better.
+    """
+    xp = array_namespace(known.lowest)
+    found = charts.is_moving(known.best)
+    margin = xp.where(found, 1 / MARGIN + 0 * known.lowest, MARGIN + 0 * known.lowest)
+    clear = xp.where(found, margin, CLEAR + 0 * known.lowest)
+    kept = offer(stack([own] * 3), known.lowest, margin, clear)
+    return known, kept._replace(at_most=known.of_modes)
 
 
 def with_drivers(number: Array, turned: Array, known: Known, rows: Rows, control: Control) -> Tried:

@@ -17,7 +17,7 @@ from fhl_ppl.core.stacked import at, stack
 
 Array = Any
 
-CANDIDATES = 5 + 2 * hierarchy.DRIVERS
+CANDIDATES = 6 + 2 * hierarchy.DRIVERS
 """Charts that are tried at each renewal, the identity among them."""
 GOOD = 0.05
 """A loss with which there is nothing left to gain: of the identity, and no chart is kept."""
@@ -56,10 +56,10 @@ def renew(
 
     Returns
     -------
-    A chart, and the losses of the identity, of the chart so far, of hierarchies with 1, 2, ...
-    drivers along the user's axes, of such along other axes, of local scales, and of the best so far
-    with its tails straightened and with its coordinates bent, shape [CANDIDATES]. What was not
-    tried has the loss that led to it.
+    A chart, and the losses of the identity, of the chart so far without its tails and bends, of
+    hierarchies with 1, 2, ... drivers along the user's axes, of such along other axes, of local
+    scales, of the best of these with its tails straightened and with its coordinates bent, and of
+    the chart so far, shape [CANDIDATES]. What was not tried has the loss that led to it.
     """
     xp = array_namespace(rows.position)
     unchanged = charts.identity(rows.position)
@@ -86,11 +86,12 @@ def renew(
         )
         last = 2 + 2 * hierarchy.DRIVERS
         kinds = (
-            (place == 1, partial(attempts.previous, own)),
+            (place == 1, partial(attempts.children_of_previous, own)),
             (place < last, partial(attempts.with_drivers, number, turned)),
             (place == last, attempts.with_local_scales),
             (place == last + 1, attempts.with_straight_tails),
             (place == last + 2, attempts.with_bent_coordinates),
+            (place == last + 3, partial(attempts.previous, own)),
         )
 
         def attempt(known: Known) -> Known:

@@ -36,7 +36,7 @@ def test_local_scales_are_found():
     np.testing.assert_array_equal(chart.local.is_child, np.arange(13) > 6)
     np.testing.assert_array_equal(np.argmax(chart.local.own[7:], axis=1), np.arange(6))
     assert chart.local.common[6] == 1
-    assert losses[-3] < 0.1 * losses[0]
+    assert losses[-4] < 0.1 * losses[0]
     # Draws that it was not fitted to are standard normal in it.
     x, _ = products(rng, 2000)
     y = charts.to_coordinates(chart, x)
