@@ -183,7 +183,7 @@ def partitions(group: Array, superchains: int | None) -> tuple[Groups, Groups]:
     [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
     """
     chains, like = len(group), np.zeros(0)
-    groups = make_groups(chains, int(np.bincount(group).max()), like)
+    groups = make_groups(chains, int(np.max(np.bincount(group))), like)
     if superchains is None:
         return groups, groups
     if isinstance(superchains, bool) or not isinstance(superchains, int):
