@@ -1,12 +1,15 @@
 """Are modes found in which no chain started? `python -m benchmarks.tempered` prints a table.
 
 All chains start at one point; NumPyro, float64, `--temperatures` replicas of each of `--chains`
-chains. A row has the modes that got draws in the run that found the fewest, the largest error of a
-mode's weight in its Monte Carlo errors, gradients for an iteration of one chain, and round trips.
+chains. With `--temperatures 1` it is the default: no replicas, starts of the kernel's own. A row
+has the modes that got draws in the run that found the fewest, the largest error of a mode's weight
+in its Monte Carlo errors, the largest R-hat of being in one, gradients for an iteration of one
+chain, and round trips.
 """
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import arviz as az
@@ -80,19 +83,38 @@ def shells(dim: int) -> Case:
     return Case(model, -centre + 2 * np.eye(dim)[0], is_in, np.array([0.5, 0.5]))
 
 
+def hills(seed: int) -> Case:
+    """Six Gaussians in four dimensions, with weights, widths and places drawn by `seed`."""
+    rng = np.random.default_rng(seed)
+    dim, number = 4, 6
+    centre = rng.uniform(-2, 2, (number, dim))
+    weight, sd = rng.dirichlet(np.full(number, 2.0)), rng.uniform(0.1, 0.3, number)
+    height = np.log(weight) - dim * np.log(sd)
+
+    def model():
+        x = numpyro.sample("x", dist.Uniform(-3, 3).expand([dim]))
+        square = ((x - centre) ** 2).sum(axis=1) / sd**2
+        numpyro.factor("hills", jax.nn.logsumexp(height - 0.5 * square))
+
+    def is_in(x):
+        square = ((x[..., None, :] - centre) ** 2).sum(axis=-1) / sd**2
+        return (height - 0.5 * square).argmax(-1)[..., None] == np.arange(number)
+
+    return Case(model, centre[0], is_in, weight)
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "eggbox": eggbox,
     "shells, d = 2": lambda: shells(2),
     "shells, d = 5": lambda: shells(5),
+    **{f"hills {seed}": partial(hills, seed) for seed in range(6)},
 }
 
 
 def run(case: Case, seed: int, options: Any) -> dict[str, float]:
-    kernel = FHL(
-        case.model,
-        temperatures=options.temperatures,
-        init_strategy=init_to_value(values={"x": jnp.asarray(case.start)}),
-    )
+    start = init_to_value(values={"x": jnp.asarray(case.start)})
+    tempered = {"temperatures": options.temperatures, "init_strategy": start}
+    kernel = FHL(case.model, **(tempered if options.temperatures > 1 else {}))
     mcmc = MCMC(
         kernel,
         num_warmup=options.warmup,
@@ -106,12 +128,14 @@ def run(case: Case, seed: int, options: Any) -> dict[str, float]:
     found = inside.any((0, 1))
     error = np.array([float(az.mcse(inside[..., k])) for k in np.flatnonzero(found)])
     away = (inside.mean((0, 1)) - case.weight)[found] / error
+    r_hat = max(float(az.rhat(inside[..., k])) for k in np.flatnonzero(found))
     attributes = fhl_ppl.to_arviz(mcmc).sample_stats.attrs
     return {
         "found": int(found.sum()),
         "z": float(np.abs(away).max()),
+        "r_hat": r_hat,
         "gradients": float(np.asarray(mcmc.get_extra_fields()["n_steps"]).mean()),
-        "trips": float(np.sum(attributes["round_trips"])),
+        "trips": float(np.sum(attributes.get("round_trips", 0))),
     }
 
 
@@ -127,16 +151,16 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    print("| case | modes | found by the worst | max abs z | gradients | round trips |")
-    print("|---|---|---|---|---|---|")
+    print("| case | modes | found by the worst | max abs z | R-hat | gradients | round trips |")
+    print("|---|---|---|---|---|---|---|")
     for name in options.cases:
         case = CASES[name]()
         runs = [run(case, seed, options) for seed in range(options.seeds)]
-        worst = max(each["z"] for each in runs)
+        worst, r_hat = (max(each[key] for each in runs) for key in ("z", "r_hat"))
         gradients, trips = (np.mean([each[key] for each in runs]) for key in ("gradients", "trips"))
         print(
             f"| {name} | {len(case.weight)} | {min(each['found'] for each in runs)} | {worst:.1f} "
-            f"| {gradients:.0f} | {trips:.0f} |",
+            f"| {r_hat:.3f} | {gradients:.0f} | {trips:.0f} |",
             flush=True,
         )
 

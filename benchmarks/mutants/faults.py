@@ -280,6 +280,24 @@ FAULTS = (
         "diagnostics/test_ends.py",
     ),
     Fault(
+        "core/search.py",
+        "goes_on = (different > before)",
+        "goes_on = (different < before)",
+        "core/test_search.py",
+    ),
+    Fault(
+        "core/learners/archive.py",
+        "components=known.components, within",
+        "components=archive.components, within",
+        "core/learners/test_archive.py",
+    ),
+    Fault(
+        "core/learners/grouping.py",
+        "is_full & ~first & (lacking > bound)",
+        "is_full & first & (lacking > bound)",
+        "core/learners/test_archive.py",
+    ),
+    Fault(
         "diagnostics/known_modes.py",
         "(changes & inside[:, 1:])",
         "(changes & inside[:, :-1])",

@@ -15,6 +15,11 @@ Array = Any
 UNUSED = -1e30
 """log w of a component that is not in use: finite, so that no difference is no number."""
 
+IGNORED = 1e-5
+"""Mass, relative to the largest, below which a mode is kept but not visited. That of a mode
+that is no Gaussian and was left early may be estimated as a thousandth of what it is (phase_wrap:
+exp(-10.4) for .027)."""
+
 
 class Mixture(NamedTuple):
     """Gaussians, each with any square root L of its covariance, S = L L'.

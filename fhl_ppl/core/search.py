@@ -5,7 +5,8 @@ low. So before warm-up more places than there are particles are descended from. 
 if the Gaussian around it is about what the target is there; what it weighs is told by a few draws
 of that Gaussian. With one find particles start at such draws. With several who came to one stays
 at its start, and who came to what weighs nothing starts at a draw, first of what nobody came to.
-Who came to where the target is no Gaussian and may weigh something stays too.
+Who came to where the target is no Gaussian and may weigh something stays too. Where there are
+several, it is looked for more, and warm-up begins with an archive of all.
 """
 
 from math import inf, log
@@ -14,16 +15,18 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace, eye, numbered
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.descent import Descent, descend
-from fhl_ppl.core.learners.archive import IGNORED
+from fhl_ppl.core.mixture import IGNORED
 from fhl_ppl.core.target import Target, state_at
 
 Array = Any
 
 PLACES = 8
-"""Descents, if particles are not more. Of a mode that a quarter of them lead to, one in ten
-searches misses it."""
+"""Descents of a round, if particles are not more. Of a mode that a quarter of them lead to, one in
+ten searches misses it."""
 CROWD = 64
 """Of more particles each is left where it is: they see what a search would."""
+ROUNDS = 8
+"""At the most. Another is made where the last found something beside what was known before."""
 DRAWS = 8
 """Of the Gaussian around each end."""
 SHARE = 0.2
@@ -42,23 +45,74 @@ are about a Gaussian, up to 25 dimensions, differ by 0.3 to 2.7; of a horseshoe'
 one was taken for a find, and all began there: R-hat 1.04, and 2.3 effective draws for 1000
 gradients in place of 28."""
 
+MISSING = 1e30
+"""Energy of a draw that has none."""
 REACH = 16.0
 """Square of the distance up to which what is no find belongs to one, in units of dim."""
 
 
-class Finds(NamedTuple):
-    """Ends of descents with draws of the Gaussians around them.
+class Found(NamedTuple):
+    """What a search has found.
+
+    Attributes
+    ----------
+    starts
+        Where to start, shape [particle, dim]; where particles would have, if nothing was found.
+    evaluations
+        How often energy and gradient were evaluated, a scalar.
+    draws
+        Of the Gaussian around each end, positions and gradients [2, draw, place, dim].
+    energy
+        There, shape [draw, place].
+    is_known
+        1 for draws of finds, where there is more than one, shape [draw, place].
+    """
+
+    starts: Array
+    evaluations: Array
+    draws: Array
+    energy: Array
+    is_known: Array
+
+
+class Ends(NamedTuple):
+    """Of descents, with draws of the Gaussians around them.
 
     Attributes
     ----------
     centre
         Shape [place, dim].
+    lowest
+        Energies there, shape [place].
+    has_arrived
+        Whether they are minima, shape [place].
     whitening
         To units in which the Gaussian is a standard one, shape [place, dim, dim].
+    log_volume
+        Of the Gaussian's standard deviations, shape [place].
     draws
-        Shape [draw, place, dim].
+        Positions and gradients, shape [place, draw, 2, dim].
+    energy
+        There, shape [place, draw].
     log_weight
-        What each draw stands for, shape [draw, place].
+        What each draw stands for, shape [place, draw].
+    """
+
+    centre: Array
+    lowest: Array
+    has_arrived: Array
+    whitening: Array
+    log_volume: Array
+    draws: Array
+    energy: Array
+    log_weight: Array
+
+
+class Finds(NamedTuple):
+    """Which ends are finds.
+
+    Attributes
+    ----------
     mass
         log of what each weighs, shape [place]; -inf for what is no find.
     is_other
@@ -67,17 +121,13 @@ class Finds(NamedTuple):
         Whether a place belongs to a find, shape [find, place].
     """
 
-    centre: Array
-    whitening: Array
-    draws: Array
-    log_weight: Array
     mass: Array
     is_other: Array
     is_same: Array
 
 
 def places_of(num_particles: int) -> int:
-    """How many places are descended from."""
+    """How many places are descended from in a round."""
     return max(PLACES, num_particles)
 
 
@@ -99,7 +149,7 @@ def search(
     uniform: Array,
     most: int,
     control: Control,
-) -> tuple[Array, Array]:
+) -> Found:
     """Find better starts for particles.
 
     Parameters
@@ -111,50 +161,114 @@ def search(
     radius
         How far from 0 other places may be, in each dimension.
     noise
-        Standard normal, shape [DRAWS, place, dim], of as many places as `places_of` says.
+        Standard normal, shape [DRAWS, place, dim], of as many rounds, `ROUNDS` or fewer, as there
+        may be, of as many places as `places_of` says.
     uniform
         In (0, 1), shape [place, dim + DRAWS].
     most
         Evaluations of a descent, see `evaluations_of`.
     control
         Loops.
-
-    Returns
-    -------
-    Starts [particle, dim], what was given where nothing was found; and how often energy and
-    gradient were evaluated, a scalar.
     """
     xp = array_namespace(position)
     num_particles, dim = position.shape
+    size = places_of(num_particles)
     elsewhere = radius * (2 * uniform[num_particles:, :dim] - 1)
     places = xp.concat([position, elsewhere], axis=0)
-    descent = descend(target, places, most, control)
-    finds = _finds(target, descent, noise, control)
-    starts = _starts(finds, position, xp.matrix_transpose(uniform[:, dim:]), control)
-    return starts, xp.sum(descent.evaluations) + noise.shape[0] * noise.shape[1]
+    place = numbered(places[:, 0])
+    rounds = places.shape[0] // size
+
+    def look(number: Any) -> tuple[Ends, Array]:
+        rows = xp.astype(place[:size] + size * number, xp.int32)
+        descent = descend(target, xp.take(places, rows, axis=0), most, control)
+        ends = _ends(target, descent, xp.take(noise, rows, axis=1), control)
+        return ends, xp.sum(descent.evaluations) + noise.shape[0] * size
+
+    def at_these(here: Array, new: Array, old: Array) -> Array:
+        return xp.where(xp.reshape(here, (-1,) + (1,) * (old.ndim - 1)), new, old)
+
+    def put(number: Any, ends: Ends, more: Ends) -> Ends:
+        row = xp.astype(place - size * number, xp.int32)
+        here = (row >= 0) & (row < size)
+        row = xp.where(here, row, 0 * row)
+        return Ends(
+            *(
+                at_these(here, xp.take(new, row, axis=0), old)
+                for old, new in zip(ends, more, strict=True)
+            )
+        )
+
+    def look_more(number: Any, value: tuple[Ends, Array, Array, Array]) -> Any:
+        def again(value: tuple[Ends, Array, Array, Array]) -> Any:
+            ends, before, spent, _ = value
+            more, cost = look(number)
+            ends = put(number, ends, more)
+            different = _different(_finds(ends))
+            goes_on = (different > before) & (spent + 2 * cost < most * size)
+            return ends, different, spent + cost, goes_on
+
+        return control.cond(value[3], again, lambda value: value, value)
+
+    first, cost = look(0)
+    nothing = Ends(*(xp.concat([part] * rounds, axis=0) for part in first))
+    nothing = nothing._replace(
+        lowest=nothing.lowest + inf, has_arrived=nothing.has_arrived & (place < 0)
+    )
+    ends = put(0, nothing, first)
+    different = _different(_finds(ends))
+    goes_on = (different > 1) & (2 * cost < most * size)
+    value = ends, different, cost, goes_on
+    ends, different, evaluations, _ = control.fori_loop(1, rounds, look_more, value)
+    finds = _finds(ends)
+    starts = _starts(ends, finds, position, uniform[:, dim:], control)
+    is_known = xp.isfinite(finds.mass)[:, None] & (ends.energy < MISSING) & (different > 1)
+    return Found(
+        starts,
+        evaluations,
+        xp.permute_dims(ends.draws, (2, 1, 0, 3)),
+        xp.matrix_transpose(ends.energy),
+        xp.matrix_transpose(xp.astype(is_known, ends.energy.dtype)),
+    )
 
 
-def _finds(target: Target, descent: Descent, noise: Array, control: Control) -> Finds:
+def _ends(target: Target, descent: Descent, noise: Array, control: Control) -> Ends:
     centre, lowest = descent.state.position, descent.state.potential_energy
     xp = array_namespace(centre)
     root, whitening, log_volume = _roots(descent.inverse_hessian)
 
-    def weighed(standard: Array) -> tuple[Array, Array]:
+    def drawn(standard: Array) -> tuple[Array, Array]:
         draw = centre + (root @ standard[:, :, None])[:, :, 0]
         _, energy, gradient = state_at(target, draw)
         sound = xp.isfinite(energy) & xp.all(xp.isfinite(gradient), axis=1)
-        return draw, xp.where(sound, energy, xp.full_like(energy, 1e30))
+        energy = xp.where(sound, energy, xp.full_like(energy, MISSING))
+        gradient = xp.where(sound[:, None], gradient, 0 * draw)
+        return xp.stack([draw, gradient], axis=1), energy
 
-    draws, energies = control.map(weighed, noise)
-    log_weight = log_volume + xp.sum(noise**2, axis=2) / 2 - energies
-    dim, above = centre.shape[1], xp.mean(energies, axis=0) - lowest
-    is_find = descent.has_arrived & (xp.std(log_weight, axis=0) < SPREAD)
+    draws, energy = control.map(drawn, noise)
+    log_weight = log_volume + xp.sum(noise**2, axis=2) / 2 - energy
+    return Ends(
+        centre,
+        lowest,
+        descent.has_arrived,
+        whitening,
+        log_volume,
+        xp.permute_dims(draws, (1, 0, 2, 3)),
+        xp.matrix_transpose(energy),
+        xp.matrix_transpose(log_weight),
+    )
+
+
+def _finds(ends: Ends) -> Finds:
+    centre, lowest, has_arrived, whitening, log_volume, _, energy, log_weight = ends
+    xp = array_namespace(centre)
+    dim, above = centre.shape[1], xp.mean(energy, axis=1) - lowest
+    is_find = has_arrived & (xp.std(log_weight, axis=1) < SPREAD)
     is_find = is_find & (above > FLAT * dim / 2) & (above < STEEP * dim / 2)
     # What has not arrived, or is no Gaussian, may lie lower, and is not passed over for a find.
     others = xp.min(xp.where(is_find, xp.full_like(lowest, inf), lowest))
     is_find = is_find & (xp.min(xp.where(is_find, lowest, inf)) < others + dim / 2)
-    largest = xp.max(log_weight, axis=0)
-    guess = largest + xp.log(xp.mean(xp.exp(log_weight - largest), axis=0))
+    largest = xp.max(log_weight, axis=1)
+    guess = largest + xp.log(xp.mean(xp.exp(log_weight - largest[:, None]), axis=1))
     nothing = xp.full_like(guess, -inf)
     mass = xp.where(is_find, guess, nothing)
     least = xp.max(mass) + log(IGNORED)
@@ -167,7 +281,16 @@ def _finds(target: Target, descent: Descent, noise: Array, control: Control) -> 
     square = xp.sum((apart @ whitening) ** 2, axis=2)
     is_same = xp.isfinite(mass)[:, None] & (square < REACH * dim)
     is_other = ~is_find & weighs & ~xp.any(is_same, axis=0)
-    return Finds(centre, whitening, draws, log_weight, mass, is_other, is_same)
+    return Finds(mass, is_other, is_same)
+
+
+def _different(finds: Finds) -> Array:
+    """How many finds there are that do not belong to an earlier one."""
+    xp = array_namespace(finds.mass)
+    number = numbered(finds.mass)
+    earlier = number[:, None] < number[None, :]
+    is_first = xp.isfinite(finds.mass) & ~xp.any(finds.is_same & earlier, axis=0)
+    return xp.sum(xp.astype(is_first, finds.mass.dtype))
 
 
 def _roots(covariance: Array) -> tuple[Array, Array, Array]:
@@ -187,16 +310,16 @@ def _roots(covariance: Array) -> tuple[Array, Array, Array]:
     )
 
 
-def _starts(finds: Finds, own: Array, uniform: Array, control: Control) -> Array:
+def _starts(ends: Ends, finds: Finds, own: Array, uniform: Array, control: Control) -> Array:
     """A draw for each particle that does not stay: in turn of the find farthest from others'."""
     xp = array_namespace(own)
-    mass, centre = finds.mass, finds.centre
-    exists = xp.isfinite(mass)
+    mass, centre = finds.mass, ends.centre
+    exists, draws = xp.isfinite(mass), ends.draws[:, :, 0, :]
     # Of the draws of a find, one by its weight: the largest of these. Of all draws likewise.
-    order = finds.log_weight - xp.log(-xp.log(uniform))
-    largest = xp.where(exists, xp.max(order, axis=0), xp.full_like(mass, -inf))
+    order = ends.log_weight - xp.log(-xp.log(uniform))
+    largest = xp.where(exists, xp.max(order, axis=1), xp.full_like(mass, -inf))
     first = xp.exp(xp.where(exists, largest - xp.max(largest), 0 * mass))
-    place, draw, particle = numbered(mass), numbered(order[:, 0]), numbered(own[:, 0])
+    place, draw, particle = numbered(mass), numbered(order[0, :]), numbered(own[:, 0])
     stays, has_one = _stay(finds, own.shape[0])
 
     def choose(number: Array, value: tuple[Array, Array, Array, Array]) -> Any:
@@ -207,17 +330,17 @@ def _starts(finds: Finds, own: Array, uniform: Array, control: Control) -> Array
         score = xp.where(exists, near - 2 * turns, xp.full_like(near, -inf))
         is_asked = xp.any((particle == number) & ~stays)
         chosen = (place == xp.argmax(score)) & is_asked
-        of_chosen = xp.sum(xp.where(chosen, left, xp.zeros_like(left)), axis=1)
+        of_chosen = xp.sum(xp.where(chosen[:, None], left, xp.zeros_like(left)), axis=0)
         pick = draw == xp.argmax(of_chosen)
-        there = pick[:, None] & chosen
-        start = xp.sum(xp.where(there[:, :, None], finds.draws, 0 * finds.draws), axis=(0, 1))
+        there = chosen[:, None] & pick
+        start = xp.sum(xp.where(there[:, :, None], draws, 0 * draws), axis=(0, 1))
         is_left = xp.any(exists) & xp.isfinite(xp.max(of_chosen))
         here = ((particle == number) & is_left & ~stays)[:, None]
         apart = centre - xp.sum(xp.where(chosen[:, None], centre, 0 * centre), axis=0)
         whitening = xp.sum(
-            xp.where(chosen[:, None, None], finds.whitening, 0 * finds.whitening), axis=0
+            xp.where(chosen[:, None, None], ends.whitening, 0 * ends.whitening), axis=0
         )
-        by_each = xp.sum((finds.whitening @ apart[:, :, None])[:, :, 0] ** 2, axis=1)
+        by_each = xp.sum((ends.whitening @ apart[:, :, None])[:, :, 0] ** 2, axis=1)
         by_chosen = xp.sum((apart @ whitening) ** 2, axis=1)
         farther = xp.where(by_each > by_chosen, by_each, by_chosen)
         return (

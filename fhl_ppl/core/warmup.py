@@ -7,10 +7,12 @@ from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.homes import as_one_mode
 from fhl_ppl.core.iteration import Tuning
+from fhl_ppl.core.learners.archive import NoArchive, with_finds
 from fhl_ppl.core.learners.chart import recharted
 from fhl_ppl.core.learners.learner import Given, Learner, Learnt, Seen, Window
 from fhl_ppl.core.learners.metric import first_metric
 from fhl_ppl.core.learners.strays import is_stray, of_the_best, without_strays
+from fhl_ppl.core.search import Found
 from fhl_ppl.core.state import Draws, Info, State
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ def start(sampler: "Sampler", state: State, step_size: Array, inverse_mass_matri
     """Begin with a step size (scalar) and M^-1 ([dim] or [dim, dim])."""
     given = Given(step_size, first_metric(inverse_mass_matrix, sampler.is_low_rank))
     return {name: one.start(state, given) for name, one in sampler.learners.items()}
+
+
+def remember(learnt: Learnt, found: Found, control: Control) -> Learnt:
+    """Begin with an archive of what a search has found, if one is kept."""
+    archive = learnt["archive"]
+    if isinstance(archive, NoArchive):
+        return learnt
+    return learnt | {"archive": with_finds(archive, found, control)}
 
 
 def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:

@@ -10,8 +10,9 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from numpyro.infer.util import ParamInfo
 
+from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.search import search
+from fhl_ppl.core.search import Found, search
 from fhl_ppl.core.state import State
 from fhl_ppl.core.target import Plain
 from fhl_ppl.numpyro.control import WITHOUT_HOST, control_of, once
@@ -114,8 +115,10 @@ class Beginning(NamedTuple):
         # A model without latent sites has an empty pytree, which says nothing of its size.
         flattened = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])
         position, spent = once(flattened)(jnp.arange(len(keys)), z), jnp.zeros((), int)
-        if not is_given:
-            position, spent = self._found(position, keys, model_args, model_kwargs)
+        found = None if is_given else self._found(position, keys, model_args, model_kwargs)
+        if found is not None:
+            spent = jnp.asarray(jnp.ceil(found.evaluations / len(keys)), int)
+            position = jnp.asarray(found.starts)
         position = spread_out(
             *(self.mesh, position, len(keys), self.options.group_size, self.is_vectorized)
         )
@@ -148,17 +151,19 @@ class Beginning(NamedTuple):
             return engine.first_state(*begun, rng_key, anchor, data, spent)
 
         state: FHLState = begin(position, spent, rng_key, fingerprint(model_args, model_kwargs))
+        if found is not None:
+            state = _remembering(state, found)
         return engine, placed(self.mesh, state)
 
     def _found(
         self, position: Array, keys: Array, model_args: Args, model_kwargs: Kwargs
-    ) -> tuple[Array, Array]:
-        """Better starts than [particle, dim], and how many gradients of each particle they took."""
+    ) -> Found | None:
+        """What a search from [particle, dim] finds; None if there is to be none."""
         num_particles, dim = position.shape
         most = self.options.search_evaluations(self.num_warmup, num_particles, dim)
         radius = self.problem.start_radius
         if radius is None or not most:
-            return position, jnp.zeros((), int)
+            return None
         target, control = self.problem.force(model_args, model_kwargs, keys, None), WITHOUT_HOST
         assert isinstance(target, Plain), "There is no search where the force is random."
         noise, uniform = once(partial(draw_of_search, dim=dim, dtype=position.dtype))(keys)
@@ -168,8 +173,18 @@ class Beginning(NamedTuple):
             target, control = Plain(lambda q: jax.tree.map(np.asarray, evaluate(q))), PYTHON
             position, noise, uniform = map(np.asarray, (position, noise, uniform))
         with np.errstate(all="ignore"):
-            found, evaluations = search(target, position, radius, noise, uniform, most, control)
-        return jnp.asarray(found), jnp.asarray(jnp.ceil(evaluations / num_particles), int)
+            return search(target, position, radius, noise, uniform, most, control)
+
+
+def _remembering(state: FHLState, found: Found) -> FHLState:
+    """With the modes that were found. Grouping them would take long to compile."""
+    if isinstance(found.is_known, jax.core.Tracer) or not found.is_known.any():
+        return state
+    with np.errstate(all="ignore"):
+        learnt = warmup.remember(jax.tree.map(np.asarray, state.learnt), found, PYTHON)
+    return state._replace(
+        learnt=jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), learnt, state.learnt)
+    )
 
 
 def _everyone(state: FHLState) -> State:

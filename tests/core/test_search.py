@@ -8,7 +8,7 @@ import pytest
 from fhl_ppl.core import search as module
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.descent import descend
-from fhl_ppl.core.search import DRAWS, _roots, evaluations_of, places_of, search
+from fhl_ppl.core.search import DRAWS, ROUNDS, _roots, evaluations_of, places_of, search
 from fhl_ppl.core.target import Plain
 from tests.hills import Hills, funnel
 from tests.targets import Gaussian
@@ -23,14 +23,19 @@ TOO_HIGH = Hills((RIGHT, WRONG), (0.0, 40.0))
 """The other valley weighs exp(-40), which no draw will see."""
 
 
-def found(target, position, most=100, seed=0):
-    """Starts, and evaluations in all."""
+def searched(target, position, most=100, seed=0, rounds=1):
+    """All that a search finds."""
     rng = np.random.default_rng(seed)
-    places, dim = places_of(len(position)), position.shape[1]
+    places, dim = rounds * places_of(len(position)), position.shape[1]
     noise = rng.standard_normal((DRAWS, places, dim))
     uniform = rng.uniform(1e-9, 1, (places, dim + DRAWS))
     with np.errstate(all="ignore"):
         return search(Plain(target), position, 2.0, noise, uniform, most, PYTHON)
+
+
+def found(target, position, most=100, seed=0):
+    """Starts, and evaluations in all."""
+    return searched(target, position, most, seed)[:2]
 
 
 def in_valley(starts, centre, width=1.0):
@@ -120,6 +125,40 @@ def test_one_of_two_in_a_valley_makes_room_for_what_nobody_came_to():
     moved = (starts != position).any(axis=1)
     assert moved.sum() == 1
     assert in_valley(starts[moved], OTHER).all()
+
+
+TWELVE = Hills(
+    1.9 * np.stack(np.meshgrid([-6, -2, 2, 6], [-4, 0, 4]), -1).reshape(12, 2), [0.0] * 12
+)
+
+
+def known_valleys(rounds):
+    position = np.random.default_rng(3).uniform(-12, 12, (4, 2))
+    rng = np.random.default_rng(4)
+    places = rounds * places_of(4)
+    noise = rng.standard_normal((DRAWS, places, 2))
+    uniform = rng.uniform(1e-9, 1, (places, 2 + DRAWS))
+    with np.errstate(all="ignore"):
+        all_found = search(Plain(TWELVE), position, 12.0, noise, uniform, 100, PYTHON)
+    seen = all_found.draws[0][all_found.is_known > 0]
+    apart = np.linalg.norm(seen[:, None] - TWELVE.centres, axis=2)
+    return len(set(apart.argmin(axis=1)[apart.min(axis=1) < 3])), all_found.evaluations
+
+
+def test_where_there_are_several_it_looks_for_more():
+    """As long as there is something new, and no longer than it may."""
+    one, cost = known_valleys(1)
+    more, whole_cost = known_valleys(ROUNDS)
+    assert one < more
+    assert more >= 10
+    assert 2 * cost < whole_cost <= 100 * places_of(4)
+
+
+def test_where_there_is_one_it_looks_no_more():
+    position = np.random.default_rng(0).uniform(-2, 2, (4, 3))
+    once, often = (searched(GAUSSIAN, position, rounds=rounds) for rounds in (1, ROUNDS))
+    assert often.evaluations == pytest.approx(once.evaluations, abs=100)
+    assert not often.is_known.any()
 
 
 def check_that_all_are_in_the_right_valley():

@@ -19,14 +19,17 @@ from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.grouping import Components, Places, group
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.metropolis import is_finite
-from fhl_ppl.core.mixture import UNUSED, Mixture, in_use
+from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use
 from fhl_ppl.core.plan import Plan
+from fhl_ppl.core.search import Found
 from fhl_ppl.core.state import State
 
 Array = Any
 
-COMPONENTS = 12
-"""Components that there is room for: gmm3 has 6, one for each labelling."""
+COMPONENTS = 24
+"""Components that there is room for: gmm3 has 6, one for each labelling, an eggbox 18."""
+FEWER, LARGE = 12, 64
+"""Of more than LARGE dimensions: each has some eight matrices of them."""
 PLACES = 256
 """How many places of a window are kept, about; as many of each particle."""
 WITNESSES = 1024
@@ -34,10 +37,6 @@ WITNESSES = 1024
 not grow with them. Four places of each, and the 24 arrays of their shape that grouping takes, would
 be 4 GB for 10^5 particles in 100 dimensions, whose state is 77 MB."""
 GOLDEN = (sqrt(5) - 1) / 2
-IGNORED = 1e-5
-"""Mass, relative to the largest, below which a component is kept but not visited. That of a mode
-that is no Gaussian and was left early may be estimated as a thousandth of what it is (phase_wrap:
-exp(-10.4) for .027)."""
 LEAST = 0.05
 """Weight in G that every other component gets at least."""
 
@@ -110,9 +109,11 @@ class ArchiveLearner(Steady):
         return own if isinstance(own, NoArchive) else renew(own, window.control)
 
 
-def start(position: Array, components: int = COMPONENTS) -> Archive:
+def start(position: Array, components: int | None = None) -> Archive:
     """Nothing seen; positions [particle, dim] give the shapes."""
     xp = array_namespace(position)
+    if components is None:
+        components = COMPONENTS if position.shape[1] <= LARGE else FEWER
     position = _of_witnesses(position)
     parts = max(4, PLACES // position.shape[0])
     row = 0 * position[0, :]
@@ -135,6 +136,16 @@ def start(position: Array, components: int = COMPONENTS) -> Archive:
         identity,
         make_homes(nothing, repeat(row, 2, components)),
     )
+
+
+def with_finds(archive: Archive, found: Found, control: Control) -> Archive:
+    """Group what a search has found, before warm-up begins.
+
+    Moves are made from it from the first window's end on: before, particles still come down.
+    """
+    found_places = archive._replace(places=found.draws, energy=found.energy, taken=found.is_known)
+    known = renew(found_places, control)
+    return archive._replace(components=known.components, within=known.within)
 
 
 def mixture_of(components: Components) -> Mixture:

@@ -96,7 +96,7 @@ def group(
             0, slots, lambda _, found: _begin(found, roots, seen, lacks), components
         )
         looked = control.cond(first, lambda both: both[0], lambda both: both[1], (apart, seen))
-        components = _refit(components, before, roots, looked, first, control)
+        components = _refit(components, before, roots, looked, first, bound, control)
         components = control.fori_loop(
             0, slots - 1, lambda _, found: _simplify(found, bound / 2), components
         )
@@ -170,16 +170,24 @@ def _refit(
     roots: Any,
     seen: Places,
     first: Array,
+    bound: Array,
     control: Control,
 ) -> Components:
-    """Give each place to a component, and fit that to what it got; if `first`, all to one."""
+    """Give each place to a component, and fit that to what it got; if `first`, all to one.
+
+    Where no slot is free for what no component explains, it is left out: given to one it would
+    stretch that over several modes.
+    """
     xp = array_namespace(seen.energy)
     slots, dim = components.fitted.centre.shape
     order = numbered(before.count)
     parts = log_parts(components.fitted, seen.places[0, :, :])
     label = xp.astype(xp.argmax(parts, axis=1), order.dtype)
     label = xp.where(first, 0 * label, label)
-    member = xp.where(order[:, None] == label, seen.taken, 0 * seen.taken)
+    lacking = -seen.energy - log_sum(parts)
+    is_full = xp.all(in_use(components.fitted.log_weight))
+    taken = xp.where(is_full & ~first & (lacking > bound), 0 * seen.taken, seen.taken)
+    member = xp.where(order[:, None] == label, taken, 0 * taken)
     count = xp.sum(member, axis=1)
     some = xp.clip(count, 1.0, None)
     # What is older counts for what this window lacks of it.
@@ -207,11 +215,18 @@ def _refit(
         # One row, and not a scalar: with that Torch keeps the axis.
         row = xp.astype(0 * order[:1] + k, xp.int32)
 
+        def empty(fitted):
+            return fitted._replace(log_weight=xp.where(order == k, UNUSED, fitted.log_weight))
+
+        return control.cond(
+            xp.take(total, row)[0] > 0, lambda fitted: fit_one(k, row, fitted), empty, fitted
+        )
+
+    def fit_one(k, row, fitted):
         def of_this(values):
             return xp.take(values, row, axis=0)[0, ...]
 
-        number = of_this(total)
-        here = (order == k) & (number > 0)
+        number, here = of_this(total), order == k
         at, by = of_this(mean[0, :, :]), of_this(mean[1, :, :])
         spread, forces = (of_this(scatter[i, :, :, :]) for i in (0, 1))
         # In the coordinates in which the covariance within the components is the identity.
@@ -237,12 +252,11 @@ def _refit(
         # The mean over the places of -U - log N(q; c, S), by their moments.
         off = xp.sum(there[1] * (at - centre), axis=1)
         square = xp.sum((there[1] @ of_this(scatter[0, :, :, :])) * there[1])
-        square = square / xp.clip(number, 1.0, None) + xp.sum(off * off)
+        square = square / number + xp.sum(off * off)
         mass = square / 2 + log_volume + dim * log(2 * pi) / 2 - of_this(energy)
         used = in_use(fitted.log_weight)
-        mass = xp.where(number > 0, mass, UNUSED)
         return Mixture(
-            xp.where((order == k) & used, mass, fitted.log_weight),
+            xp.where(here & used, mass, fitted.log_weight),
             xp.where(here[:, None], centre, fitted.centre),
             xp.where(here[:, None, None], there[0], fitted.root),
             xp.where(here[:, None, None], there[1], fitted.inverse_root),

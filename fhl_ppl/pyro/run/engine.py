@@ -121,10 +121,12 @@ class Engine:
         position = self.state.position
         noise, uniform = map(self.arrays.array, draw_of_search(self.arrays.tensor(position)))
         radius, most = self._search_within
-        found, evaluations = search(self._target, position, radius, noise, uniform, most, PYTHON)
-        self.state = state_at(self._target, found)
+        found = search(self._target, position, radius, noise, uniform, most, PYTHON)
+        self.state = state_at(self._target, found.starts)
         self.learnt = warmup.start(self.sampler, self.state, *self._given)
-        return ceil(float(evaluations) / len(position))
+        if (found.is_known > 0).any():
+            self.learnt = warmup.remember(self.learnt, found, PYTHON)
+        return ceil(float(found.evaluations) / len(position))
 
     def _groups(self, num_particles: int) -> Groups:
         return make_groups(num_particles, self.settings["group_size"], self.state.position)

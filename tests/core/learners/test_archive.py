@@ -7,6 +7,7 @@ from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.homes import as_one_mode, home_of
 from fhl_ppl.core.learners import archive, grouping
 from fhl_ppl.core.mixture import in_use, log_parts, log_sum
+from fhl_ppl.core.search import Found
 from fhl_ppl.core.state import State
 
 DIM = 6
@@ -48,6 +49,15 @@ def seen(target, where, seed=0, particles=4):
             own, begin = archive.renew(own, PYTHON), end
             stages.append(own)
     return stages
+
+
+def found_in(target, where, draws=8):
+    """What a search finds whose descents end in these modes."""
+    rng = np.random.default_rng(9)
+    states = [target.state(rng, where) for _ in range(draws)]
+    both = [np.stack([each[part] for each in states]) for part in (0, 2)]
+    energy = np.stack([each.potential_energy for each in states])
+    return Found(states[0].position, 0, np.stack(both), energy, np.ones_like(energy))
 
 
 def masses(own):
@@ -157,3 +167,44 @@ def test_memory_does_not_grow_with_the_particles_and_modes_are_found():
     (own,) = seen(TWO, [modes], particles=5000)
     assert own.places.size <= 2 * 4 * archive.WITNESSES * DIM
     assert len(masses(own)[0]) == 2
+
+
+def test_what_a_search_has_found_is_known_though_nobody_starts_there():
+    begun = archive.with_finds(
+        archive.start(np.zeros((4, DIM))), found_in(TWO, [0, 0, 1, 0, 1]), PYTHON
+    )
+    rng = np.random.default_rng(1)
+    with np.errstate(all="ignore"):
+        for k in range(ENDS[0]):
+            begun = archive.observe(begun, k, ENDS, TWO.state(rng, [0] * 4), PYTHON)
+        renewed = archive.renew(begun, PYTHON)
+    for own in (begun, renewed):
+        numbers, share = masses(own)
+        assert len(numbers) == 2
+        centres = own.components.fitted.centre[numbers]
+        np.testing.assert_allclose(centres, [0 * APART, APART], atol=1.5)
+        assert 0.02 < share[1] < 0.4
+    assert begun.homes.others == 0
+    assert renewed.homes.others == 1
+
+
+THREE = Modes([0.4, 0.3, 0.3], [1.0, 1.0, 1.0], [0 * APART, 2 * APART, -2 * APART])
+
+
+def widest_of_two_components_for_three_modes():
+    own = archive.start(np.zeros((6, DIM)), components=2)
+    rng = np.random.default_rng(2)
+    with np.errstate(all="ignore"):
+        for k in range(ENDS[0]):
+            own = archive.observe(own, k, ENDS, THREE.state(rng, [0, 0, 1, 1, 2, 2]), PYTHON)
+        own = archive.renew(own, PYTHON)
+    return np.sqrt(np.max(own.components.fitted.root[:2] ** 2))
+
+
+def test_what_there_is_no_room_for_does_not_stretch_a_component():
+    assert widest_of_two_components_for_three_modes() < 3
+
+
+def test_the_check_notices_that_nothing_is_left_out(monkeypatch):
+    monkeypatch.setattr(grouping, "in_use", lambda log_weight: 0 * log_weight > 1)
+    assert widest_of_two_components_for_three_modes() > 3
