@@ -180,6 +180,8 @@ def _remembering(state: FHLState, found: Found) -> FHLState:
     """With the modes that were found. Grouping them would take long to compile."""
     if isinstance(found.is_known, jax.core.Tracer) or not found.is_known.any():
         return state
+    if not all(leaf.is_fully_addressable for leaf in jax.tree.leaves(state.learnt)):
+        return state  # Of several processes none has all of it.
     with np.errstate(all="ignore"):
         learnt = warmup.remember(jax.tree.map(np.asarray, state.learnt), found, PYTHON)
     return state._replace(
