@@ -103,9 +103,7 @@ def offer(fits: Chart, like: Array, margin: Any = MARGIN, clear: Any = CLEAR) ->
 
 def children_of_previous(own: Chart, known: Known, rows: Rows, control: Control) -> Tried:
     """The chart so far, `own`, as new ones begin: tails and bends are fitted to what is chosen."""
-    unchanged = charts.identity(rows.position)
-    bare = own._replace(tails=unchanged.tails, skew=unchanged.skew)
-    return known, offer(stack([bare] * 3), known.lowest)
+    return known, offer(stack([_bare(own, rows)] * 3), known.lowest)
 
 
 def previous(own: Chart, known: Known, rows: Rows, control: Control) -> Tried:
@@ -144,11 +142,10 @@ def with_local_scales(known: Known, rows: Rows, control: Control) -> Tried:
 def with_straight_tails(known: Known, rows: Rows, control: Control) -> Tried:
     """The best so far, with the weight taken out of heavy tails."""
     xp = array_namespace(rows.position)
-    unchanged = charts.identity(rows.position)
 
     def straighten(given: tuple[Chart, Array]) -> Chart:
         chart, seen = given
-        bare = chart._replace(tails=unchanged.tails, skew=unchanged.skew)
+        bare = _bare(chart, rows)
         y = charts.to_coordinates(bare, rows.position)
         return bare._replace(tails=tails.fit(y, charts.pull_back(bare, y, rows.gradient), seen))
 
@@ -178,6 +175,12 @@ def has_children(chart: Chart) -> Array:
     """Whether any coordinate has a driver."""
     xp = array_namespace(chart.local.is_child)
     return xp.any(chart.local.is_child + chart.hierarchy.is_child > 0)
+
+
+def _bare(chart: Chart, rows: Rows) -> Chart:
+    """Without its tails and bends."""
+    unchanged = charts.identity(rows.position)
+    return chart._replace(tails=unchanged.tails, skew=unchanged.skew)
 
 
 def _no_charts(rows: Rows) -> Chart:
