@@ -137,6 +137,19 @@ def truth(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be True or False, got {shown(value)}.")
 
 
+def truth_or_number(meaning: str) -> Check:
+    """Insist on a truth value or a positive integer; `meaning` says what that is."""
+
+    def check(name: str, value: Any) -> None:
+        if isinstance(value, bool):
+            return
+        if not isinstance(value, int | np.integer) or value < 1:
+            error = ValueError if isinstance(value, int | np.integer) else TypeError
+            raise error(f"{name} must be True, False or {meaning}, got {shown(value)}.")
+
+    return check
+
+
 def whole(wanted: str, least: int = 1) -> Check:
     """Insist on an integer that is at `least` so large; `wanted` says so."""
 

@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from fhl_ppl.arguments import LOW_RANK, argument, arguments_of, blocks, one_of, real, truth, whole
+from fhl_ppl.arguments import (
+    LOW_RANK,
+    argument,
+    arguments_of,
+    blocks,
+    one_of,
+    real,
+    truth,
+    truth_or_number,
+    whole,
+)
 from fhl_ppl.core.couplings import COUPLINGS
 from fhl_ppl.core.learners.move_shares import JUMP_FLOOR, TRAJECTORY_FLOOR
 from fhl_ppl.core.learners.unseen_steps import SHORT
@@ -17,7 +27,7 @@ from fhl_ppl.core.learners.windows import window_ends
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Kind, Plan
-from fhl_ppl.core.search import evaluations_of
+from fhl_ppl.core.search import Bounds, bounds_of
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 
 INTEGRATORS = ("split", "leapfrog")
@@ -170,15 +180,18 @@ class Options:
         "`adapt_mass_matrix=False`, no warm-up, fewer than 4 dimensions or more than 128, a metric "
         "that is not one dense matrix, and in blocks of Gibbs.",
     )
-    search: bool = argument(
+    search: bool | int = argument(
         True,
-        truth,
+        truth_or_number("the number of places to descend from"),
         "Whether to look around before warm-up: descents from the particles' starts, and from "
         "more if these are fewer than 8, end in minima; where the target is about a Gaussian "
         "there, particles start at draws of such Gaussians. With several minima only those do "
         "that came to one which weighs nothing beside them, and one for each that no particle came "
-        "to. It costs a fifth of a gradient for each particle and iteration of the warm-up, and if "
-        "that is short three tenths at the most, which `n_steps` of the first iteration counts. "
+        "to, and some 40 to 60 places are descended from. It costs a fifth of a gradient for each "
+        "particle and iteration of the warm-up, and if that is short three tenths, which `n_steps` "
+        "of the first iteration counts. An integer, such as 500, is from how many places to "
+        "descend instead, whatever it costs: a mode that one place in a hundred leads to is then "
+        "missed by one search in 150. "
         "Only where the particles of a model start by `init_to_uniform`, the default, whose radius "
         "it keeps to, and not with a `gradient_fn`, a minibatch, `temperatures`, more than 64 "
         "particles (of each other they see enough), more than 128 dimensions, a short warm-up, or "
@@ -315,12 +328,12 @@ class Options:
             charts=charts,
         )
 
-    def search_evaluations(self, num_warmup: int, num_particles: int, dim: int) -> int:
-        """How many evaluations a descent of the search before warm-up may take; 0 for no search."""
-        wanted = self.search and self.trusts_gradient and not self.noisy_gradient
+    def search_bounds(self, num_warmup: int, num_particles: int, dim: int) -> Bounds | None:
+        """How far to look before warm-up; None for no search."""
+        wanted = self.search is not False and self.trusts_gradient and not self.noisy_gradient
         if not wanted or self.temperatures is not None or not 0 < dim <= SEARCH_LIMIT:
-            return 0
-        return evaluations_of(num_warmup, num_particles)
+            return None
+        return bounds_of(num_warmup, num_particles, None if self.search is True else self.search)
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:
         """What to choose from where the gradient is not trusted; nothing if one thing is asked."""

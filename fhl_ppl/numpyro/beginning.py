@@ -160,20 +160,21 @@ class Beginning(NamedTuple):
     ) -> Found | None:
         """What a search from [particle, dim] finds; None if there is to be none."""
         num_particles, dim = position.shape
-        most = self.options.search_evaluations(self.num_warmup, num_particles, dim)
+        bounds = self.options.search_bounds(self.num_warmup, num_particles, dim)
         radius = self.problem.start_radius
-        if radius is None or not most:
+        if radius is None or bounds is None:
             return None
         target, control = self.problem.force(model_args, model_kwargs, keys, None), WITHOUT_HOST
         assert isinstance(target, Plain), "There is no search where the force is random."
-        noise, uniform = once(partial(draw_of_search, dim=dim, dtype=position.dtype))(keys)
+        draw = partial(draw_of_search, turns=bounds.turns, dim=dim, dtype=position.dtype)
+        noise, uniform = once(draw)(keys)
         if not isinstance(position, jax.core.Tracer):
             # Descents take longer to compile than to make: only what they evaluate is compiled.
             evaluate = jax.jit(target.potential_and_gradient)
             target, control = Plain(lambda q: jax.tree.map(np.asarray, evaluate(q))), PYTHON
             position, noise, uniform = map(np.asarray, (position, noise, uniform))
         with np.errstate(all="ignore"):
-            return search(target, position, radius, noise, uniform, most, control)
+            return search(target, position, radius, noise, uniform, bounds, control)
 
 
 def _remembering(state: FHLState, found: Found) -> FHLState:

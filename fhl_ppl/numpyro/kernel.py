@@ -175,7 +175,7 @@ class FHL(MCMCKernel):
         integrator: str = "split",
         jumps: bool = True,
         charts: bool = True,
-        search: bool = True,
+        search: bool | int = True,
         temperatures: int | None = None,
         reference_fn: Callable[[Any], Array] | None = None,
         evaluation: str | int = "vmap",

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax, random
 
 from fhl_ppl.core.moves import UNIFORMS
-from fhl_ppl.core.search import DRAWS, ROUNDS, places_of
+from fhl_ppl.core.search import DRAWS, places_of
 from fhl_ppl.core.state import Draws
 
 Array = Any
@@ -68,10 +68,10 @@ def draw(key: Array, num_particles: int, dim: int, dtype: Any) -> Draws:
     return Draws(noise.T, role, accept, strength, uniform[dim + 3 :].T)
 
 
-def draw_of_search(keys: Array, dim: int, dtype: Any) -> tuple[Array, Array]:
+def draw_of_search(keys: Array, turns: int, dim: int, dtype: Any) -> tuple[Array, Array]:
     """Noise and uniform numbers of a search for starts, by the first of `keys` [particle]."""
     noise_key, key = random.split(random.fold_in(keys[0], 1))
-    num_places = ROUNDS * places_of(len(keys))
+    num_places = turns * places_of(len(keys))
     noise = random.normal(noise_key, (DRAWS, num_places, dim), dtype)
     return noise, random.uniform(key, (num_places, dim + DRAWS), dtype, minval=np.finfo(dtype).tiny)
 

@@ -148,7 +148,7 @@ class FHL(NutsNames):
         integrator: str = "split",
         jumps: bool = True,
         charts: bool = True,
-        search: bool = True,
+        search: bool | int = True,
         dense_mass: bool | str | Sequence[tuple[str, ...]] | None = None,
         temperatures: int | None = None,
         reference_fn: Callable[[dict[str, Tensor]], Tensor] | None = None,

@@ -5,10 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from fhl_ppl.core import search as module
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.descent import descend
-from fhl_ppl.core.search import DRAWS, ROUNDS, _roots, evaluations_of, places_of, search
+from fhl_ppl.core.search import DRAWS, TURNS, Bounds, bounds_of, places_of, search
+from fhl_ppl.core.search import ends as ends_module
+from fhl_ppl.core.search import finds as finds_module
+from fhl_ppl.core.search.descent import descend
+from fhl_ppl.core.search.ends import roots_of
 from fhl_ppl.core.target import Plain
 from tests.hills import Hills, funnel
 from tests.targets import Gaussian
@@ -23,14 +25,15 @@ TOO_HIGH = Hills((RIGHT, WRONG), (0.0, 40.0))
 """The other valley weighs exp(-40), which no draw will see."""
 
 
-def searched(target, position, most=100, seed=0, rounds=1):
+def searched(target, position, most=100, seed=0, turns=1, enough=None, radius=2.0):
     """All that a search finds."""
     rng = np.random.default_rng(seed)
-    places, dim = rounds * places_of(len(position)), position.shape[1]
+    size, dim = places_of(len(position)), position.shape[1]
+    bounds, places = Bounds(most, turns, most * size if enough is None else enough), turns * size
     noise = rng.standard_normal((DRAWS, places, dim))
     uniform = rng.uniform(1e-9, 1, (places, dim + DRAWS))
     with np.errstate(all="ignore"):
-        return search(Plain(target), position, 2.0, noise, uniform, most, PYTHON)
+        return search(Plain(target), position, radius, noise, uniform, bounds, PYTHON)
 
 
 def found(target, position, most=100, seed=0):
@@ -132,31 +135,97 @@ TWELVE = Hills(
 )
 
 
-def known_valleys(rounds):
+def known_valleys(turns, **bounds):
     position = np.random.default_rng(3).uniform(-12, 12, (4, 2))
-    rng = np.random.default_rng(4)
-    places = rounds * places_of(4)
-    noise = rng.standard_normal((DRAWS, places, 2))
-    uniform = rng.uniform(1e-9, 1, (places, 2 + DRAWS))
-    with np.errstate(all="ignore"):
-        all_found = search(Plain(TWELVE), position, 12.0, noise, uniform, 100, PYTHON)
+    all_found = searched(TWELVE, position, seed=4, turns=turns, radius=12.0, **bounds)
     seen = all_found.draws[0][all_found.is_known > 0]
     apart = np.linalg.norm(seen[:, None] - TWELVE.centres, axis=2)
     return len(set(apart.argmin(axis=1)[apart.min(axis=1) < 3])), all_found.evaluations
 
 
 def test_where_there_are_several_it_looks_for_more():
-    """As long as there is something new, and no longer than it may."""
+    """No longer than it may."""
     one, cost = known_valleys(1)
-    more, whole_cost = known_valleys(ROUNDS)
+    more, whole_cost = known_valleys(TURNS)
     assert one < more
     assert more >= 10
     assert 2 * cost < whole_cost <= 100 * places_of(4)
+    assert known_valleys(TURNS, enough=1.8 * cost)[1] < 2.2 * cost
+
+
+def test_from_as_many_places_as_are_asked_for():
+    assert bounds_of(1000, 4, places=100).turns == 13
+    assert known_valleys(13, enough=np.inf)[0] == 12
+    # Also where there seems to be one valley.
+    position = np.random.default_rng(0).uniform(-2, 2, (4, 3))
+    once = searched(GAUSSIAN, position)
+    often = searched(GAUSSIAN, position, turns=13, enough=np.inf)
+    assert often.evaluations > 5 * once.evaluations
+
+
+def check_that_a_narrow_valley_in_a_wide_one_is_another():
+    """Within 4 standard deviations of the wide one."""
+    narrow = np.array([3.0, 0.0])
+
+    def target(position):
+        wide, slope = Hills((np.zeros(2),), (0.0,))(position)
+        deep, steep = Hills((20 * narrow,), (-4.0,))(20 * position)
+        total = -np.logaddexp(-wide, -deep)
+        share = np.exp(total - deep)[:, None]
+        return total, share * 20 * steep + (1 - share) * slope
+
+    position = np.concatenate([beside(np.zeros(2)), narrow + 0.02 * beside(np.zeros(2))])
+    found_there = searched(target, position)
+    seen = found_there.draws[0][found_there.is_known > 0]
+    assert (np.linalg.norm(seen - narrow, axis=1) < 0.3).any()
+    assert (np.linalg.norm(seen, axis=1) < 2).any()
+
+
+def test_a_narrow_valley_in_a_wide_one_is_another():
+    check_that_a_narrow_valley_in_a_wide_one_is_another()
+
+
+def test_the_check_notices_that_near_ends_are_taken_for_one(monkeypatch):
+    monkeypatch.setattr(finds_module, "BARRIER", np.inf)
+    with pytest.raises(AssertionError):
+        check_that_a_narrow_valley_in_a_wide_one_is_another()
+
+
+def check_that_a_valley_that_is_flat_one_way_is_one():
+    """BFGS stops before it has seen how wide that is, and ends lie far apart in its units."""
+
+    def target(position):
+        scale = np.array([1.0, 1e4, 1e-2])
+        return GAUSSIAN(position / scale)[0], GAUSSIAN(position / scale)[1] / scale
+
+    position = np.random.default_rng(5).uniform(-2, 2, (4, 3))
+    assert not searched(target, position, turns=TURNS).is_known.any()
+
+
+def test_a_valley_that_is_flat_one_way_is_one():
+    check_that_a_valley_that_is_flat_one_way_is_one()
+
+
+def test_the_check_notices_that_only_distances_are_looked_at(monkeypatch):
+    monkeypatch.setattr(finds_module, "BARRIER", -np.inf)
+    with pytest.raises(AssertionError):
+        check_that_a_valley_that_is_flat_one_way_is_one()
+
+
+def test_draws_are_made_where_a_valley_has_none():
+    first = searched(TWELVE, np.random.default_rng(3).uniform(-12, 12, (4, 2)), radius=12.0)
+    cost = first.evaluations / places_of(4) - DRAWS
+    turns = 40
+    position = np.random.default_rng(3).uniform(-12, 12, (4, 2))
+    all_found = searched(TWELVE, position, turns=turns, radius=12.0, enough=np.inf)
+    each = all_found.evaluations / (turns * places_of(4))
+    # Without draws, but for at most twelve and those of the first turn.
+    assert each < cost + 2
 
 
 def test_where_there_is_one_it_looks_no_more():
     position = np.random.default_rng(0).uniform(-2, 2, (4, 3))
-    once, often = (searched(GAUSSIAN, position, rounds=rounds) for rounds in (1, ROUNDS))
+    once, often = (searched(GAUSSIAN, position, turns=turns) for turns in (1, TURNS))
     assert often.evaluations == pytest.approx(once.evaluations, abs=100)
     assert not often.is_known.any()
 
@@ -188,10 +257,10 @@ def test_nobody_starts_where_there_is_no_gradient():
         assert np.isfinite(target(starts)[1]).all()
 
 
-def test_a_matrix_near_overflow_has_roots():
+def test_a_matrix_near_overflow_hasroots_of():
     # Of this one LAPACK finds none.
     near = np.asarray([[[3e38, 3e38], [3e38, -3e38]]], np.float32)
-    for root in _roots(near):
+    for root in roots_of(near):
         assert np.isfinite(root).all()
 
 
@@ -200,7 +269,7 @@ def test_what_weighs_nothing_is_left():
 
 
 def test_the_check_notices_that_weights_are_not_looked_at(monkeypatch):
-    monkeypatch.setattr(module, "IGNORED", 1e-300)
+    monkeypatch.setattr(finds_module, "IGNORED", 1e-300)
     with pytest.raises(AssertionError):
         check_that_all_are_in_the_right_valley()
 
@@ -219,8 +288,8 @@ def test_a_neck_is_no_find():
 
 
 def test_the_check_notices_that_any_end_is_taken_for_one(monkeypatch):
-    monkeypatch.setattr(module, "STEEP", np.inf)
-    monkeypatch.setattr(module, "SPREAD", np.inf)
+    monkeypatch.setattr(ends_module, "STEEP", np.inf)
+    monkeypatch.setattr(ends_module, "SPREAD", np.inf)
     with pytest.raises(AssertionError):
         check_that_a_neck_is_no_find()
 
@@ -260,11 +329,13 @@ def test_who_came_to_a_valley_that_is_no_gaussian_stays():
 
 
 def test_what_it_may_cost():
-    assert evaluations_of(1000, 4) * places_of(4) == 0.2 * 1000 * 4
-    assert evaluations_of(300, 4) * places_of(4) <= 0.2 * 300 * 4
-    assert evaluations_of(100, 4) == 0
-    assert evaluations_of(1000, 64) > 0
-    assert evaluations_of(1000, 65) == 0
+    assert bounds_of(1000, 4).enough == bounds_of(1000, 4).most * places_of(4) == 0.2 * 1000 * 4
+    assert bounds_of(300, 4).most * places_of(4) <= 0.2 * 300 * 4
+    assert bounds_of(100, 4) is None
+    assert bounds_of(1000, 64) is not None
+    assert bounds_of(1000, 65) is None
+    assert bounds_of(1000, 65, places=100).turns == 2
+    assert bounds_of(0, 4, places=100) is None
 
 
 def test_what_it_cost_is_told():

@@ -13,7 +13,7 @@ from jax import random
 from numpyro import distributions as dist
 from numpyro.infer import MCMC, init_to_median
 
-from fhl_ppl.core.search import DRAWS, places_of, search
+from fhl_ppl.core.search import DRAWS, Bounds, places_of, search
 from fhl_ppl.core.target import Plain
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.numpyro.control import PYTHON, WITHOUT_HOST
@@ -23,19 +23,21 @@ from tests.numpyro.models import CHEAP
 HILLS = Hills(([4.0, 4.0], [-4.0, -4.0]), (0.0, 3.0))
 FIXED = {**CHEAP, "adapt_step_size": False, "adapt_mass_matrix": False, "num_steps": 1}
 CHAINS = 4
+BOUNDS = Bounds(50, 3, 1200)
+PLACES = 3 * places_of(CHAINS)
 
 
 def test_compiled_it_finds_what_it_finds_in_numpy():
     rng = np.random.default_rng(0)
     position = rng.uniform(-2, 2, (CHAINS, 2))
-    noise = rng.standard_normal((DRAWS, places_of(CHAINS), 2))
-    uniform = rng.uniform(1e-9, 1, (places_of(CHAINS), 2 + DRAWS))
+    noise = rng.standard_normal((DRAWS, PLACES, 2))
+    uniform = rng.uniform(1e-9, 1, (PLACES, 2 + DRAWS))
     with np.errstate(all="ignore"):
-        expected = search(Plain(HILLS), position, 2.0, noise, uniform, 50, PYTHON)
+        expected = search(Plain(HILLS), position, 2.0, noise, uniform, BOUNDS, PYTHON)
     with jax.enable_x64(True):
-        found = jax.jit(lambda q, *given: search(Plain(HILLS), q, 2.0, *given, 50, WITHOUT_HOST))(
-            *map(jnp.asarray, (position, noise, uniform))
-        )
+        found = jax.jit(
+            lambda q, *given: search(Plain(HILLS), q, 2.0, *given, BOUNDS, WITHOUT_HOST)
+        )(*map(jnp.asarray, (position, noise, uniform)))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
@@ -100,9 +102,16 @@ def test_there_is_none_where_all_start_at_an_anchor():
     np.testing.assert_array_equal(state.n_steps, 0)
 
 
-def test_a_search_that_is_no_truth_is_refused():
-    with pytest.raises(TypeError, match="search must be True or False, got 1"):
-        FHL(steep, search=1)
+@pytest.mark.parametrize("search, error", [("all", TypeError), (2.5, TypeError), (0, ValueError)])
+def test_a_search_that_is_neither_truth_nor_number_is_refused(search, error):
+    told = "search must be True, False or the number of places to descend from, got "
+    with pytest.raises(error, match=told):
+        FHL(steep, search=search)
+
+
+def test_more_places_cost_more():
+    spent = [int(begun(search=search)[0].n_steps.sum()) for search in (True, 300)]
+    assert spent[1] > 5 * spent[0]
 
 
 @pytest.mark.parametrize("method", ["sequential", jax.vmap], ids=["sequential", "vmap"])

@@ -12,7 +12,7 @@ import pyro.distributions as dist
 from pyro.infer.autoguide.initialization import init_to_median
 
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.search import DRAWS, places_of, search
+from fhl_ppl.core.search import DRAWS, Bounds, places_of, search
 from fhl_ppl.core.target import Plain
 from fhl_ppl.pyro import FHL, MCMC
 from tests.hills import Hills
@@ -20,17 +20,19 @@ from tests.hills import Hills
 HILLS = Hills(([4.0, 4.0], [-4.0, -4.0]), (0.0, 3.0))
 FIXED = {"adapt_step_size": False, "adapt_mass_matrix": False, "num_steps": 1, "step_size": 0.1}
 CHAINS = 4
+BOUNDS = Bounds(50, 3, 1200)
+PLACES = 3 * places_of(CHAINS)
 
 
 def test_of_tensors_it_finds_what_it_finds_in_numpy():
     rng = np.random.default_rng(0)
     position = rng.uniform(-2, 2, (CHAINS, 2))
-    noise = rng.standard_normal((DRAWS, places_of(CHAINS), 2))
-    uniform = rng.uniform(1e-9, 1, (places_of(CHAINS), 2 + DRAWS))
+    noise = rng.standard_normal((DRAWS, PLACES, 2))
+    uniform = rng.uniform(1e-9, 1, (PLACES, 2 + DRAWS))
     with np.errstate(all="ignore"):
-        expected = search(Plain(HILLS), position, 2.0, noise, uniform, 50, PYTHON)
+        expected = search(Plain(HILLS), position, 2.0, noise, uniform, BOUNDS, PYTHON)
     position, noise, uniform = map(torch.as_tensor, (position, noise, uniform))
-    found = search(Plain(HILLS), position, 2.0, noise, uniform, 50, PYTHON)
+    found = search(Plain(HILLS), position, 2.0, noise, uniform, BOUNDS, PYTHON)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 

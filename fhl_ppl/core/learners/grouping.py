@@ -11,7 +11,7 @@ from fhl_ppl.core.arrays import array_namespace, eye, numbered
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.metrics.dense import eigen, power
 from fhl_ppl.core.metrics.dense_fit import from_scores
-from fhl_ppl.core.mixture import UNUSED, Mixture, in_use, log_parts, log_sum
+from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use, log_parts, log_sum
 from fhl_ppl.core.moments.welford import Welford
 
 Array = Any
@@ -92,10 +92,11 @@ def group(
         first = number_of_turn < 0
         lacks = xp.where(number_of_turn == 0, bound, xp.inf)
         roots = _roots(within)
+        weighed = seen._replace(taken=seen.taken * _weighs(seen, before, roots))
         components = control.fori_loop(
-            0, slots, lambda _, found: _begin(found, roots, seen, lacks), components
+            0, slots, lambda _, found: _begin(found, roots, weighed, lacks), components
         )
-        looked = control.cond(first, lambda both: both[0], lambda both: both[1], (apart, seen))
+        looked = control.cond(first, lambda both: both[0], lambda both: both[1], (apart, weighed))
         components = _refit(components, before, roots, looked, first, bound, control)
         components = control.fori_loop(
             0, slots - 1, lambda _, found: _simplify(found, bound / 2), components
@@ -133,6 +134,17 @@ def _roots(covariance: Array) -> tuple[Array, Array, Array]:
         power((values, spectrum[1]), -0.5) / scale,
         xp.sum(xp.log(values)) / 2 + xp.sum(xp.log(scale)),
     )
+
+
+def _weighs(seen: Places, before: Components, roots: Any) -> Array:
+    """1 for places that may be of a mode of some mass, beside what was seen before; 0 for others.
+
+    Those on a way down would stretch a component over the modes that they lead to.
+    """
+    xp = array_namespace(seen.energy)
+    dim = seen.places.shape[2]
+    mass = dim * (1 + log(2 * pi)) / 2 + roots[2] - seen.energy
+    return xp.astype(mass > xp.max(before.fitted.log_weight) + log(IGNORED), mass.dtype)
 
 
 def _begin(components: Components, roots: Any, seen: Places, bound: Array) -> Components:

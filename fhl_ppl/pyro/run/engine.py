@@ -17,7 +17,7 @@ from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
 from fhl_ppl.core.sampler import make_sampler, step
-from fhl_ppl.core.search import search
+from fhl_ppl.core.search import Bounds, search
 from fhl_ppl.core.state import State
 from fhl_ppl.core.statistics import read
 from fhl_ppl.core.target import Plain, RandomForce, state_at
@@ -63,8 +63,8 @@ class Engine:
     inverse_mass_matrix : numpy.ndarray [D] or [D, D]
         To start from.
     search_within : tuple
-        Of a search for better starts, how far from 0 places may be, and how many evaluations a
-        descent may take; 0 for no search.
+        Of a search for better starts, how far from 0 places may be, and its bounds; None for no
+        search.
     arrays : TensorArrays, optional
         What to compute on. Default: chosen for the dtype and device of `position`.
 
@@ -90,7 +90,7 @@ class Engine:
         adjusted: bool,
         step_size: float,
         inverse_mass_matrix: np.ndarray,
-        search_within: tuple[float, int] = (0.0, 0),
+        search_within: tuple[float, Bounds | None] = (0.0, None),
         arrays: TensorArrays | None = None,
     ) -> None:
         self.potential = potential
@@ -119,9 +119,11 @@ class Engine:
     def _look_around(self) -> int:
         """Begin at better starts, if there are; gradients of each particle that it took."""
         position = self.state.position
-        noise, uniform = map(self.arrays.array, draw_of_search(self.arrays.tensor(position)))
-        radius, most = self._search_within
-        found = search(self._target, position, radius, noise, uniform, most, PYTHON)
+        radius, bounds = self._search_within
+        assert bounds is not None, "It is to be searched."
+        drawn = draw_of_search(self.arrays.tensor(position), bounds.turns)
+        noise, uniform = map(self.arrays.array, drawn)
+        found = search(self._target, position, radius, noise, uniform, bounds, PYTHON)
         self.state = state_at(self._target, found.starts)
         self.learnt = warmup.start(self.sampler, self.state, *self._given)
         if (found.is_known > 0).any():
@@ -136,7 +138,7 @@ class Engine:
         # Particles far out overflow, which is what their rejection is made of.
         with torch.no_grad(), np.errstate(all="ignore"):
             # Not before: a state that is loaded has its particles where they are.
-            looks = self.iteration == 0 and self._search_within[1] > 0
+            looks = self.iteration == 0 and self._search_within[1] is not None
             spent = self._look_around() if looks else 0
             done = self._advance()
         done.statistics["n_steps"] = done.statistics["n_steps"] + spent

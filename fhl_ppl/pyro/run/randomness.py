@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fhl_ppl.core.moves import UNIFORMS
-from fhl_ppl.core.search import DRAWS, ROUNDS, places_of
+from fhl_ppl.core.search import DRAWS, places_of
 from fhl_ppl.core.state import Draws
 from fhl_ppl.pyro.run.arrays import TensorArrays
 
@@ -86,9 +86,9 @@ class Randomness:
         return Draws(noise, role, accept, strength, uniform[3:].permute(1, 2, 0))
 
 
-def draw_of_search(position: Tensor) -> tuple[Tensor, Tensor]:
+def draw_of_search(position: Tensor, turns: int) -> tuple[Tensor, Tensor]:
     """Noise and uniform numbers of a search for better starts than `position` [N, D]."""
-    places, dim = ROUNDS * places_of(len(position)), position.shape[1]
+    places, dim = turns * places_of(len(position)), position.shape[1]
     options: dict[str, Any] = {"dtype": position.dtype, "device": position.device}
     noise = torch.randn((DRAWS, places, dim), **options)
     uniform = torch.rand((places, dim + DRAWS), **options)

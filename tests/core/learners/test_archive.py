@@ -214,3 +214,28 @@ def test_the_check_notices_that_nothing_is_left_out(monkeypatch):
 
     monkeypatch.setattr(grouping, "_refit", of_all)
     assert widest_of_two_components_for_three_modes() > 3
+
+
+def widest_with_particles_on_their_way_down():
+    """Two modes are known, and two of four particles come down, to one or the other."""
+    rng = np.random.default_rng(3)
+    own = archive.start(np.zeros((4, DIM)))
+    own = archive.with_finds(own, found_in(TWO, np.array([0, 0, 1, 1])), PYTHON)
+    with np.errstate(all="ignore"):
+        for k in range(ENDS[0]):
+            there = TWO.state(rng, np.array([0, 1, 0, 1])).position
+            above = np.array([0, 0, 1, 1])[:, None] * np.sign(np.arange(DIM) - 2.5) * 2.6
+            own = archive.observe(own, k, ENDS, TWO.at(there + above), PYTHON)
+        own = archive.renew(own, PYTHON)
+    fitted = own.components.fitted
+    roots = fitted.root[in_use(fitted.log_weight)]
+    return max(np.linalg.eigvalsh(root @ root.T).max() for root in roots)
+
+
+def test_who_is_on_the_way_down_does_not_stretch_a_component():
+    assert widest_with_particles_on_their_way_down() < 4
+
+
+def test_the_check_notices_that_all_places_count(monkeypatch):
+    monkeypatch.setattr(grouping, "IGNORED", 1e-300)
+    assert widest_with_particles_on_their_way_down() > 4

@@ -1,0 +1,207 @@
+"""Where to start: minima that descents from many places have found (section 10, search).
+
+Particles that start in one valley see no other, and what leads them is the first of them that is
+low. So before warm-up more places than there are particles are descended from. A minimum is a find
+if the Gaussian around it is about what the target is there; what it weighs is told by a few draws
+of that Gaussian. Where there are finds in several valleys it is looked for more, and warm-up begins
+with an archive of all.
+"""
+
+from math import ceil, inf, isinf
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace, numbered
+from fhl_ppl.core.control import Control
+from fhl_ppl.core.search.descent import descend
+from fhl_ppl.core.search.ends import DRAWS, MISSING, Ends, ends_of, no_ends, with_draws
+from fhl_ppl.core.search.finds import finds_of, has_gaussian, number_of_valleys, valleys_of
+from fhl_ppl.core.search.starts import starts_of
+from fhl_ppl.core.target import Target
+
+Array = Any
+
+PLACES = 8
+"""Descents of a turn, if particles are not more. Of a mode that a quarter of them lead to, one in
+ten searches misses it."""
+CROWD = 64
+"""Of more particles each is left where it is: they see what a search would."""
+TURNS = 8
+"""At the most, and one where there is one valley, if no number of places is asked for."""
+SHARE = 0.2
+"""Of a gradient of each particle in each iteration of the warm-up, what descents may cost."""
+MOST = 100
+"""Evaluations of a descent at the most. Lotka-Volterra's take 50 to 90."""
+LEAST = 16
+"""With fewer none arrives, and none is begun."""
+
+
+class Found(NamedTuple):
+    """What a search has found.
+
+    Attributes
+    ----------
+    starts
+        Where to start, shape [particle, dim]; where particles would have, if nothing was found.
+    evaluations
+        How often energy and gradient were evaluated, a scalar.
+    draws
+        Of the Gaussian around each end, positions and gradients [2, draw, place, dim].
+    energy
+        There, shape [draw, place].
+    is_known
+        1 for draws of finds, where there is more than one, shape [draw, place].
+    """
+
+    starts: Array
+    evaluations: Array
+    draws: Array
+    energy: Array
+    is_known: Array
+
+
+def places_of(num_particles: int) -> int:
+    """How many places are descended from in a turn."""
+    return max(PLACES, num_particles)
+
+
+class Bounds(NamedTuple):
+    """Of a search.
+
+    Attributes
+    ----------
+    most
+        Evaluations that a descent may take.
+    turns
+        Descents from `places_of` the particles that may be made.
+    enough
+        Evaluations in all that no turn shall exceed; inf if all turns are to be made.
+    """
+
+    most: int
+    turns: int
+    enough: float
+
+
+def bounds_of(num_warmup: int, num_particles: int, places: int | None = None) -> Bounds | None:
+    """How far to look, if at all; with a number of `places`, from so many or some more.
+
+    >>> bounds_of(1000, 4), bounds_of(300, 4), bounds_of(50, 4)
+    (Bounds(most=100, turns=8, enough=800), Bounds(most=30, turns=8, enough=240), None)
+    >>> bounds_of(300, 4, places=100)
+    Bounds(most=100, turns=13, enough=inf)
+    """
+    size = places_of(num_particles)
+    if places is not None:
+        return Bounds(MOST, ceil(places / size), inf) if num_warmup else None
+    most = min(MOST, int(SHARE * num_warmup * num_particles / size))
+    return Bounds(most, TURNS, most * size) if most >= LEAST and num_particles <= CROWD else None
+
+
+def search(
+    target: Target,
+    position: Array,
+    radius: float,
+    noise: Array,
+    uniform: Array,
+    bounds: Bounds,
+    control: Control,
+) -> Found:
+    """Find better starts for particles.
+
+    Parameters
+    ----------
+    target
+        What is descended.
+    position
+        Where particles would start, shape [particle, dim].
+    radius
+        How far from 0 other places may be, in each dimension.
+    noise
+        Standard normal, shape [DRAWS, place, dim], of as many places as `places_of` says for each
+        turn that there may be.
+    uniform
+        In (0, 1), shape [place, dim + DRAWS].
+    bounds
+        How far to look.
+    control
+        Loops.
+    """
+    xp = array_namespace(position)
+    num_particles, dim = position.shape
+    size = places_of(num_particles)
+    elsewhere = radius * (2 * uniform[num_particles:, :dim] - 1)
+    places = xp.concat([position, elsewhere], axis=0)
+    look = _Turn(target, places, noise, bounds.most, size, control)
+
+    def look_more(turn: Any, value: tuple[Ends, Array]) -> tuple[Ends, Array]:
+        def again(value: tuple[Ends, Array]) -> tuple[Ends, Array]:
+            known, cost = look(turn, value[0])
+            return known, value[1] + cost
+
+        known, spent = value
+        # The next will cost about what one did so far.
+        goes_on = _is_several(known) & (spent * (turn + 1) / turn < bounds.enough)
+        goes_on = goes_on | isinf(bounds.enough)
+        return control.cond(goes_on, again, lambda value: value, value)
+
+    ends, evaluations = control.fori_loop(1, bounds.turns, look_more, look(0, bounds.turns))
+    finds = finds_of(ends)
+    is_known = xp.isfinite(finds.mass)[:, None] & (ends.energy < MISSING) & _is_several(ends)
+    return Found(
+        starts_of(ends, finds, position, uniform[:, dim:], control),
+        evaluations,
+        xp.permute_dims(ends.draws, (2, 1, 0, 3)),
+        xp.matrix_transpose(ends.energy),
+        xp.matrix_transpose(xp.astype(is_known, ends.energy.dtype)),
+    )
+
+
+def _is_several(ends: Ends) -> Array:
+    """Whether there are finds in more than one valley."""
+    return number_of_valleys(ends, finds_of(ends)) > 1
+
+
+class _Turn(NamedTuple):
+    """Descents from some of the places, and all that is known with them."""
+
+    target: Target
+    places: Array
+    noise: Array
+    most: int
+    size: int
+    control: Control
+
+    def __call__(self, turn: Any, known: Ends | int) -> tuple[Ends, Array]:
+        """What is known with it, and evaluations; of the first of so many turns, with nothing."""
+        xp = array_namespace(self.places)
+        rows = xp.astype(numbered(self.noise[0, : self.size, 0]) + self.size * turn, xp.int32)
+        begun = xp.take(self.places, rows, axis=0)
+        descent = descend(self.target, begun, self.most, self.control)
+        ends, root = ends_of(descent)
+        is_first = isinstance(known, int)
+        known = self._put(turn, ends, no_ends(ends, known) if is_first else known)
+        valley, asked = valleys_of(self.target, known, ends, self.size * turn, self.control)
+        ends = ends._replace(valley=valley)
+        # Of all ends of the first turn: particles may start at draws.
+        wanted = (ends.has_arrived & ~has_gaussian(known, valley)) | is_first
+
+        def draw(ends: Ends) -> Ends:
+            noise = xp.take(self.noise, rows, axis=1)
+            return with_draws(self.target, ends, root, noise, wanted, self.control)
+
+        ends = self.control.cond(xp.any(wanted), draw, lambda ends: ends, ends)
+        cost = xp.sum(descent.evaluations + DRAWS * xp.astype(wanted, valley.dtype)) + asked
+        return self._put(turn, ends, known), cost
+
+    def _put(self, turn: Any, new: Ends, old: Ends) -> Ends:
+        """The ends of a turn in their place among all."""
+        xp = array_namespace(self.places)
+        row = numbered(self.places[:, 0]) - self.size * turn
+        here = (row >= 0) & (row < self.size)
+        row = xp.astype(xp.where(here, row, 0 * row), xp.int32)
+
+        def put(new: Array, old: Array) -> Array:
+            is_new = xp.reshape(here, (-1,) + (1,) * (old.ndim - 1))
+            return xp.where(is_new, xp.take(new, row, axis=0), old)
+
+        return Ends(*map(put, new, old))

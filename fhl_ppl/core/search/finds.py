@@ -1,0 +1,153 @@
+"""Which ends of descents are finds, and which are in one valley."""
+
+from math import inf, log
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace, numbered
+from fhl_ppl.core.control import Control
+from fhl_ppl.core.mixture import IGNORED
+from fhl_ppl.core.search.ends import Ends
+from fhl_ppl.core.target import Target, state_at
+
+Array = Any
+
+REACH = 16.0
+"""Square of the distance up to which what is no find belongs to one, in units of dim."""
+NEAR = 4.0
+"""Square of the distance below which two ends are in one valley without being asked: there is none
+between Gaussians of one width so near."""
+BETWEEN = (0.21, 0.5, 0.67)
+"""Where on the way from one end to another is looked for what parts them. Not all are multiples of
+something, as modes on a lattice have others in the middle."""
+BARRIER = 1.0
+"""What parts valleys is so much above the higher of the two. Between equal Gaussians 2.8 standard
+deviations apart."""
+
+
+class Finds(NamedTuple):
+    """Which ends are finds.
+
+    Attributes
+    ----------
+    mass
+        log of what each weighs, shape [place]; -inf for what is no find.
+    is_other
+        Whether it is no find, belongs to none and may weigh something, shape [place].
+    is_same
+        Whether a place belongs to a find, shape [find, place].
+    """
+
+    mass: Array
+    is_other: Array
+    is_same: Array
+
+
+def finds_of(ends: Ends) -> Finds:
+    """What is found."""
+    centre, lowest, valley, is_gaussian = ends.centre, ends.lowest, ends.valley, ends.is_gaussian
+    xp, dim = array_namespace(centre), centre.shape[1]
+    is_known = has_gaussian(ends, valley)
+    # What has not arrived, or is no Gaussian, may lie lower, and is not passed over for a find.
+    others = xp.min(xp.where(is_known, xp.full_like(lowest, inf), lowest))
+    is_find = is_gaussian & (xp.min(xp.where(is_gaussian, lowest, inf)) < others + dim / 2)
+    largest = xp.max(ends.log_weight, axis=1)
+    guess = largest + xp.log(xp.mean(xp.exp(ends.log_weight - largest[:, None]), axis=1))
+    nothing = xp.full_like(guess, -inf)
+    mass = xp.where(is_find, guess, nothing)
+    least = xp.max(mass) + log(IGNORED)
+    mass = xp.where(mass > least, mass, nothing)
+    # Beyond a wall all draws may weigh nothing. The end itself is one more.
+    at_end = ends.log_volume - lowest
+    weighs = xp.isfinite(at_end) & (xp.where(guess > at_end, guess, at_end) > least)
+    is_near = _squares(centre, centre, ends.whitening) < REACH * dim
+    is_same = xp.where(valley >= 0, valley[:, None] == valley, is_near)
+    is_same = xp.isfinite(mass)[:, None] & is_same
+    is_other = ~is_find & weighs & ~xp.any(is_same, axis=0)
+    return Finds(mass, is_other, is_same)
+
+
+def has_gaussian(ends: Ends, valley: Array) -> Array:
+    """Whether an end in each of some valleys, [some], is a Gaussian's."""
+    xp = array_namespace(valley)
+    return xp.any(ends.is_gaussian[:, None] & (ends.valley[:, None] == valley), axis=0)
+
+
+def number_of_valleys(ends: Ends, finds: Finds) -> Array:
+    """In how many valleys the finds are."""
+    xp = array_namespace(finds.mass)
+    valley = xp.where(xp.isfinite(finds.mass), ends.valley, -1 + 0 * finds.mass)
+    is_there = xp.any(valley[:, None] == numbered(valley), axis=0)
+    return xp.sum(xp.astype(is_there, valley.dtype))
+
+
+def valleys_of(
+    target: Target, known: Ends, ends: Ends, first: Any, control: Control
+) -> tuple[Array, Array]:
+    """Tell in which valleys new ends are.
+
+    They are in that of an earlier one if it is near, or nothing on the straight way between parts
+    them; BFGS may take a valley for much narrower than it is, and distances do not tell.
+
+    Parameters
+    ----------
+    target
+        What is asked between two.
+    known
+        All ends, the new ones among them.
+    ends
+        The new ones, [new].
+    first
+        Number of the first of them among all.
+    control
+        Loops.
+
+    Returns
+    -------
+    The valleys of the new ones, [new], and evaluations, a scalar.
+    """
+    xp, valley = array_namespace(known.valley), known.valley
+    number = first + numbered(ends.lowest)
+    apart = _squares(known.centre, ends.centre, known.whitening)
+    back = xp.matrix_transpose(_squares(ends.centre, known.centre, ends.whitening))
+    farther = xp.where(apart > back, apart, back)
+    nearest = xp.argmin(xp.where(valley[:, None] >= 0, farther, inf), axis=0)
+    is_near = xp.any((farther < NEAR) & (valley[:, None] >= 0), axis=0) & ends.has_arrived
+    of_new = xp.where(is_near, xp.take(valley, nearest), -1 + 0 * number)
+
+    def compare(place: Any, value: tuple[Array, Array]) -> Any:
+        of_new, evaluations = value
+        here = numbered(valley) == place
+        begins = (number == place) & ends.has_arrived & (of_new < 0)
+        of_new = xp.where(begins, number, of_new)
+        is_first = xp.any(here & (valley == place)) | xp.any(begins)
+        is_asked = is_first & ends.has_arrived & (of_new < 0) & (number > place)
+        other = xp.sum(xp.where(here[:, None], known.centre, 0 * known.centre), axis=0)
+        height = xp.max(xp.where(here, known.lowest, -inf))
+
+        def ask(value: tuple[Array, Array]) -> tuple[Array, Array]:
+            of_new, evaluations = value
+            same = ~_is_parted(target, other, height, ends)
+            cost = len(BETWEEN) * xp.sum(xp.astype(is_asked, evaluations.dtype))
+            return xp.where(is_asked & same, place + 0 * number, of_new), evaluations + cost
+
+        return control.cond(xp.any(is_asked), ask, lambda value: value, (of_new, evaluations))
+
+    return control.fori_loop(0, valley.shape[0], compare, (of_new, 0 * xp.sum(number)))
+
+
+def _is_parted(target: Target, other: Array, height: Array, ends: Ends) -> Array:
+    """Whether there is something higher between ends [place] and another place, [dim]."""
+    xp = array_namespace(other)
+    higher = xp.where(ends.lowest > height, ends.lowest, height + 0 * ends.lowest)
+    parted = higher < -inf
+    for share in BETWEEN:
+        between = state_at(target, other + share * (ends.centre - other)).potential_energy
+        parted = parted | ~(between < higher + BARRIER)
+    return parted
+
+
+def _squares(centre: Array, other: Array, whitening: Array) -> Array:
+    """Squares of distances in units of each centre's own Gaussian, [centre, other]."""
+    xp = array_namespace(centre)
+    apart = other[None, :, :] - centre[:, None, :]
+    return xp.sum((apart @ whitening) ** 2, axis=2)
