@@ -1,10 +1,10 @@
 """Are modes found in which no chain started? `python -m benchmarks.tempered` prints a table.
 
 All chains start at one point; NumPyro, float64, `--temperatures` replicas of each of `--chains`
-chains. With `--temperatures 1` it is the default: no replicas, starts of the kernel's own. A row
-has the modes that got draws in the run that found the fewest, the largest error of a mode's weight
-in its Monte Carlo errors, the largest R-hat of being in one, gradients for an iteration of one
-chain, and round trips.
+chains. With `--temperatures 1` it is the default: no replicas, starts of the kernel's own, after a
+search from `--search` places. A row has the modes that got draws in the run that found the fewest,
+the largest error of a mode's weight in its Monte Carlo errors, the largest R-hat of being in one,
+gradients for an iteration of one chain, and round trips.
 """
 
 import argparse
@@ -114,7 +114,8 @@ CASES: dict[str, Callable[[], Case]] = {
 def run(case: Case, seed: int, options: Any) -> dict[str, float]:
     start = init_to_value(values={"x": jnp.asarray(case.start)})
     tempered = {"temperatures": options.temperatures, "init_strategy": start}
-    kernel = FHL(case.model, **(tempered if options.temperatures > 1 else {}))
+    searched = {"search": options.search or True}
+    kernel = FHL(case.model, **(tempered if options.temperatures > 1 else searched))
     mcmc = MCMC(
         kernel,
         num_warmup=options.warmup,
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="*", choices=sorted(CASES), default=list(CASES))
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--temperatures", type=int, default=6)
+    parser.add_argument("--search", type=int, help="default: as many as a fifth of warm-up pays")
     parser.add_argument("--chains", type=int, default=16)
     parser.add_argument("--warmup", type=int, default=600)
     parser.add_argument("--draws", type=int, default=1000)

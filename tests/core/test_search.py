@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.search import DRAWS, TURNS, Bounds, bounds_of, places_of, search
+from fhl_ppl.core.search import TURNS, Bounds, bounds_of, places_of, search
 from fhl_ppl.core.search import ends as ends_module
 from fhl_ppl.core.search import finds as finds_module
 from fhl_ppl.core.search.descent import descend
-from fhl_ppl.core.search.ends import roots_of
+from fhl_ppl.core.search.ends import DRAWS, roots_of
 from fhl_ppl.core.target import Plain
 from tests.hills import Hills, funnel
 from tests.targets import Gaussian

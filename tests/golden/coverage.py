@@ -7,13 +7,12 @@ import sys
 
 import fhl_ppl.core
 
-BESIDE = {
-    "fhl_ppl.core.descent",
+BESIDE = (
     "fhl_ppl.core.evidence",
     "fhl_ppl.core.search",
     "fhl_ppl.core.tuning_ahead",
     "fhl_ppl.core.moments.across_chains",
-}
+)
 """Before or after iterations and beside them: they have tests of their own."""
 
 EXPERIMENTAL = (
@@ -54,7 +53,7 @@ def called_in_core(run):
 
 def _public_in_core():
     for module in pkgutil.walk_packages(fhl_ppl.core.__path__, "fhl_ppl.core."):
-        if module.name in BESIDE or module.name.startswith(EXPERIMENTAL):
+        if module.name.startswith(BESIDE + EXPERIMENTAL):
             continue
         for name, value in vars(importlib.import_module(module.name)).items():
             if getattr(value, "__module__", None) != module.name or name.startswith("_"):

@@ -13,7 +13,8 @@ from jax import random
 from numpyro import distributions as dist
 from numpyro.infer import MCMC, init_to_median
 
-from fhl_ppl.core.search import DRAWS, Bounds, places_of, search
+from fhl_ppl.core.search import Bounds, places_of, search
+from fhl_ppl.core.search.ends import DRAWS
 from fhl_ppl.core.target import Plain
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.numpyro.control import PYTHON, WITHOUT_HOST
@@ -102,7 +103,9 @@ def test_there_is_none_where_all_start_at_an_anchor():
     np.testing.assert_array_equal(state.n_steps, 0)
 
 
-@pytest.mark.parametrize("search, error", [("all", TypeError), (2.5, TypeError), (0, ValueError)])
+@pytest.mark.parametrize(
+    ("search", "error"), [("all", TypeError), (2.5, TypeError), (0, ValueError)]
+)
 def test_a_search_that_is_neither_truth_nor_number_is_refused(search, error):
     told = "search must be True, False or the number of places to descend from, got "
     with pytest.raises(error, match=told):

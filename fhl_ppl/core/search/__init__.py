@@ -131,7 +131,7 @@ def search(
     size = places_of(num_particles)
     elsewhere = radius * (2 * uniform[num_particles:, :dim] - 1)
     places = xp.concat([position, elsewhere], axis=0)
-    look = _Turn(target, places, noise, bounds.most, size, control)
+    look = _Turn(target, places, noise, bounds, size, control)
 
     def look_more(turn: Any, value: tuple[Ends, Array]) -> tuple[Ends, Array]:
         def again(value: tuple[Ends, Array]) -> tuple[Ends, Array]:
@@ -144,7 +144,7 @@ def search(
         goes_on = goes_on | isinf(bounds.enough)
         return control.cond(goes_on, again, lambda value: value, value)
 
-    ends, evaluations = control.fori_loop(1, bounds.turns, look_more, look(0, bounds.turns))
+    ends, evaluations = control.fori_loop(1, bounds.turns, look_more, look(0))
     finds = finds_of(ends)
     is_known = xp.isfinite(finds.mass)[:, None] & (ends.energy < MISSING) & _is_several(ends)
     return Found(
@@ -167,19 +167,19 @@ class _Turn(NamedTuple):
     target: Target
     places: Array
     noise: Array
-    most: int
+    bounds: Bounds
     size: int
     control: Control
 
-    def __call__(self, turn: Any, known: Ends | int) -> tuple[Ends, Array]:
-        """What is known with it, and evaluations; of the first of so many turns, with nothing."""
+    def __call__(self, turn: Any, known: Ends | None = None) -> tuple[Ends, Array]:
+        """What is known with it, and evaluations."""
         xp = array_namespace(self.places)
         rows = xp.astype(numbered(self.noise[0, : self.size, 0]) + self.size * turn, xp.int32)
         begun = xp.take(self.places, rows, axis=0)
-        descent = descend(self.target, begun, self.most, self.control)
+        descent = descend(self.target, begun, self.bounds.most, self.control)
         ends, root = ends_of(descent)
-        is_first = isinstance(known, int)
-        known = self._put(turn, ends, no_ends(ends, known) if is_first else known)
+        is_first = known is None
+        known = self._put(turn, ends, known or no_ends(ends, self.bounds.turns))
         valley, asked = valleys_of(self.target, known, ends, self.size * turn, self.control)
         ends = ends._replace(valley=valley)
         # Of all ends of the first turn: particles may start at draws.

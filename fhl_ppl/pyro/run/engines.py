@@ -68,8 +68,8 @@ def make_engine(
         if reference is None:
             radius = problem.start_radius
             if radius is not None and minibatch is None:
-                bounds = options.search_bounds(num_warmup, len(problem.position), dim)
-                settings["search_within"] = radius, bounds
+                far = options.search_bounds(num_warmup, len(problem.position), dim)
+                settings["search_within"] = radius, far
             return Engine(potential, problem.position, plan, **settings)
         temperatures = options.temperatures or 1
         return TemperedEngine(
