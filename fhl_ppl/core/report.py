@@ -34,6 +34,8 @@ class Report(NamedTuple):
         slots, shape [component].
     unseen_steps
         1 if the energy has steps that its gradient does not see, scalar.
+    missed
+        How many modes the search before warm-up has missed at the least, as it guesses, scalar.
     drivers
         Row j has 1 at the parameters that the place or the width of parameter j goes with in the
         chart, shape [dim, dim]; a scalar 0 if charts are not looked for.
@@ -47,6 +49,7 @@ class Report(NamedTuple):
     move_weight: Array
     mode_mass: Array
     unseen_steps: Array | float = 0.0
+    missed: Array | float = 0.0
     drivers: Array | float = 0.0
 
 
@@ -84,6 +87,7 @@ def report(sampler: Sampler, learnt: Learnt) -> Report:
         xp.concat([xp.sum(shares.kinds)[None], shares.jumps]),
         _mode_mass(learnt, 1 + 0 * step_size),
         steps.found,
+        0 * step_size if homes_of(learnt) is None else learnt["archive"].missed,
         links(learnt["chart"].chart) if "chart" in learnt else 0 * step_size,
     )
 

@@ -21,6 +21,9 @@ a mode is no Gaussian the former is off by as much."""
 SETTLED = 100.0
 """Effective draws of being in a mode from which the draws know better than the density."""
 
+LIKELY = 0.5
+"""Modes that are expected to have been missed, from which on it is told."""
+
 FEWEST_CROSSINGS = 10
 """Crossings of all chains together below which weights rest on where the chains began."""
 
@@ -85,6 +88,18 @@ def lost_modes(sample_stats: Dataset) -> str:
         f"Warm-up saw {len(lost)} mode{'s' * (len(lost) > 1)} of an estimated mass of {share:.0%} "
         "that no draw is in: the draws are of the others alone, or the estimate is wrong. See "
         "fhl_ppl.modes; run longer, with more chains, or start some there (init_params)."
+    )
+
+
+def missed_modes(settings: Mapping[str, Any]) -> str:
+    """Warn where the search before warm-up met so many modes only once that it missed some."""
+    missed = float(settings.get("modes_missed", 0.0))
+    if missed < LIKELY:
+        return ""
+    return (
+        f"The search before warm-up has missed {max(1, round(missed))} or more modes, to judge by "
+        "how many of the others one descent alone led to. Look from more places, such as "
+        "FHL(..., search=500), or give temperatures."
     )
 
 

@@ -90,6 +90,7 @@ def describe(
         "steps_cap": plan.max_num_steps if plan.num_steps is None else plan.num_steps,
         "capped_trajectories": _mean([each.capped for each in tuned]),
         "unseen_steps": float(np.max([np.asarray(each.unseen_steps) for each in tuned])),
+        "modes_missed": float(np.max([np.asarray(each.missed) for each in tuned])),
         "chart": _drivers([each.drivers for each in tuned], parameters),
         "moves": ", ".join(("trajectory", *plan.jumps)),
         "mode_masses": _mean_of_alike([each.mode_mass for each in tuned]),

@@ -5,7 +5,12 @@ import pytest
 
 from fhl_ppl import modes
 from fhl_ppl.diagnostics.arviz_lines import datasets
-from fhl_ppl.diagnostics.known_modes import disagreement, lost_modes, no_crossings
+from fhl_ppl.diagnostics.known_modes import (
+    disagreement,
+    lost_modes,
+    missed_modes,
+    no_crossings,
+)
 from tests.conftest import importorskip
 from tests.diagnostics.particles import inference_data
 
@@ -81,3 +86,10 @@ def test_the_error_of_a_weight_takes_groups_as_the_unit(rng):
 def test_each_finding_has_its_warning(rng, weight, stay, masses, expected):
     found = told(visits(rng, weight, stay), masses)
     assert found == expected
+
+
+def test_it_is_told_that_a_search_has_missed_some():
+    assert not missed_modes({})
+    assert not missed_modes({"modes_missed": 0.3})
+    assert "missed 1 or more modes" in missed_modes({"modes_missed": 0.5})
+    assert "missed 3 or more modes" in missed_modes({"modes_missed": 3.0})

@@ -58,6 +58,8 @@ class Archive(NamedTuple):
         Covariance within the components, shape [dim, dim].
     homes
         What is made of the components for the next window.
+    missed
+        How many modes a search before warm-up has missed at the least, as it guesses, a scalar.
     """
 
     places: Array
@@ -66,6 +68,7 @@ class Archive(NamedTuple):
     components: Components
     within: Array
     homes: Homes
+    missed: Array
 
 
 class NoArchive(NamedTuple):
@@ -135,6 +138,7 @@ def start(position: Array, components: int | None = None) -> Archive:
         ),
         identity,
         make_homes(nothing, repeat(row, 2, components)),
+        0 * zeros[0],
     )
 
 
@@ -145,7 +149,7 @@ def with_finds(archive: Archive, found: Found, control: Control) -> Archive:
     """
     found_places = archive._replace(places=found.draws, energy=found.energy, taken=found.is_known)
     known = renew(found_places, control)
-    return archive._replace(components=known.components, within=known.within)
+    return archive._replace(components=known.components, within=known.within, missed=found.missed)
 
 
 def mixture_of(components: Components) -> Mixture:
@@ -213,7 +217,7 @@ def renew(archive: Archive, control: Control) -> Archive:
     )
     found, within = group(seen, apart, archive.components, archive.within, control)
     homes = make_homes(mixture_of(found), found.mean)
-    return Archive(archive.places, archive.energy, 0 * archive.taken, found, within, homes)
+    return archive._replace(taken=0 * archive.taken, components=found, within=within, homes=homes)
 
 
 def _of_witnesses(rows: Array) -> Array:

@@ -67,6 +67,7 @@ def carried(archive: Archive, old: Chart, new: Chart, control: Control) -> Archi
         kept,
         dense_fit.from_scores(positions, forces).inverse_mass_matrix,
         homes._replace(others=0 * homes.others),
+        archive.missed,
     )
 
 

@@ -14,7 +14,13 @@ from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.search.descent import descend
 from fhl_ppl.core.search.ends import DRAWS, MISSING, Ends, ends_of, no_ends, with_draws
-from fhl_ppl.core.search.finds import finds_of, has_gaussian, number_of_valleys, valleys_of
+from fhl_ppl.core.search.finds import (
+    finds_of,
+    has_gaussian,
+    number_missed,
+    number_of_valleys,
+    valleys_of,
+)
 from fhl_ppl.core.search.starts import starts_of
 from fhl_ppl.core.target import Target
 
@@ -25,10 +31,13 @@ PLACES = 8
 ten searches misses it."""
 CROWD = 64
 """Of more particles each is left where it is: they see what a search would."""
-TURNS = 8
+TURNS = 16
 """At the most, and one where there is one valley, if no number of places is asked for."""
 SHARE = 0.2
-"""Of a gradient of each particle in each iteration of the warm-up, what descents may cost."""
+"""Of a gradient of each particle in each iteration of the warm-up, what descents of a turn may
+cost. Where there are several valleys, all turns may cost"""
+MORE = 2
+"""times as much: a fifth of a warm-up of two gradients each."""
 MOST = 100
 """Evaluations of a descent at the most. Lotka-Volterra's take 50 to 90."""
 LEAST = 16
@@ -49,7 +58,10 @@ class Found(NamedTuple):
     energy
         There, shape [draw, place].
     is_known
-        1 for draws of finds, where there is more than one, shape [draw, place].
+        1 for draws of finds, where they are in more than one valley, shape [draw, place].
+    missed
+        How many valleys of some mass no descent has led to, at the least, by how often they led to
+        the others, a scalar; 0 where there is one.
     """
 
     starts: Array
@@ -57,6 +69,7 @@ class Found(NamedTuple):
     draws: Array
     energy: Array
     is_known: Array
+    missed: Array
 
 
 def places_of(num_particles: int) -> int:
@@ -86,7 +99,7 @@ def bounds_of(num_warmup: int, num_particles: int, places: int | None = None) ->
     """How far to look, if at all; with a number of `places`, from so many or some more.
 
     >>> bounds_of(1000, 4), bounds_of(300, 4), bounds_of(50, 4)
-    (Bounds(most=100, turns=8, enough=800), Bounds(most=30, turns=8, enough=240), None)
+    (Bounds(most=100, turns=16, enough=1600), Bounds(most=30, turns=16, enough=480), None)
     >>> bounds_of(300, 4, places=100)
     Bounds(most=100, turns=13, enough=inf)
     """
@@ -94,7 +107,9 @@ def bounds_of(num_warmup: int, num_particles: int, places: int | None = None) ->
     if places is not None:
         return Bounds(MOST, ceil(places / size), inf) if num_warmup else None
     most = min(MOST, int(SHARE * num_warmup * num_particles / size))
-    return Bounds(most, TURNS, most * size) if most >= LEAST and num_particles <= CROWD else None
+    if most < LEAST or num_particles > CROWD:
+        return None
+    return Bounds(most, TURNS, MORE * most * size)
 
 
 def search(
@@ -145,14 +160,16 @@ def search(
         return control.cond(goes_on, again, lambda value: value, value)
 
     ends, evaluations = control.fori_loop(1, bounds.turns, look_more, look(0))
-    finds = finds_of(ends)
-    is_known = xp.isfinite(finds.mass)[:, None] & (ends.energy < MISSING) & _is_several(ends)
+    finds, is_several = finds_of(ends), _is_several(ends)
+    is_known = xp.isfinite(finds.mass)[:, None] & (ends.energy < MISSING) & is_several
+    missed = number_missed(ends, finds)
     return Found(
         starts_of(ends, finds, position, uniform[:, dim:], control),
         evaluations,
         xp.permute_dims(ends.draws, (2, 1, 0, 3)),
         xp.matrix_transpose(ends.energy),
         xp.matrix_transpose(xp.astype(is_known, ends.energy.dtype)),
+        xp.where(is_several, missed, 0 * missed),
     )
 
 

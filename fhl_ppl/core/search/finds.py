@@ -23,6 +23,9 @@ BARRIER = 1.0
 """What parts valleys is so much above the higher of the two. Between equal Gaussians 2.8 standard
 deviations apart."""
 
+WORTH_TELLING = 0.01
+"""Mass, relative to the largest, from which finds count where it is guessed how many are missed."""
+
 
 class Finds(NamedTuple):
     """Which ends are finds.
@@ -78,6 +81,27 @@ def number_of_valleys(ends: Ends, finds: Finds) -> Array:
     valley = xp.where(xp.isfinite(finds.mass), ends.valley, -1 + 0 * finds.mass)
     is_there = xp.any(valley[:, None] == numbered(valley), axis=0)
     return xp.sum(xp.astype(is_there, valley.dtype))
+
+
+def number_missed(ends: Ends, finds: Finds) -> Array:
+    """How many valleys that weigh something no descent led to, at the least, as an expectation.
+
+    Chao (2005), from how many they led to once and twice.
+    """
+    xp, valley = array_namespace(finds.mass), ends.valley
+    weighs = finds.mass > xp.max(finds.mass) + log(WORTH_TELLING)
+    here = (valley[:, None] == valley) & (valley >= 0)
+    times = xp.sum(xp.astype(here, valley.dtype), axis=0)
+    # Of the finds in a valley one stands for it.
+    first = weighs & ~xp.any(here & weighs[:, None] & (_earlier(valley)), axis=0)
+    once, twice = (xp.sum(xp.astype(first & (times == k), valley.dtype)) for k in (1, 2))
+    return (once * once - once) / (2 * (twice + 1))
+
+
+def _earlier(like: Array) -> Array:
+    """Whether [one, other] one stands before the other."""
+    number = numbered(like)
+    return number[:, None] < number
 
 
 def valleys_of(

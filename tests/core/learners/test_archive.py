@@ -57,7 +57,7 @@ def found_in(target, where, draws=8):
     states = [target.state(rng, where) for _ in range(draws)]
     both = [np.stack([each[part] for each in states]) for part in (0, 2)]
     energy = np.stack([each.potential_energy for each in states])
-    return Found(states[0].position, 0, np.stack(both), energy, np.ones_like(energy))
+    return Found(states[0].position, 0, np.stack(both), energy, np.ones_like(energy), 1.0)
 
 
 def masses(own):
