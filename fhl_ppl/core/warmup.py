@@ -27,12 +27,12 @@ def start(sampler: "Sampler", state: State, step_size: Array, inverse_mass_matri
     return {name: one.start(state, given) for name, one in sampler.learners.items()}
 
 
-def remember(learnt: Learnt, found: Found, control: Control) -> Learnt:
+def remember(learnt: Learnt, found: Found) -> Learnt:
     """Begin with an archive of what a search has found, if one is kept."""
     archive = learnt["archive"]
     if isinstance(archive, NoArchive):
         return learnt
-    return learnt | {"archive": with_finds(archive, found, control)}
+    return learnt | {"archive": with_finds(archive, found)}
 
 
 def learn(sampler: "Sampler", learnt: Learnt, seen: Seen) -> tuple[Learnt, State]:

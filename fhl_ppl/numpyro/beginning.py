@@ -152,7 +152,7 @@ class Beginning(NamedTuple):
 
         state: FHLState = begin(position, spent, rng_key, fingerprint(model_args, model_kwargs))
         if found is not None:
-            state = _remembering(state, found)
+            state = state._replace(learnt=once(warmup.remember)(state.learnt, found))
         return engine, placed(self.mesh, state)
 
     def _found(
@@ -175,19 +175,6 @@ class Beginning(NamedTuple):
             position, noise, uniform = map(np.asarray, (position, noise, uniform))
         with np.errstate(all="ignore"):
             return search(target, position, radius, noise, uniform, bounds, control)
-
-
-def _remembering(state: FHLState, found: Found) -> FHLState:
-    """With the modes that were found. Grouping them would take long to compile."""
-    if isinstance(found.is_known, jax.core.Tracer) or not found.is_known.any():
-        return state
-    if not all(leaf.is_fully_addressable for leaf in jax.tree.leaves(state.learnt)):
-        return state  # Of several processes none has all of it.
-    with np.errstate(all="ignore"):
-        learnt = warmup.remember(jax.tree.map(np.asarray, state.learnt), found, PYTHON)
-    return state._replace(
-        learnt=jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), learnt, state.learnt)
-    )
 
 
 def _everyone(state: FHLState) -> State:

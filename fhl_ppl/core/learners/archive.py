@@ -7,7 +7,7 @@ if the others explain it, or if its mass is negligible.
 """
 
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log, pi, sqrt
 from typing import Any, NamedTuple
 
 from array_api_compat import device
@@ -22,6 +22,7 @@ from fhl_ppl.core.metropolis import is_finite
 from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.search import Found
+from fhl_ppl.core.search.ends import DRAWS
 from fhl_ppl.core.state import State
 
 Array = Any
@@ -142,14 +143,42 @@ def start(position: Array, components: int | None = None) -> Archive:
     )
 
 
-def with_finds(archive: Archive, found: Found, control: Control) -> Archive:
-    """Group what a search has found, before warm-up begins.
+def with_finds(archive: Archive, found: Found) -> Archive:
+    """Begin with what a search has found: the heaviest modes, as if draws of each had been seen.
 
     Moves are made from it from the first window's end on: before, particles still come down.
     """
-    found_places = archive._replace(places=found.draws, energy=found.energy, taken=found.is_known)
-    known = renew(found_places, control)
-    return archive._replace(components=known.components, within=known.within, missed=found.missed)
+    modes, blank = found.modes, archive.components
+    xp = array_namespace(modes.log_weight)
+    slot, places = numbered(blank.count), modes.log_weight.shape[0]
+    row = xp.astype(xp.where(slot < places, slot, 0 * slot), xp.int32)
+    heaviest = xp.take(xp.argsort(-modes.log_weight), row)
+    taken = Mixture(*(xp.take(part, heaviest, axis=0) for part in modes))
+    used = in_use(taken.log_weight) & (slot < places)
+
+    def of_used(new: Array, old: Array) -> Array:
+        return xp.where(xp.reshape(used, (-1,) + (1,) * (old.ndim - 1)), new, old)
+
+    covariance, precision = (
+        root @ xp.matrix_transpose(root) for root in (taken.root, taken.inverse_root)
+    )
+    dim = covariance.shape[1]
+    # Of a Gaussian of this mass.
+    energy = dim * (1 + log(2 * pi)) / 2 + taken.log_volume - taken.log_weight
+    scatter = [
+        of_used((DRAWS - 1) * part, blank.scatter[0, ...]) for part in (covariance, precision)
+    ]
+    components = Components(
+        Mixture(*map(of_used, taken, blank.fitted)),
+        of_used(DRAWS + 0 * slot, blank.count),
+        xp.stack([of_used(taken.centre, blank.mean[0, ...]), blank.mean[1, ...]]),
+        xp.stack(scatter),
+        of_used(energy, blank.energy),
+    )
+    number = xp.sum(xp.astype(used, energy.dtype))
+    within = xp.sum(of_used(covariance, 0 * covariance), axis=0) / xp.clip(number, 1.0, None)
+    within = xp.where(number > 0, within, archive.within)
+    return archive._replace(components=components, within=within, missed=found.missed)
 
 
 def mixture_of(components: Components) -> Mixture:

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.control import Control
+from fhl_ppl.core.mixture import UNUSED, Mixture, in_use
 from fhl_ppl.core.search.descent import descend
-from fhl_ppl.core.search.ends import DRAWS, MISSING, Ends, ends_of, no_ends, with_draws
+from fhl_ppl.core.search.ends import DRAWS, Ends, ends_of, no_ends, with_draws
 from fhl_ppl.core.search.finds import (
     finds_of,
     has_gaussian,
+    modes_of,
     number_missed,
-    number_of_valleys,
     valleys_of,
 )
 from fhl_ppl.core.search.starts import starts_of
@@ -53,12 +54,9 @@ class Found(NamedTuple):
         Where to start, shape [particle, dim]; where particles would have, if nothing was found.
     evaluations
         How often energy and gradient were evaluated, a scalar.
-    draws
-        Of the Gaussian around each end, positions and gradients [2, draw, place, dim].
-    energy
-        There, shape [draw, place].
-    is_known
-        1 for draws of finds, where they are in more than one valley, shape [draw, place].
+    modes
+        The finds, one of each valley, [place], with log masses in place of log weights; none in use
+        where there is one valley.
     missed
         How many valleys of some mass no descent has led to, at the least, by how often they led to
         the others, a scalar; 0 where there is one.
@@ -66,9 +64,7 @@ class Found(NamedTuple):
 
     starts: Array
     evaluations: Array
-    draws: Array
-    energy: Array
-    is_known: Array
+    modes: Mixture
     missed: Array
 
 
@@ -161,21 +157,19 @@ def search(
 
     ends, evaluations = control.fori_loop(1, bounds.turns, look_more, look(0))
     finds, is_several = finds_of(ends), _is_several(ends)
-    is_known = xp.isfinite(finds.mass)[:, None] & (ends.energy < MISSING) & is_several
-    missed = number_missed(ends, finds)
+    modes, missed = modes_of(ends, finds), number_missed(ends, finds)
     return Found(
         starts_of(ends, finds, position, uniform[:, dim:], control),
         evaluations,
-        xp.permute_dims(ends.draws, (2, 1, 0, 3)),
-        xp.matrix_transpose(ends.energy),
-        xp.matrix_transpose(xp.astype(is_known, ends.energy.dtype)),
+        modes._replace(log_weight=xp.where(is_several, modes.log_weight, UNUSED)),
         xp.where(is_several, missed, 0 * missed),
     )
 
 
 def _is_several(ends: Ends) -> Array:
     """Whether there are finds in more than one valley."""
-    return number_of_valleys(ends, finds_of(ends)) > 1
+    known = in_use(modes_of(ends, finds_of(ends)).log_weight)
+    return array_namespace(known).sum(known * 1) > 1
 
 
 class _Turn(NamedTuple):
@@ -194,7 +188,7 @@ class _Turn(NamedTuple):
         rows = xp.astype(numbered(self.noise[0, : self.size, 0]) + self.size * turn, xp.int32)
         begun = xp.take(self.places, rows, axis=0)
         descent = descend(self.target, begun, self.bounds.most, self.control)
-        ends, root = ends_of(descent)
+        ends = ends_of(descent)
         is_first = known is None
         known = self._put(turn, ends, known or no_ends(ends, self.bounds.turns))
         valley, asked = valleys_of(self.target, known, ends, self.size * turn, self.control)
@@ -204,7 +198,7 @@ class _Turn(NamedTuple):
 
         def draw(ends: Ends) -> Ends:
             noise = xp.take(self.noise, rows, axis=1)
-            return with_draws(self.target, ends, root, noise, wanted, self.control)
+            return with_draws(self.target, ends, noise, wanted, self.control)
 
         ends = self.control.cond(xp.any(wanted), draw, lambda ends: ends, ends)
         cost = xp.sum(descent.evaluations + DRAWS * xp.astype(wanted, valley.dtype)) + asked

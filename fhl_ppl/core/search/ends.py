@@ -39,8 +39,9 @@ class Ends(NamedTuple):
         Number of the first end in the same valley, shape [place]; -1 of what has not arrived.
     is_gaussian
         Whether the target is about the Gaussian around it, shape [place]; not without draws.
-    whitening
-        To units in which the Gaussian is a standard one, shape [place, dim, dim].
+    root, whitening
+        Of the covariance around it, and its inverse, to units in which the Gaussian is a standard
+        one, shape [place, dim, dim].
     log_volume
         Of the Gaussian's standard deviations, shape [place].
     draws
@@ -56,6 +57,7 @@ class Ends(NamedTuple):
     has_arrived: Array
     valley: Array
     is_gaussian: Array
+    root: Array
     whitening: Array
     log_volume: Array
     draws: Array
@@ -63,43 +65,37 @@ class Ends(NamedTuple):
     log_weight: Array
 
 
-def ends_of(descent: Descent) -> tuple[Ends, Array]:
-    """The ends of descents before anything is drawn, and roots of covariances [place, dim, dim]."""
+def ends_of(descent: Descent) -> Ends:
+    """The ends of descents before anything is drawn."""
     centre, lowest = descent.state.position, descent.state.potential_energy
     xp = array_namespace(centre)
     root, whitening, log_volume = roots_of(descent.inverse_hessian)
     nothing = xp.stack([0 * lowest] * DRAWS, axis=1)
-    ends = Ends(
+    return Ends(
         centre,
         lowest,
         descent.has_arrived,
         -1 + 0 * lowest,
         descent.has_arrived & ~descent.has_arrived,
+        root,
         whitening,
         log_volume,
         xp.stack([xp.stack([0 * centre] * 2, axis=1)] * DRAWS, axis=1),
         nothing + MISSING,
         nothing - MISSING,
     )
-    return ends, root
 
 
 def no_ends(like: Ends, turns: int) -> Ends:
     """Of so many times as many places, none of which has been descended from."""
     xp = array_namespace(like.centre)
-    centre, lowest, _, valley, _, whitening, log_volume, draws, energy, log_weight = (
-        xp.concat([part] * turns, axis=0) for part in like
-    )
+    centre, lowest, _, valley, _, *gaussian = (xp.concat([part] * turns, axis=0) for part in like)
     nowhere, none = lowest + xp.inf, lowest < -xp.inf
-    return Ends(
-        centre, nowhere, none, valley, none, whitening, log_volume, draws, energy, log_weight
-    )
+    return Ends(centre, nowhere, none, valley, none, *gaussian)
 
 
-def with_draws(
-    target: Target, ends: Ends, root: Array, noise: Array, is_asked: Array, control: Control
-) -> Ends:
-    """Draw around the ends that are asked for, [place], with roots [place, dim, dim].
+def with_draws(target: Target, ends: Ends, noise: Array, is_asked: Array, control: Control) -> Ends:
+    """Draw around the ends that are asked for, [place].
 
     `noise` is standard normal, shape [draw, place, dim].
     """
@@ -107,7 +103,7 @@ def with_draws(
     xp, dim = array_namespace(centre), centre.shape[1]
 
     def drawn(standard: Array) -> tuple[Array, Array]:
-        draw = centre + (root @ standard[:, :, None])[:, :, 0]
+        draw = centre + (ends.root @ standard[:, :, None])[:, :, 0]
         _, energy, gradient = state_at(target, draw)
         sound = xp.isfinite(energy) & xp.all(xp.isfinite(gradient), axis=1) & is_asked
         energy = xp.where(sound, energy, xp.full_like(energy, MISSING))

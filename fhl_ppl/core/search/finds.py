@@ -1,11 +1,11 @@
 """Which ends of descents are finds, and which are in one valley."""
 
-from math import inf, log
+from math import inf, log, pi
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.control import Control
-from fhl_ppl.core.mixture import IGNORED
+from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use
 from fhl_ppl.core.search.ends import Ends
 from fhl_ppl.core.target import Target, state_at
 
@@ -75,12 +75,15 @@ def has_gaussian(ends: Ends, valley: Array) -> Array:
     return xp.any(ends.is_gaussian[:, None] & (ends.valley[:, None] == valley), axis=0)
 
 
-def number_of_valleys(ends: Ends, finds: Finds) -> Array:
-    """In how many valleys the finds are."""
-    xp = array_namespace(finds.mass)
-    valley = xp.where(xp.isfinite(finds.mass), ends.valley, -1 + 0 * finds.mass)
-    is_there = xp.any(valley[:, None] == numbered(valley), axis=0)
-    return xp.sum(xp.astype(is_there, valley.dtype))
+def modes_of(ends: Ends, finds: Finds) -> Mixture:
+    """The heaviest find of each valley, with log masses in place of log weights."""
+    xp, mass = array_namespace(finds.mass), finds.mass
+    same = ends.valley[:, None] == ends.valley
+    heavier = (mass[:, None] > mass) | ((mass[:, None] == mass) & _earlier(mass))
+    stands = xp.isfinite(mass) & ~xp.any(same & heavier, axis=0)
+    log_mass = mass + ends.centre.shape[1] * log(2 * pi) / 2
+    log_mass = xp.where(stands, log_mass, UNUSED + 0 * mass)
+    return Mixture(log_mass, ends.centre, ends.root, ends.whitening, ends.log_volume)
 
 
 def number_missed(ends: Ends, finds: Finds) -> Array:
@@ -90,11 +93,10 @@ def number_missed(ends: Ends, finds: Finds) -> Array:
     """
     xp, valley = array_namespace(finds.mass), ends.valley
     weighs = finds.mass > xp.max(finds.mass) + log(WORTH_TELLING)
+    stands = weighs & in_use(modes_of(ends, finds).log_weight)
     here = (valley[:, None] == valley) & (valley >= 0)
     times = xp.sum(xp.astype(here, valley.dtype), axis=0)
-    # Of the finds in a valley one stands for it.
-    first = weighs & ~xp.any(here & weighs[:, None] & (_earlier(valley)), axis=0)
-    once, twice = (xp.sum(xp.astype(first & (times == k), valley.dtype)) for k in (1, 2))
+    once, twice = (xp.sum(xp.astype(stands & (times == k), valley.dtype)) for k in (1, 2))
     return (once * once - once) / (2 * (twice + 1))
 
 

@@ -126,8 +126,7 @@ class Engine:
         found = search(self._target, position, radius, noise, uniform, bounds, PYTHON)
         self.state = state_at(self._target, found.starts)
         self.learnt = warmup.start(self.sampler, self.state, *self._given)
-        if (found.is_known > 0).any():
-            self.learnt = warmup.remember(self.learnt, found, PYTHON)
+        self.learnt = warmup.remember(self.learnt, found)
         return ceil(float(found.evaluations) / len(position))
 
     def _groups(self, num_particles: int) -> Groups:

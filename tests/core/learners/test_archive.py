@@ -6,7 +6,7 @@ import pytest
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.homes import as_one_mode, home_of
 from fhl_ppl.core.learners import archive, grouping
-from fhl_ppl.core.mixture import in_use, log_parts, log_sum
+from fhl_ppl.core.mixture import Mixture, in_use, log_parts, log_sum
 from fhl_ppl.core.search import Found
 from fhl_ppl.core.state import State
 
@@ -51,13 +51,17 @@ def seen(target, where, seed=0, particles=4):
     return stages
 
 
-def found_in(target, where, draws=8):
-    """What a search finds whose descents end in these modes."""
-    rng = np.random.default_rng(9)
-    states = [target.state(rng, where) for _ in range(draws)]
-    both = [np.stack([each[part] for each in states]) for part in (0, 2)]
-    energy = np.stack([each.potential_energy for each in states])
-    return Found(states[0].position, 0, np.stack(both), energy, np.ones_like(energy), 1.0)
+def found_in(target):
+    """What a search finds that has found all modes."""
+    scale = target.scale[:, None, None] * np.eye(DIM)
+    modes = Mixture(
+        np.log(target.weight),
+        target.centre,
+        scale,
+        np.linalg.inv(scale),
+        DIM * np.log(target.scale),
+    )
+    return Found(target.centre, 0, modes, 1.0)
 
 
 def masses(own):
@@ -170,9 +174,7 @@ def test_memory_does_not_grow_with_the_particles_and_modes_are_found():
 
 
 def test_what_a_search_has_found_is_known_though_nobody_starts_there():
-    begun = archive.with_finds(
-        archive.start(np.zeros((4, DIM))), found_in(TWO, [0, 0, 1, 0, 1]), PYTHON
-    )
+    begun = archive.with_finds(archive.start(np.zeros((4, DIM))), found_in(TWO))
     rng = np.random.default_rng(1)
     with np.errstate(all="ignore"):
         for k in range(ENDS[0]):
@@ -220,7 +222,7 @@ def widest_with_particles_on_their_way_down():
     """Two modes are known, and two of four particles come down, to one or the other."""
     rng = np.random.default_rng(3)
     own = archive.start(np.zeros((4, DIM)))
-    own = archive.with_finds(own, found_in(TWO, np.array([0, 0, 1, 1])), PYTHON)
+    own = archive.with_finds(own, found_in(TWO))
     with np.errstate(all="ignore"):
         for k in range(ENDS[0]):
             there = TWO.state(rng, np.array([0, 1, 0, 1])).position
