@@ -54,13 +54,9 @@ def seen(target, where, seed=0, particles=4):
 def found_in(target):
     """What a search finds that has found all modes."""
     scale = target.scale[:, None, None] * np.eye(DIM)
-    modes = Mixture(
-        np.log(target.weight),
-        target.centre,
-        scale,
-        np.linalg.inv(scale),
-        DIM * np.log(target.scale),
-    )
+    mass = np.log(target.weight) + DIM * np.log(2 * np.pi) / 2
+    volume = DIM * np.log(target.scale)
+    modes = Mixture(mass, target.centre, scale, np.linalg.inv(scale), volume)
     return Found(target.centre, 0, modes, 1.0)
 
 
