@@ -287,8 +287,8 @@ FAULTS = (
     ),
     Fault(
         "core/learners/archive.py",
-        "components=known.components, within",
-        "components=archive.components, within",
+        "components=components, within",
+        "components=blank, within",
         "core/learners/test_archive.py",
     ),
     Fault(
