@@ -47,8 +47,8 @@ def to_arviz(
       "None". What it chose is beside them: `tuned_step_size`; `tuned_trajectory_length`, in units
       of the whitened space; `capped_trajectories`, the share of trajectories that were longer than
       `steps_cap`; `modes_missed`, how many modes at the least the search before warm-up did not
-      come to, as it guesses; `unseen_steps`, 1 if the energy has steps that its gradient does not see;
-      `move_probabilities` of the `moves`; `pull_probabilities` of `pull_kappas`, the pulls as
+      come to, as it guesses; `unseen_steps`, 1 if the energy has steps that its gradient does not
+      see; `move_probabilities` of the `moves`; `pull_probabilities` of `pull_kappas`, the pulls as
       lambda T^2; `metric`, its form; `chart`, which parameters drive the places and widths of which
       ("tau drives theta[0], theta[1]"); with `temperatures` the `inverse_temperatures` (of chains
       with a ladder each, chain after chain), the `swap_rejections` of neighbours, their sum
