@@ -6,7 +6,14 @@ from typing import Any
 
 from fhl_ppl._backend import backend_of
 from fhl_ppl._extras import require
-from fhl_ppl.runs.blocks import Status, block_length, run_in_blocks
+from fhl_ppl.arguments import truth
+from fhl_ppl.runs.blocks import (
+    HASTY_BLOCK,
+    LONGEST_BLOCK,
+    Status,
+    block_length,
+    run_in_blocks,
+)
 from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.kept import Kept
 from fhl_ppl.runs.progress import Line
@@ -24,6 +31,7 @@ def run(
     block: int | None = None,
     store: str | os.PathLike[str] | None = None,
     warm_start: str | os.PathLike[str] | None = None,
+    early_warmup: bool = False,
     keep_draws: bool = True,
     progress: bool | None = None,
     **kwargs: Any,
@@ -31,9 +39,9 @@ def run(
     """Run `mcmc` in blocks, until the draws are good or have cost enough.
 
     Afterwards `mcmc` holds all draws as after its own `run`, and everything that reads a finished
-    run works on it. Warm-up has the length that `mcmc` was made with; how much is drawn after it is
-    up to `until`. NumPyro compiles one loop for all blocks if their length divides warm-up and
-    draws, which is chosen so where it can be.
+    run works on it. Warm-up has the length that `mcmc` was made with, or less with `early_warmup`;
+    how much is drawn after it is up to `until`. NumPyro compiles one loop for all blocks if their
+    length divides warm-up and draws, which is chosen so where it can be.
 
     Parameters
     ----------
@@ -57,6 +65,14 @@ def run(
         The store of a former run of the same sites, maybe of other data or settings: chains start
         where its chains were, taken in turn if they are of another number, and warm-up with its
         metric. A run that goes on from a store of its own takes nothing from it.
+    early_warmup : bool, default False
+        Whether warm-up, whose length is then the most, may end as soon as a window of it confirms
+        what the one before has learnt: halves of the particles agree on the mean, to .3 standard
+        deviations, and with the window before, no particle is lost, and the metric is the same
+        within a factor of 2 in variance. The step size then settles as usual, and all is frozen:
+        draws are as exact. Not by default, since they are then not those of ``mcmc.run``, and
+        a mode that would have been found later is not looked for. The full length is run where the
+        metric is of low rank (above 256 dimensions), with ``jumps=False`` and with `temperatures`.
     keep_draws : bool, default True
         Whether the draws are kept in memory, too. Without, which a store is needed for, `mcmc`
         holds none, and memory does not grow.
@@ -67,7 +83,8 @@ def run(
     Returns
     -------
     Status
-        Draws, gradients, seconds, the worst scalars, and in `stopped` what ended the run.
+        Draws, gradients, seconds, the worst scalars, in `stopped` what ended the run, and in
+        `warmup` how many iterations of warm-up there were.
 
     Raises
     ------
@@ -106,6 +123,7 @@ def run(
         fhl_ppl.summary(mcmc)
     """
     _check(until, callback, block)
+    truth("early_warmup", early_warmup)
     if until is not None and until.looks_at_draws:
         require("arviz", "arviz")
     if store is None and not keep_draws:
@@ -119,9 +137,11 @@ def run(
     if opened is not None:
         sampling.without_companions()
     until = Until(draws=sampling.num_draws) if until is None else until
-    length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
-    kept = Kept(sampling, opened, length, keep_draws)
-    return run_in_blocks(sampling, until, callback, length, kept, Line(progress))
+    longest = HASTY_BLOCK if early_warmup else LONGEST_BLOCK
+    num_draws = until.draws or sampling.num_draws
+    length = block or block_length(sampling.warmup_steps, num_draws, longest)
+    kept = Kept(sampling, opened, length, keep_draws, early_warmup)
+    return run_in_blocks(sampling, until, callback, length, kept, Line(progress), early_warmup)
 
 
 def stream(

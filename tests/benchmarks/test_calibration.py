@@ -13,7 +13,8 @@ importorskip("scipy")
 
 from numpyro import handlers
 
-from benchmarks.calibration.ranks import p_values, ranks
+from benchmarks.calibration.ranks import ranks
+from benchmarks.calibration.uniform import p_values
 from fhl_ppl.numpyro import FHL
 
 FEW = 100
