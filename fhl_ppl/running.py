@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from fhl_ppl._backend import backend_of
@@ -16,6 +17,7 @@ from fhl_ppl.runs.blocks import (
 )
 from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.kept import Kept
+from fhl_ppl.runs.lock import locked
 from fhl_ppl.runs.progress import Line
 from fhl_ppl.runs.sampling import Sampling
 from fhl_ppl.runs.store import Store, whole
@@ -90,7 +92,8 @@ def run(
     ------
     TypeError, ValueError
         If an argument is not what it should be; if the store is of another model, of other data,
-        settings or number of chains, or of another version, naming what differs.
+        settings or number of chains, or of another version, naming what differs; if it is damaged,
+        or written by another run.
     OSError
         If the store cannot be written, as on a full disk: what was written before is whole.
     KeyboardInterrupt
@@ -108,7 +111,7 @@ def run(
 
     NumPyro's `mcmc.num_samples` is then the number that was drawn, which ArviZ reads. Of draws that
     are thinned, `until` counts those that are kept. Private companions are kept in memory alone,
-    and not where there is a store. No two processes may write to a store at a time.
+    and not where there is a store. While a run writes to a store, another that is to is refused.
 
     Under `jax.distributed`, with a `mesh` over the devices of several processes that all call this
     alike, each has the draws of its own chains, and a store of its own at a path of its own.
@@ -140,8 +143,12 @@ def run(
     longest = HASTY_BLOCK if early_warmup else LONGEST_BLOCK
     num_draws = until.draws or sampling.num_draws
     length = block or block_length(sampling.warmup_steps, num_draws, longest)
-    kept = Kept(sampling, opened, length, keep_draws, early_warmup)
-    return run_in_blocks(sampling, until, callback, length, kept, Line(progress), early_warmup)
+    line = Line(progress)
+    with nullcontext() if store is None else locked(store):
+        # What another run wrote until it was locked counts.
+        opened = None if store is None else Store(store)
+        kept = Kept(sampling, opened, length, keep_draws, early_warmup)
+        return run_in_blocks(sampling, until, callback, length, kept, line, early_warmup)
 
 
 def stream(
@@ -244,14 +251,16 @@ def open_store(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ValueError
-        If it is no store, or one of no draws yet.
+        If it is no store, one of no draws yet, or one that lacks files.
     """
     require("store", "zarr", "xarray")
     require("arviz", "arviz")
     from fhl_ppl.diagnostics.arviz_lines import from_zarr
 
-    if not Store(path).draws:
+    opened = Store(path)
+    if not opened.draws:
         raise ValueError(f"the store {str(path)!r} has no draws yet")
+    opened.check_draws()
     with whole(path, "draws"):
         return from_zarr(path)
 

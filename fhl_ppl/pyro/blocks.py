@@ -76,7 +76,7 @@ class PyroSampling:
         if engine.tempering():
             return
         sampler, i = engine.sampler, engine.iteration
-        learnt, state = on_host((engine.learnt, engine.state))
+        learnt, state = on_host(engine.learnt), on_host(engine.state)
         if may_end(sampler, learnt, state, i, PYTHON):
             engine.iteration = goes_on_at(sampler, i, block)
 

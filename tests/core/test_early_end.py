@@ -1,5 +1,7 @@
 """A warm-up ends early where nothing else is to be learnt, and only there."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -122,7 +124,7 @@ def test_not_in_the_first_half_of_a_window_nor_in_the_first_nor_after_the_last()
     run = run_of(gaussian, 3).go(250)
     looks = {k: may_end(run.sampler, run.learnt, run.state, k, PYTHON) for k in range(501)}
     ends = (0, *run.sampler.window_ends)
-    for start, end in zip(ends, ends[1:], strict=False):
+    for start, end in pairwise(ends):
         assert not any(looks[k] for k in range(start, (start + end) // 2))
     assert not any(looks[k] for k in range(ends[1]))
     assert not any(looks[k] for k in range(ends[-1], 501))
