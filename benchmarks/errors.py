@@ -25,6 +25,7 @@ from benchmarks.posteriors import gather, load
 from benchmarks.posteriors.models import MODELS
 from benchmarks.repeated import Repeated
 from fhl_ppl import Until
+from fhl_ppl.diagnostics.group_units import mcse_group
 from fhl_ppl.numpyro import FHL
 
 WARMUP, BLOCK = 500, 50
@@ -78,10 +79,8 @@ POSTERIORS = {
 
 def mcse_squared(values, group):
     """Of the means of draws [chain, draw, quantity]."""
-    labels = np.unique(group)
-    of_groups = np.stack([values[group == label].mean(0) for label in labels])
-    by_groups = of_groups.var((0, 1)) / np.maximum(ess(of_groups, "mean"), 1)
-    return np.maximum(values.var((0, 1)) / np.maximum(ess(values, "mean"), 1), by_groups)
+    by_chains = values.var((0, 1)) / np.maximum(ess(values, "mean"), 1)
+    return np.maximum(by_chains, np.nan_to_num(mcse_group(values, group) ** 2))
 
 
 def runs(name, chains, stopped, number):

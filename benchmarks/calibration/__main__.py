@@ -6,19 +6,19 @@ default kernel gets `--replications`, the other settings `--others`, and "pyro",
 default kernel of the other library, `--pyro`. The table has the number of quantities, the lowest
 p-value of Kolmogorov and Smirnov's test, and that times the number of all tests: below .05 the
 sampler or the case is wrong. In `--out` are the ranks, written as they come, so that the command
-given again goes on (also with more replications), and a picture of each case: the ranks'
-distribution function less the diagonal, in the band that 95% of uniform ones stay in everywhere.
+given again goes on (also with more replications), and pictures: each quantity's distribution
+function of ranks less the diagonal, in the band that 95% of uniform ones stay in everywhere.
 """
 
 import argparse
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.calibration.rows import file_of, known, run
+from benchmarks.calibration.rows import Row, known, run
 from benchmarks.calibration.uniform import GRID, band, joined, p_values
 
 CASES = ("conjugate", "logistic", "simplex", "correlation", "mixture", "hierarchy", "centred")
@@ -33,26 +33,32 @@ OTHERS = {
     "pyro": ("conjugate", "hierarchy"),
 }
 """On which cases the settings that are no defaults are tried."""
+ACROSS = 4
+"""Panels of a picture side by side."""
 ROWS = [*(("default", case) for case in CASES), *((s, case) for s in OTHERS for case in OTHERS[s])]
 
 
-def draw(places: dict[str, np.ndarray], title: str, path: Path) -> None:
-    """Save a picture of all quantities of a case."""
+def draw(found: list[tuple[Row, dict[str, np.ndarray]]], path: Path) -> None:
+    """Save a picture with a panel for each row, and in it a line for each quantity."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    fig, ax = plt.subplots(figsize=(4, 2), layout="constrained")
-    for name, values in places.items():
-        (line,) = ax.plot(GRID, (values <= GRID[:, None]).mean(-1) - GRID, lw=1, label=name)
-        line.set_alpha(0.8)
-    far = band(len(values))
-    ax.fill_between(GRID, -far, far, color="0.9", zorder=0)
-    ax.set(title=title, xlabel="rank of the truth", ylabel="share below, less rank")
-    if len(places) < 7:
-        ax.legend(fontsize="x-small", ncols=2)
-    fig.savefig(path, dpi=100)
+    tall = -(-len(found) // ACROSS)
+    shape = {"figsize": (8, 1.7 * tall), "layout": "constrained", "squeeze": False}
+    fig, axes = plt.subplots(tall, ACROSS, sharex=True, sharey=True, **shape)
+    for ax in axes.flat[len(found) :]:
+        ax.set_axis_off()
+    for ax, (row, places) in zip(axes.flat, found, strict=False):
+        for values in places.values():
+            ax.plot(GRID, (values <= GRID[:, None]).mean(-1) - GRID, lw=0.8, alpha=0.8)
+        far = band(len(values))
+        ax.fill_between(GRID, -far, far, color="0.9", zorder=0)
+        ax.set_title(", ".join(row), fontsize="small")
+    fig.supxlabel("rank of the truth", fontsize="small")
+    fig.supylabel("share below, less rank", fontsize="small")
+    fig.savefig(path, dpi=90)
     plt.close(fig)
 
 
@@ -75,10 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Each in a process of its own: what one has compiled is of no use to the next.
     with ProcessPoolExecutor(options.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
         done = [pool.submit(run, options.out, *task) for task in tasks]
-        for row in (each.result() for each in as_completed(done)):
-            picture = file_of(options.out, row).with_suffix(".png")
-            draw(joined(known(options.out, row)), ", ".join(row), picture)
+        for each in done:
+            each.result()
     found = [(row, joined(known(options.out, row))) for row in rows]
+    pictures = {"default": True, "others": False}
+    for name, is_default in pictures.items():
+        if shown := [each for each in found if (each[0][0] == "default") == is_default]:
+            draw(shown, options.out / f"{name}.png")
     values = [p_values(places) for _, places in found]
     tests = sum(map(len, values))
     print("| setting | case | replications | quantities | lowest p | times all tests |")

@@ -17,7 +17,7 @@ def chunk_files(array: Path, draws: range) -> list[Path]:
 
 
 def insist(array: Path, draws: range) -> None:
-    """Of a file that is not there Zarr makes zeros.
+    """Of a file that is not there Zarr makes draws.
 
     Raises
     ------
