@@ -73,8 +73,9 @@ def run(
         deviations, and with the window before, no particle is lost, and the metric is the same
         within a factor of 2 in variance. The step size then settles as usual, and all is frozen:
         draws are as exact. Not by default, since they are then not those of ``mcmc.run``, and
-        a mode that would have been found later is not looked for. The full length is run where the
-        metric is of low rank (above 256 dimensions), with ``jumps=False`` and with `temperatures`.
+        a mode that would have been found later is not looked for. The full length is run where a
+        chart is in use, where the metric is of low rank (above 256 dimensions), with
+        ``jumps=False`` and with `temperatures`.
     keep_draws : bool, default True
         Whether the draws are kept in memory, too. Without, which a store is needed for, `mcmc`
         holds none, and memory does not grow.

@@ -4,14 +4,17 @@ What matters is whether another window would learn anything else. So the window 
 the metric in use has not seen, is asked: whether the two halves of the particles agree on the mean,
 whether that is where the window before had it, and whether the metric that it gives is the one in
 use. If so the window ends as the last one would have, with all that is settled then, and the
-stretch for the step size follows as it does in any warm-up. Coordinates of a chart are those of the
-window before; that the metric fitted in them still holds says that they do. The step size and the
-shares of the moves need no test: the last stretch measures both anew.
+stretch for the step size follows as it does in any warm-up. The step size and the shares of the
+moves need no test: the last stretch measures both anew. Where a chart is in use nothing ends early:
+it is about tails and necks, of which moments say nothing, and gets better with every window. With
+it a warm-up of Brownian motion with unknown scales (`ig-brownian_unknown_scales`) ended after 600
+iterations of 1000, and of the chains that followed one stood still for thousands of draws.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from fhl_ppl.core.arrays import array_namespace
+from fhl_ppl.core.charts.chart import is_moving
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.learners.learner import Learnt, Window
 from fhl_ppl.core.learners.strays import is_stray, without_strays
@@ -39,8 +42,8 @@ def may_end(
 ) -> bool:
     """Whether the window of iteration number `iteration`, the next one, may be the last.
 
-    Never the first window, nor one with a metric of low rank, nor without jumps, where no mean of
-    the window before is known.
+    Never the first window, nor one with a chart or a metric of low rank, nor without jumps, where
+    no mean of the window before is known.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ def may_end(
     metric = learnt["metric"]
     if not start or iteration - start < SHARE * (end - start):
         return False
-    if not isinstance(metric, Metric) or not sampler.jumps:
+    if not isinstance(metric, Metric) or not sampler.jumps or _has_chart(learnt):
         return False
     moments = learnt["moments"]
     spread = covariance(moments.positions)
@@ -90,6 +93,10 @@ def _window(ends: tuple[int, ...], iteration: int) -> tuple[int, int]:
     """Where the window of an iteration starts and ends; where there is none, zeros."""
     bounds = zip((0, *ends[:-1]), ends, strict=True)
     return next(((start, end) for start, end in bounds if start <= iteration < end), (0, 0))
+
+
+def _has_chart(learnt: Learnt) -> bool:
+    return "chart" in learnt and bool(is_moving(learnt["chart"].chart))
 
 
 def _alike(metric: Metric, fitted: Metric) -> Array:

@@ -64,9 +64,9 @@ def test_with_positions_alone_too():
     assert first_end(run_of(gaussian, 3, **changes)) <= 400
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_of_a_funnel_it_does_not(seed):
-    assert first_end(run_of(funnel, 9, seed)) is None
+@pytest.mark.parametrize(("seed", "charts"), [(0, False), (1, False), (2, False), (0, True)])
+def test_of_a_funnel_it_does_not(seed, charts):
+    assert first_end(run_of(funnel, 9, seed, charts=charts)) is None
 
 
 def test_of_two_modes_one_of_which_is_found_late():
