@@ -39,9 +39,8 @@ _BORROWED = (
     *("_states", "_states_flat", "_last_state"),
 )
 
-_WARMUP = ("warmup_left", "warmup_done")
-_SITES = "z"
-"""FHL's sample field."""
+_WARMUP, _SITES = ("warmup_left", "warmup_done"), "z"
+"""What is known of the warm-up, and FHL's sample field."""
 
 SAME_ENERGY = 1e-3
 """Relative difference below which two energies are the same, in single precision. One that was
