@@ -145,10 +145,11 @@ def summary(
 ) -> DataFrame:
     """Summarise the posterior, print the table, and warn of what speaks against trusting it.
 
-    The columns are ArviZ's, and `ess_group` and `r_hat_group`: bulk ESS and R-hat with a group of
-    particles as the unit. Particles of a group act on one another, so their draws may be
-    correlated, which the usual columns do not see; groups are independent. `ess_group` is in the
-    units of `ess_bulk`, and about equal to it where particles behave as if independent:
+    The columns are ArviZ's, and `mcse_group`, `ess_group` and `r_hat_group`: the error of the mean,
+    bulk ESS and R-hat with a group of particles as the unit. Particles of a group act on one
+    another, so their draws may be correlated, which the usual columns do not see; groups are
+    independent. `ess_group` is in the units of `ess_bulk`, and about equal to it where particles
+    behave as if independent:
 
         ess_group = ESS(group means) * var(particle) / var(group means),
 
@@ -160,7 +161,7 @@ def summary(
     ----------
     data
         A finished `MCMC` of NumPyro or Pyro, or what `to_arviz` made of it. Without groups (from
-        another kernel) the two columns are left out.
+        another kernel) these columns are left out.
     var_names
         Variables to show, default all.
     hdi_prob

@@ -2,13 +2,22 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from fhl_ppl._backend import backend_of
 from fhl_ppl._extras import require
-from fhl_ppl.runs.blocks import Status, block_length, run_in_blocks
+from fhl_ppl.arguments import truth
+from fhl_ppl.runs.blocks import (
+    HASTY_BLOCK,
+    LONGEST_BLOCK,
+    Status,
+    block_length,
+    run_in_blocks,
+)
 from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.kept import Kept
+from fhl_ppl.runs.lock import locked
 from fhl_ppl.runs.progress import Line
 from fhl_ppl.runs.sampling import Sampling
 from fhl_ppl.runs.store import Store, whole
@@ -24,6 +33,7 @@ def run(
     block: int | None = None,
     store: str | os.PathLike[str] | None = None,
     warm_start: str | os.PathLike[str] | None = None,
+    early_warmup: bool = False,
     keep_draws: bool = True,
     progress: bool | None = None,
     **kwargs: Any,
@@ -31,9 +41,9 @@ def run(
     """Run `mcmc` in blocks, until the draws are good or have cost enough.
 
     Afterwards `mcmc` holds all draws as after its own `run`, and everything that reads a finished
-    run works on it. Warm-up has the length that `mcmc` was made with; how much is drawn after it is
-    up to `until`. NumPyro compiles one loop for all blocks if their length divides warm-up and
-    draws, which is chosen so where it can be.
+    run works on it. Warm-up has the length that `mcmc` was made with, or less with `early_warmup`;
+    how much is drawn after it is up to `until`. NumPyro compiles one loop for all blocks if their
+    length divides warm-up and draws, which is chosen so where it can be.
 
     Parameters
     ----------
@@ -57,6 +67,15 @@ def run(
         The store of a former run of the same sites, maybe of other data or settings: chains start
         where its chains were, taken in turn if they are of another number, and warm-up with its
         metric. A run that goes on from a store of its own takes nothing from it.
+    early_warmup : bool, default False
+        Whether warm-up, whose length is then the most, may end as soon as a window of it confirms
+        what the one before has learnt: halves of the particles agree on the mean, to .3 standard
+        deviations, and with the window before, no particle is lost, and the metric is the same
+        within a factor of 2 in variance. The step size then settles as usual, and all is frozen:
+        draws are as exact. Not by default, since they are then not those of ``mcmc.run``, and
+        a mode that would have been found later is not looked for. The full length is run where a
+        chart is in use, where the metric is of low rank (above 256 dimensions), with
+        ``jumps=False`` and with `temperatures`.
     keep_draws : bool, default True
         Whether the draws are kept in memory, too. Without, which a store is needed for, `mcmc`
         holds none, and memory does not grow.
@@ -67,13 +86,15 @@ def run(
     Returns
     -------
     Status
-        Draws, gradients, seconds, the worst scalars, and in `stopped` what ended the run.
+        Draws, gradients, seconds, the worst scalars, in `stopped` what ended the run, and in
+        `warmup` how many iterations of warm-up there were.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is not what it should be; if the store is of another model, of other data,
-        settings or number of chains, or of another version, naming what differs.
+        settings or number of chains, or of another version, naming what differs; if it is damaged,
+        or written by another run.
     OSError
         If the store cannot be written, as on a full disk: what was written before is whole.
     KeyboardInterrupt
@@ -91,7 +112,7 @@ def run(
 
     NumPyro's `mcmc.num_samples` is then the number that was drawn, which ArviZ reads. Of draws that
     are thinned, `until` counts those that are kept. Private companions are kept in memory alone,
-    and not where there is a store. No two processes may write to a store at a time.
+    and not where there is a store. While a run writes to a store, another that is to is refused.
 
     Under `jax.distributed`, with a `mesh` over the devices of several processes that all call this
     alike, each has the draws of its own chains, and a store of its own at a path of its own.
@@ -106,6 +127,7 @@ def run(
         fhl_ppl.summary(mcmc)
     """
     _check(until, callback, block)
+    truth("early_warmup", early_warmup)
     if until is not None and until.looks_at_draws:
         require("arviz", "arviz")
     if store is None and not keep_draws:
@@ -119,9 +141,15 @@ def run(
     if opened is not None:
         sampling.without_companions()
     until = Until(draws=sampling.num_draws) if until is None else until
-    length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
-    kept = Kept(sampling, opened, length, keep_draws)
-    return run_in_blocks(sampling, until, callback, length, kept, Line(progress))
+    longest = HASTY_BLOCK if early_warmup else LONGEST_BLOCK
+    num_draws = until.draws or sampling.num_draws
+    length = block or block_length(sampling.warmup_steps, num_draws, longest)
+    line = Line(progress)
+    with nullcontext() if store is None else locked(store):
+        # What another run wrote until it was locked counts.
+        opened = None if store is None else Store(store)
+        kept = Kept(sampling, opened, length, keep_draws, early_warmup)
+        return run_in_blocks(sampling, until, callback, length, kept, line, early_warmup)
 
 
 def stream(
@@ -224,14 +252,16 @@ def open_store(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ValueError
-        If it is no store, or one of no draws yet.
+        If it is no store, one of no draws yet, or one that lacks files.
     """
     require("store", "zarr", "xarray")
     require("arviz", "arviz")
     from fhl_ppl.diagnostics.arviz_lines import from_zarr
 
-    if not Store(path).draws:
+    opened = Store(path)
+    if not opened.draws:
         raise ValueError(f"the store {str(path)!r} has no draws yet")
+    opened.check_draws()
     with whole(path, "draws"):
         return from_zarr(path)
 

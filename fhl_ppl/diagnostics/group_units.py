@@ -45,11 +45,15 @@ def group_series(draws: Array, group: Array) -> tuple[Array, Array]:
     total = draws.shape[0] * draws.shape[1]
     ranks = rankdata(draws.reshape(total, -1), axis=0)
     z = ndtri((ranks - 3 / 8) / (total + 1 / 4)).reshape(draws.shape)
+    return z, _sums(z, group)
+
+
+def _sums(z: Array, group: Array) -> Array:
     series = [
         z[group == label].sum(axis=0) / np.sqrt((group == label).sum())
         for label in np.unique(group)
     ]
-    return z, np.stack(series)
+    return np.stack(series)
 
 
 def variance_inflation(draws: Array, group: Array) -> Array:
@@ -105,13 +109,31 @@ def ess_group(draws: Array, group: Array) -> Array:
     >>> bool(ess_group(draws, np.repeat([0, 1], 4)) < 2500)
     True
     """
-    z, y = group_series(draws, group)
-    particles_per_group = len(group) / len(y)
+    return _effective(*group_series(draws, group), len(group))
+
+
+def _effective(z: Array, y: Array, particles: int) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         variance_ratio = z.var(axis=(0, 1)) / y.var(axis=(0, 1))
-        of_groups = _by_arviz("ess", y, method="mean") * particles_per_group * variance_ratio
+        of_groups = _by_arviz("ess", y, method="mean") * (particles / len(y)) * variance_ratio
     of_particles = _by_arviz("ess", z, method="mean")
     return np.where(z.var(axis=(0, 1)) > 0, np.fmin(of_groups, of_particles), np.nan)
+
+
+def mcse_group(draws: Array, group: Array) -> Array:
+    """Monte Carlo error of the mean, from groups as the unit; arguments as those of `ess_group`.
+
+    sd / sqrt(S), S as in `ess_group` but of the draws themselves: that one, of ranks, is not what
+    the error of a mean goes by, such as where tails are heavy or the draws are 0 and 1.
+
+    >>> draws = np.random.default_rng(0).normal(size=(8, 500))
+    >>> bool(abs(mcse_group(draws, np.repeat([0, 1], 4)) * 4000**0.5 - 1) < 0.3)
+    True
+    """
+    centred = draws - draws.mean(axis=(0, 1))
+    effective = _effective(centred, _sums(centred, group), len(group))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return draws.std(axis=(0, 1)) / np.sqrt(effective)
 
 
 def r_hat_group(draws: Array, group: Array) -> Array:

@@ -1,4 +1,4 @@
-"""ArviZ's summary table, with two columns in which groups are the unit."""
+"""ArviZ's summary table, with columns in which groups are the unit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fhl_ppl.diagnostics.arviz_lines import interval_options
-from fhl_ppl.diagnostics.group_units import ess_group, r_hat_group
+from fhl_ppl.diagnostics.group_units import ess_group, mcse_group, r_hat_group
 
 Dataset = Any
 DataFrame = Any
@@ -15,21 +15,18 @@ DataFrame = Any
 def summary_table(
     posterior: Dataset, group: np.ndarray | None, hdi_prob: float | None
 ) -> DataFrame:
-    """Compute `arviz.summary`, unrounded, and append `ess_group` and `r_hat_group`.
+    """Compute `arviz.summary`, unrounded, and append `mcse_group`, `ess_group` and `r_hat_group`.
 
-    Without a group for each chain, [chain], the two columns are left out; without `hdi_prob` the
+    Without a group for each chain, [chain], these columns are left out; without `hdi_prob` the
     interval is ArviZ's own.
     """
     import arviz
 
     table = arviz.summary(posterior, round_to="none", **interval_options(hdi_prob))
     if group is not None:
-        table["ess_group"] = np.concatenate(
-            [ess_group(draws, group).ravel() for draws in chains_first(posterior)]
-        )
-        table["r_hat_group"] = np.concatenate(
-            [r_hat_group(draws, group).ravel() for draws in chains_first(posterior)]
-        )
+        for column in (mcse_group, ess_group, r_hat_group):
+            found = [column(draws, group).ravel() for draws in chains_first(posterior)]
+            table[column.__name__] = np.concatenate(found)
     return table
 
 

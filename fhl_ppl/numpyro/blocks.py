@@ -17,6 +17,8 @@ from jax import lax, random
 from numpyro.infer import MCMC
 
 from fhl_ppl._version import __version__
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.early_end import goes_on_at, may_end
 from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.numpyro.companions import FIELD
 from fhl_ppl.numpyro.devices import placed, processes_of, whole
@@ -24,6 +26,7 @@ from fhl_ppl.numpyro.extract import settings_of_run
 from fhl_ppl.numpyro.kernel import FHL
 from fhl_ppl.numpyro.randomness import check_key, is_batch
 from fhl_ppl.numpyro.state import FHLState
+from fhl_ppl.numpyro.trees import bare, by_path, joined, of_chain
 from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.identity import digest, settings_of
 from fhl_ppl.runs.sampling import Block
@@ -36,8 +39,8 @@ _BORROWED = (
     *("_states", "_states_flat", "_last_state"),
 )
 
-_SITES = "z"
-"""FHL's sample field."""
+_WARMUP, _SITES = ("warmup_left", "warmup_done"), "z"
+"""What is known of the warm-up, and FHL's sample field."""
 
 SAME_ENERGY = 1e-3
 """Relative difference below which two energies are the same, in single precision. One that was
@@ -77,7 +80,7 @@ class NumpyroSampling:
         self._loops: dict[int, Loop] = {}
         self.state = self._start(args[0], kwargs.get("init_params"), former)
         self.warmup_steps = 0 if mcmc.post_warmup_state is not None else mcmc.num_warmup
-        self.warmup_left = self.warmup_steps
+        self.warmup_left, self.warmup_done = self.warmup_steps, 0
         self.num_draws = mcmc.num_samples // mcmc.thinning
         self.gradients = 0.0
         self._first_draw = int(jnp.ravel(self.state.i)[0]) + self.warmup_steps
@@ -100,7 +103,27 @@ class NumpyroSampling:
     def warm_up(self, count: int) -> None:
         """Run so many iterations of the warm-up."""
         self._go_on(count)
-        self.warmup_left -= count
+        self._warmed_up(count)
+
+    def hasten(self, block: int) -> None:
+        """End the warm-up soon, if nothing else is to be learnt: by each chain by itself."""
+        engine, state = self._mcmc.sampler._engine, self.state
+        if engine is None or state.replicas is not None:
+            return
+        sampler = engine.sampler
+        i = int(jnp.ravel(state.i)[0])
+        known = jax.tree.map(whole, (state.learnt, state.particles))
+        alone = self._vectorized or self._num_chains == 1
+        each = [known] if alone else [of_chain(known, k) for k in range(self._num_chains)]
+        if all(may_end(sampler, learnt, there, i, PYTHON) for learnt, there in each):
+            then = goes_on_at(sampler, i, block)
+            self.warmup_left -= then - i
+            moved = state._replace(i=jnp.full_like(state.i, then))
+            self.state = placed(self._mcmc.sampler.mesh, moved)
+
+    def _warmed_up(self, count: int) -> None:
+        count = min(count, self.warmup_left)
+        self.warmup_left, self.warmup_done = self.warmup_left - count, self.warmup_done + count
 
     def draw(self, count: int, stop: Callable[[], bool]) -> Block:
         """Draw so many times; `stop` is not asked, as the loop is compiled."""
@@ -150,7 +173,7 @@ class NumpyroSampling:
         self.state = placed(self._mcmc.sampler.mesh, state)
         self._mcmc._last_state = self.state
         self.gradients += float(jnp.sum(steps, dtype=float))
-        self.warmup_left = max(0, self.warmup_left - count)
+        self._warmed_up(count)
         return carried, count
 
     def _folded(
@@ -183,7 +206,7 @@ class NumpyroSampling:
         if not blocks:
             mcmc._states = mcmc._states_flat = None
             return
-        mcmc._states = jax.tree.map(_joined, *(block.whole for block in blocks))
+        mcmc._states = jax.tree.map(joined, *(block.whole for block in blocks))
         mcmc._states_flat = None
         mcmc.num_samples = mcmc.thinning * jax.tree.leaves(mcmc._states)[0].shape[1]
         mcmc._set_collection_params()
@@ -201,7 +224,7 @@ class NumpyroSampling:
             "thinning": mcmc.thinning,
             "extra_fields": list(self._fields),
             "num_particles": particles.potential_energy.size,
-            "sites": {name: list(leaf.shape) for name, leaf in _by_path(self.state.z).items()},
+            "sites": {name: list(leaf.shape) for name, leaf in by_path(self.state.z).items()},
             "dtype": str(particles.position.dtype),
             **settings_of(asdict(mcmc.sampler.options)),
             **self.processes.identity(),
@@ -215,8 +238,8 @@ class NumpyroSampling:
 
     def save(self) -> dict[str, np.ndarray]:
         """All that the rest of the run depends on."""
-        arrays = {name: whole(_bare(leaf)) for name, leaf in _by_path(self.state).items()}
-        left = {"warmup_left": np.array(self.warmup_left)}
+        arrays = {name: whole(bare(leaf)) for name, leaf in by_path(self.state).items()}
+        left = {name: np.array(getattr(self, name)) for name in _WARMUP}
         return {**arrays, **left, **self.former().saved()}
 
     def former(self) -> Former:
@@ -243,8 +266,8 @@ class NumpyroSampling:
             If it was of another target, or what it has is not what a state here has.
         """
         leaves = []
-        for name, leaf in _by_path(self.state).items():
-            saved, here = arrays.get(name), _bare(leaf)
+        for name, leaf in by_path(self.state).items():
+            saved, here = arrays.get(name), bare(leaf)
             if saved is None or (saved.shape, saved.dtype) != (here.shape, here.dtype):
                 found = "none" if saved is None else f"one of {saved.dtype} {saved.shape}"
                 raise ValueError(
@@ -257,7 +280,7 @@ class NumpyroSampling:
             leaves.append(loaded)
         loaded_state = jax.tree.unflatten(jax.tree.structure(self.state), leaves)
         self.state = placed(self._mcmc.sampler.mesh, loaded_state)
-        self.warmup_left = int(arrays["warmup_left"])
+        self.warmup_left, self.warmup_done = (int(arrays[name]) for name in _WARMUP)
         self._mcmc._last_state = self.state
         self._check_energies()
 
@@ -317,7 +340,7 @@ class NumpyroSampling:
         if self._vectorized or num_chains == 1:
             first = start(key, init_params)
         else:
-            each = [start(key[k], _of_chain(init_params, k)) for k in range(num_chains)]
+            each = [start(key[k], of_chain(init_params, k)) for k in range(num_chains)]
             first = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
         given = mcmc.post_warmup_state
         if given is None:
@@ -362,7 +385,7 @@ class NumpyroSampling:
             compiled = jax.jit(loop)
 
             def mapped(states: FHLState) -> Any:
-                each = [compiled(_of_chain(states, k)) for k in range(num_chains)]
+                each = [compiled(of_chain(states, k)) for k in range(num_chains)]
                 return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
 
         else:
@@ -374,25 +397,3 @@ class NumpyroSampling:
             return jax.tree.map(lambda leaf: leaf[:, 0], fields), last
 
         return without_axis
-
-
-def _of_chain(tree: Any, k: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[k], tree)
-
-
-def _by_path(tree: Any) -> dict[str, Array]:
-    return {jax.tree_util.keystr(path): x for path, x in jax.tree.leaves_with_path(tree)}
-
-
-def _bare(leaf: Array) -> Array:
-    """The numbers of a random key; all else is bare."""
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return random.key_data(leaf)
-    return leaf
-
-
-def _joined(*leaves: Array) -> Array:
-    """One array of [chain, draw, ...] of several, joined on the host, so as to compile nothing."""
-    if isinstance(leaves[0], np.ndarray):
-        return jax.device_put(np.concatenate(leaves, axis=1))
-    return jnp.concatenate(leaves, axis=1)

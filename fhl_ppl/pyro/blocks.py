@@ -12,6 +12,8 @@ from pyro import poutine
 from torch import Tensor
 
 from fhl_ppl._version import __version__
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.early_end import goes_on_at, may_end
 from fhl_ppl.pyro.extract import settings_of_run
 from fhl_ppl.pyro.mcmc import MCMC
 from fhl_ppl.pyro.run.arrays import on_host
@@ -53,7 +55,7 @@ class PyroSampling:
         self.group = self._chains.group
         self.processes = ALONE
         self._particles = len(engine.state.potential_energy)
-        self._drawn = 0
+        self._drawn = self.warmup_done = 0
         self._data = digest((args, kwargs))
 
     @property
@@ -66,6 +68,17 @@ class PyroSampling:
         with poutine.block(), self._mcmc._validation():
             for _ in range(count):
                 self._advance("Warmup", self._chains.engine.iteration)
+        self.warmup_done += count
+
+    def hasten(self, block: int) -> None:
+        """End the warm-up soon, if nothing else is to be learnt."""
+        engine = self._chains.engine
+        if engine.tempering():
+            return
+        sampler, i = engine.sampler, engine.iteration
+        learnt, state = on_host(engine.learnt), on_host(engine.state)
+        if may_end(sampler, learnt, state, i, PYTHON):
+            engine.iteration = goes_on_at(sampler, i, block)
 
     def draw(self, count: int, stop: Callable[[], bool]) -> Block:
         """Draw so many times, or less if `stop` says so on the way."""
@@ -157,7 +170,8 @@ class PyroSampling:
         """All that the rest of the run depends on."""
         accepted, drawn = self._chains.record.tally
         state = {**self._chains.state_dict(), "accepted": torch.as_tensor(accepted.copy())}
-        arrays, plain = _taken_apart({**state, "drawn": drawn})
+        done = {"drawn": drawn, "warmup_done": self.warmup_done}
+        arrays, plain = _taken_apart({**state, **done})
         return {**arrays, "plain": np.array(json.dumps(plain)), **self.former().saved()}
 
     def former(self) -> Former:
@@ -174,6 +188,7 @@ class PyroSampling:
         """Go on from where `save` was called."""
         state = _put_together(arrays, json.loads(str(arrays["plain"])))
         accepted, self._drawn = state.pop("accepted").numpy(), state.pop("drawn")
+        self.warmup_done = state.pop("warmup_done")
         with poutine.block(), self._mcmc._validation():
             self._chains.load_state_dict(state)
         array = self._chains.engine.arrays.array

@@ -18,6 +18,9 @@ Between two blocks a run is at a standstill for some milliseconds."""
 
 BLOCKS = 50
 
+HASTY_BLOCK = 50
+"""The same where warm-up may end early, which is decided between two blocks."""
+
 
 class Status(NamedTuple):
     """How a run stands after a block.
@@ -37,6 +40,8 @@ class Status(NamedTuple):
     stopped
         "" while it goes on, then why it ended: "target", "draws", "seconds", "gradients",
         "callback" or "interrupt".
+    warmup
+        Iterations of the warm-up that were made.
     """
 
     draws: int
@@ -45,6 +50,7 @@ class Status(NamedTuple):
     quality: Quality | None
     missing: str
     stopped: str
+    warmup: int = 0
 
 
 class Keeper(Protocol):
@@ -84,6 +90,7 @@ def run_in_blocks(
     length: int,
     kept: Keeper,
     line: Line,
+    early_warmup: bool = False,
 ) -> Status:
     """Draw until it is enough, in blocks of `length`; for `fhl_ppl.run`, whose arguments these are.
 
@@ -94,13 +101,16 @@ def run_in_blocks(
     """
     began = time.monotonic()
     looks = Looks()
-    status = Status(kept.draws, sampling.gradients, 0.0, None, "", "")
     with closing(line), Interrupts() as interrupts:
         while sampling.warmup_left:
+            # Before a block, so that a run that goes on from a store decides as this one does.
+            if early_warmup:
+                sampling.hasten(length)
             kept.warm_up(min(length, sampling.warmup_left))
-            left = sampling.warmup_left
-            line.show(f"warm-up {sampling.warmup_steps - left} of {sampling.warmup_steps}")
+            done = sampling.warmup_done
+            line.show(f"warm-up {done} of {done + sampling.warmup_left}")
             interrupts.check()
+        status = Status(kept.draws, sampling.gradients, 0.0, None, "", "", sampling.warmup_done)
         try:
             # Of a run that goes on, the draws that there are may be enough.
             status = _look_at(status, kept, until, looks)
@@ -124,7 +134,7 @@ def run_in_blocks(
     return status
 
 
-def block_length(num_warmup: int, num_draws: int) -> int:
+def block_length(num_warmup: int, num_draws: int, longest: int = LONGEST_BLOCK) -> int:
     """How many iterations to run at a time.
 
     One length that divides warm-up and draws, if there is one of a fair size: of every length that
@@ -135,7 +145,7 @@ def block_length(num_warmup: int, num_draws: int) -> int:
     >>> block_length(200, 60), block_length(1000, 10**6)
     (100, 1000)
     """
-    longest = max(LONGEST_BLOCK, num_draws // BLOCKS)
+    longest = max(longest, num_draws // BLOCKS)
     common = gcd(num_warmup, num_draws)
     fair = [size for size in range(LONGEST_BLOCK // 4, longest + 1) if common % size == 0]
     return max(fair, default=longest)

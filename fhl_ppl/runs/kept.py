@@ -33,6 +33,8 @@ class Kept:
         Draws of each file of a new store.
     in_memory
         Whether all blocks stay in memory.
+    early_warmup
+        Whether warm-up may end early: a run that goes on has to have this in common, too.
 
     Attributes
     ----------
@@ -48,9 +50,15 @@ class Kept:
     """
 
     def __init__(
-        self, sampling: Sampling, store: Store | None, chunk: int, in_memory: bool
+        self,
+        sampling: Sampling,
+        store: Store | None,
+        chunk: int,
+        in_memory: bool,
+        early_warmup: bool = False,
     ) -> None:
         self._sampling, self._store = sampling, store
+        self._early_warmup = early_warmup
         self._in_memory = in_memory or store is None
         self._waiting: list[Block] = []
         self._state: Mapping[str, Array] = {}
@@ -61,7 +69,7 @@ class Kept:
         if store is not None:
             store.chunk = chunk
         if store is not None and store.found is not None:
-            store.check(sampling.identity())
+            store.check(self._identity())
             sampling.load(store.state())
             sampling.gradients = store.found["gradients"]
             self.draws = store.draws
@@ -105,7 +113,7 @@ class Kept:
             self._waiting.append(block._replace(whole=None))
         self._about = {
             "format": FORMAT,
-            "identity": self._sampling.identity(),
+            "identity": self._identity(),
             "gradients": self._sampling.gradients,
         }
         waited = time.monotonic() - self._written_at
@@ -123,11 +131,17 @@ class Kept:
             statistics = to_arviz_names(_joined([each.sample_stats for each in self._waiting]))
             posterior = _joined([each.posterior for each in self._waiting])
             blocks = {"posterior": posterior, "sample_stats": statistics}
-        settings = {} if self._store.draws or not blocks else self._sampling.settings()
+        settings = {} if self._store.draws or not blocks else self._settings()
         self._store.write(blocks, self._state, self._about, self._sampling.group, settings)
         self._waiting, self._state = [], {}
         self._written_at = time.monotonic()
         self._took = self._written_at - began
+
+    def _identity(self) -> dict[str, Any]:
+        return {**self._sampling.identity(), "early_warmup": self._early_warmup}
+
+    def _settings(self) -> dict[str, Any]:
+        return {**self._sampling.settings(), "warmup_done": self._sampling.warmup_done}
 
     @property
     def sites(self) -> list[str]:

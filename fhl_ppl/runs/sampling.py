@@ -39,8 +39,10 @@ class Sampling(Protocol):
     ----------
     warmup_left
         Iterations of the warm-up to be done.
+    warmup_done
+        Those that were done.
     warmup_steps
-        All of them.
+        All that were planned.
     num_draws
         Draws of each chain that are asked for if nothing else is.
     gradients
@@ -51,6 +53,7 @@ class Sampling(Protocol):
         Where the other chains are, if not all are here.
     """
 
+    warmup_done: int
     warmup_steps: int
     num_draws: int
     gradients: float
@@ -64,6 +67,9 @@ class Sampling(Protocol):
 
     def warm_up(self, count: int) -> None:
         """Run so many iterations of the warm-up."""
+
+    def hasten(self, block: int) -> None:
+        """End the warm-up in a few blocks of this length, if nothing else is to be learnt."""
 
     def draw(self, count: int, stop: Callable[[], bool]) -> Block:
         """Draw so many times, or less if `stop` says so on the way."""

@@ -4,8 +4,9 @@ A directory that is a Zarr group, with the groups `posterior` and `sample_stats`
 every block is appended, and beside them a file of NumPy arrays, the state after the block. What
 counts is what the group's own `zarr.json` says, which is replaced in one go when all else is
 written: the lengths of all arrays (Zarr's consolidated metadata, by which xarray reads), and which
-file has the state. Of a block that was being written when the process was killed nothing is seen,
-and the next to write overwrites it. Nothing in it is pickled.
+file has the state. All of it is on the disk before that. Of a block that was being
+written when the process was killed nothing is seen, and the next to write overwrites it. Nothing in
+it is pickled.
 """
 
 import json
@@ -20,6 +21,7 @@ import numpy as np
 from fhl_ppl.core.statistics import ARVIZ_NAMES, GROUP, MEANINGS
 from fhl_ppl.diagnostics.annotate import annotate
 from fhl_ppl.diagnostics.arviz_lines import datasets, from_arrays
+from fhl_ppl.runs.chunks import chunk_files, flush, insist
 
 Array = np.ndarray
 
@@ -102,7 +104,21 @@ class Store:
     def read_one(self, group: str, name: str, every: int = 1) -> Array:
         """Return draws of one variable alone."""
         with whole(self.path, f"{group}/{name}"):
+            insist(self.path / group / name, range(self.draws))
             return np.asarray(self._arrays(group)[name][:, : self.draws : every])
+
+    def check_draws(self) -> None:
+        """Insist on a file for every draw of every variable.
+
+        Raises
+        ------
+        ValueError
+            If one is missing, naming it.
+        """
+        for group in _GROUPS:
+            for name in self._arrays(group):
+                with whole(self.path, f"{group}/{name}"):
+                    insist(self.path / group / name, range(self.draws))
 
     @property
     def draws(self) -> int:
@@ -147,6 +163,7 @@ class Store:
             with _replaced(self.path / file) as part, part.open("wb") as out:
                 _save(out, state)
             found = {**about, "number": number, "state": file, "draws": self.draws + count}
+            self._flush(range(self.draws, found["draws"]))
             self._commit(found)
         except OSError as error:
             raise OSError(
@@ -174,6 +191,8 @@ class Store:
                 consolidated=False,
                 encoding=encoding,
                 zarr_format=3,
+                # Of zeros, too: what is not there is then missing.
+                write_empty_chunks=True,
             )
 
     def _append(self, blocks: Mapping[str, Mapping[str, Array]]) -> None:
@@ -185,6 +204,11 @@ class Store:
                 if array.shape[axis] != self.draws:
                     array.resize((*array.shape[:axis], self.draws, *array.shape[axis + 1 :]))
                 array.append(numbers if name == "draw" else values[name], axis=axis)
+
+    def _flush(self, draws: range) -> None:
+        for group in _GROUPS if draws else ():
+            for name in self._arrays(group):
+                flush(chunk_files(self.path / group / name, draws))
 
     def _arrays(self, group: str) -> dict[str, Any]:
         """All arrays of a group that have draws, the numbers of the draws among them."""
@@ -202,7 +226,10 @@ class Store:
         names = {each.removeprefix(prefix) for each in told["metadata"] if each.startswith(prefix)}
         if names - members.keys():
             raise FileNotFoundError(f"no {sorted(names - members.keys())}")
-        arrays = {name: zarr.open_array(self.path / group / name, mode="r+") for name in members}
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            arrays = {
+                name: zarr.open_array(self.path / group / name, mode="r+") for name in members
+            }
         return {
             name: array
             for name, array in arrays.items()
@@ -339,6 +366,7 @@ class _replaced:
 
     def __exit__(self, kind: type | None, *rest: Any) -> None:
         if kind is None:
+            flush([self._part])
             os.replace(self._part, self._file)
         else:
             self._part.unlink(missing_ok=True)

@@ -18,6 +18,29 @@ def interleaved(draws, particles):
     return groups.swapaxes(1, 2).reshape(len(groups), -1)
 
 
+def check_error_of_a_mean(rng, transform):
+    """The variance of the mean, over many runs, is mcse_group squared, whatever the draws."""
+    group = np.array([0, 0, 0, 0, 1, 1, 1])
+    runs = [transform(correlated(rng, group, 300, slow=0.3, shared=0.6)) for _ in range(400)]
+    found = np.array([group_units.mcse_group(run, group) for run in runs])
+    means = np.array([run.mean() for run in runs])
+    # 400 runs give the variance to 7 % (one standard deviation), and tails add to that.
+    np.testing.assert_allclose(means.var(), np.mean(found**2), rtol=0.25)
+
+
+@pytest.mark.parametrize("transform", [np.exp, lambda x: np.where(x > 1.5, 1.0, 0.0)])
+def test_mcse_group_is_of_the_draws_themselves(rng, transform):
+    check_error_of_a_mean(rng, transform)
+
+
+def test_of_ranks_it_would_be_another(rng, monkeypatch):
+    """Broken on purpose: the error by `ess_group`."""
+    by_ranks = lambda x, group: x.std() / np.sqrt(group_units.ess_group(x, group))  # noqa: E731
+    monkeypatch.setattr(group_units, "mcse_group", by_ranks)
+    with pytest.raises(AssertionError):
+        check_error_of_a_mean(rng, np.exp)
+
+
 def check_monte_carlo_error(rng):
     """The variance of the overall mean, over many runs, is var(x) / ess_group."""
     group = np.array([0, 0, 0, 0, 1, 1, 1])

@@ -8,6 +8,7 @@ import sys
 import fhl_ppl.core
 
 BESIDE = (
+    "fhl_ppl.core.early_end",
     "fhl_ppl.core.evidence",
     "fhl_ppl.core.search",
     "fhl_ppl.core.tuning_ahead",

@@ -21,6 +21,7 @@ from fhl_ppl import Until
 from fhl_ppl.core.metrics import reported
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.numpyro.blocks import NumpyroSampling
+from fhl_ppl.runs import kept
 from fhl_ppl.runs.former import Former
 from fhl_ppl.runs.store import Store
 
@@ -186,6 +187,47 @@ def test_a_callable_for_the_chains():
     alone.run(KEY, DATA)
     fhl_ppl.run(in_blocks, KEY, DATA)
     np.testing.assert_allclose(fields(alone)["mean"], fields(in_blocks)["mean"], atol=0.01)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("method", "num_chains", "num_warmup"),
+    [
+        ("vectorized", 8, 400),
+        pytest.param("sequential", 2, 1000, marks=pytest.mark.slow),
+    ],
+)
+def test_a_warm_up_that_ends_early_goes_on(method, num_chains, num_warmup, tmp_path, monkeypatch):
+    """From its store, and alike if it was killed before or after that was decided."""
+    importorskip("arviz")
+    importorskip("zarr")
+    monkeypatch.setattr(kept, "PATIENCE", 0)
+
+    def begin():
+        settings = {"chain_method": method, "num_chains": num_chains, "num_warmup": num_warmup}
+        return MCMC(FHL(model), num_samples=100, progress_bar=False, **settings)
+
+    undisturbed, again, early = begin(), begin(), {"early_warmup": True, "store": tmp_path}
+    status = fhl_ppl.run(undisturbed, KEY, DATA, early_warmup=True)
+    assert status.warmup < num_warmup
+
+    def killed(sampling, block, real=NumpyroSampling.hasten):
+        if sampling.warmup_done == status.warmup - 50:
+            raise Killed
+        real(sampling, block)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NumpyroSampling, "hasten", killed)
+        with pytest.raises(Killed):
+            fhl_ppl.run(begin(), KEY, DATA, **early)
+    assert fhl_ppl.run(again, KEY, DATA, **early).warmup == status.warmup
+    assert_same(undisturbed, again)
+    assert fhl_ppl.open_store(tmp_path)["posterior"].attrs["warmup_done"] == status.warmup
+    with pytest.raises(ValueError, match="early_warmup was True and is False"):
+        fhl_ppl.run(begin(), KEY, DATA, store=tmp_path)
 
 
 def test_bad_arguments():

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from email.message import Message
@@ -41,6 +42,21 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     assert sources <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"fhl_ppl", f"fhl_ppl-{fhl_ppl.__version__}.dist-info"}
+
+
+def test_sdist_has_the_sources_of_the_guide_and_the_tests(tmp_path):
+    importorskip("hatchling")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (path,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    kinds = {"docs": "*.md", "docs/images": "*.png", "tests": "*.py", "examples": "*.py"}
+    for folder, kind in kinds.items():
+        there = {str(file.relative_to(ROOT)) for file in (ROOT / folder).rglob(kind)}
+        assert there
+        assert there <= names
+    assert {"Makefile", "CHANGELOG.md", "constraints/python-3.11.txt"} <= names
 
 
 def test_wheel_carries_the_licence(wheel, metadata):

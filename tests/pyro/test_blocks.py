@@ -15,6 +15,8 @@ import torch
 import fhl_ppl
 from fhl_ppl import Until
 from fhl_ppl.pyro import FHL, MCMC
+from fhl_ppl.pyro.blocks import PyroSampling
+from fhl_ppl.runs import kept
 from tests.conftest import importorskip
 from tests.pyro.small import model
 
@@ -176,6 +178,32 @@ class TestStore:
     @pytest.mark.parametrize("kernel", ["noisy", "low rank", "charts"])
     def test_other_kernels(self, tmp_path, kernel):
         check_kills(tmp_path, [40.1, 33.9], kernel)
+
+    def test_a_warm_up_that_ends_early_goes_on(self, tmp_path, monkeypatch):
+        """Alike whether it was killed before that was decided."""
+        monkeypatch.setattr(kept, "PATIENCE", 0)
+
+        class Killed(Exception):
+            pass
+
+        long, early = {"warmup_steps": 400}, {"early_warmup": True}
+        undisturbed, again = make(**long), make(**long)
+        status = run(undisturbed, **early)
+        assert status.warmup < 400
+
+        def killed(sampling, block, real=PyroSampling.hasten):
+            if sampling.warmup_done == status.warmup - 50:
+                raise Killed
+            real(sampling, block)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PyroSampling, "hasten", killed)
+            with pytest.raises(Killed):
+                run(make(**long), store=tmp_path, **early)
+        assert run(again, store=tmp_path, **early).warmup == status.warmup
+        assert_same(undisturbed, again)
+        with pytest.raises(ValueError, match="early_warmup was True and is False"):
+            run(make(**long), store=tmp_path)
 
     def test_it_holds_what_the_run_holds(self, tmp_path):
         stored, plain = make(), plain_run(make())

@@ -118,6 +118,15 @@ def test_bounds():
     assert ran(FakeSampling(), Until(seconds=1e-9)).draws == 100
 
 
+@pytest.mark.parametrize(("early", "warmup", "draws"), [(False, 200, 100), (True, 150, 100)])
+def test_a_warm_up_may_end_early(early, warmup, draws):
+    sampling = FakeSampling()
+    kept = Kept(sampling, None, 50, True)
+    status = run_in_blocks(sampling, Until(draws=draws), None, 50, kept, Line(False), early)
+    assert (status.warmup, status.draws) == (warmup, draws)
+    assert sampling.warmups == [50] * (warmup // 50)
+
+
 def test_looks_are_far_apart(monkeypatch):
     seen = []
 

@@ -15,6 +15,7 @@ from fhl_ppl.runs import kept
 from fhl_ppl.runs import store as stores
 from fhl_ppl.runs.blocks import run_in_blocks
 from fhl_ppl.runs.kept import Kept
+from fhl_ppl.runs.lock import locked
 from fhl_ppl.runs.progress import Line
 from fhl_ppl.runs.store import Store
 from tests.conftest import importorskip
@@ -300,6 +301,71 @@ def test_damage_anywhere_is_told_or_does_no_harm(tmp_path, undisturbed):
         else:
             np.testing.assert_array_equal(found, undisturbed)
     assert len(told) > len(good) / 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "chunk"),
+    [("posterior/x", "c/0/2"), ("posterior/still", "c/0/2/0"), ("sample_stats/lp", "c/0/2")],
+)
+def test_a_chunk_that_is_gone_is_told(tmp_path, variable, chunk):
+    """Zarr reads what fills it; and `still` has nothing but zeros, which it need not write."""
+    ran(tmp_path)
+    (tmp_path / variable / chunk).unlink()
+    told = f"no {variable.partition('/')[2]}/{chunk}"
+    for read in (lambda: ran(tmp_path, draws=DRAWS + 50), lambda: open_store(tmp_path)):
+        with pytest.raises(ValueError, match=told) as error:
+            read()
+        assert_names(str(error.value), tmp_path)
+
+
+def test_without_the_check_other_draws_would_be_read(tmp_path, monkeypatch, undisturbed):
+    """Broken on purpose."""
+    ran(tmp_path)
+    (tmp_path / "posterior/x/c/0/2").unlink()
+    monkeypatch.setattr(stores, "insist", lambda array, draws: None)
+    found = np.asarray(open_store(tmp_path)["posterior"]["x"])
+    assert (found[:, 100:150] != undisturbed[:, 100:150]).all()
+    np.testing.assert_array_equal(found[:, :100], undisturbed[:, :100])
+
+
+def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path):
+    code = f"""
+import time
+from fhl_ppl.runs.lock import locked
+with locked({str(tmp_path)!r}):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(ValueError, match="is being written by another run"), locked(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+    with locked(tmp_path):
+        ran(tmp_path)
+
+
+def test_all_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    """All that the last commit names, in the order of things."""
+    seen = []
+
+    def replace(part, file, real=os.replace):
+        seen.append(Path(file))
+        real(part, file)
+
+    def flushed(files, real=stores.flush):
+        seen.extend(files)
+        real(files)
+
+    monkeypatch.setattr(stores.os, "replace", replace)
+    monkeypatch.setattr(stores, "flush", flushed)
+    ran(tmp_path, draws=100)
+    last = len(seen) - 1 - seen[::-1].index(tmp_path / "zarr.json")
+    chunks = {file for file in tmp_path.rglob("c/**/*") if file.is_file()}
+    # Coordinates but for the draws' are written once.
+    assert {file for file in chunks if not {"group", "chain"} & set(file.parts)} <= set(seen[:last])
+    assert tmp_path / "zarr.json.part" in seen[:last]
 
 
 def assert_names(message, path):

@@ -1,0 +1,38 @@
+"""One writer at a time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def locked(path: Any) -> Iterator[None]:
+    """Within it no other process has the directory locked; one that is killed has it no longer.
+
+    Nothing is locked where the system has no `fcntl`.
+
+    Raises
+    ------
+    ValueError
+        If another has.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    Path(path).mkdir(parents=True, exist_ok=True)
+    number = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"the store {str(path)!r} is being written by another run; wait for it, or give "
+                "another path"
+            ) from error
+        yield
+    finally:
+        os.close(number)
