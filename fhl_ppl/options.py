@@ -1,7 +1,7 @@
 """The settings that both adapters share: what is allowed, and the plan they amount to."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -322,11 +322,18 @@ class Options:
             # A batch is evaluated twice, at q and at the anchor; the test takes all rows.
             energy_cost=1.0 if batch_shares else 0.0,
             force_cost=2 * max(batch_shares) if batch_shares else 1.0,
-            jumps=tuple(name for name in JUMPS if knows_modes or not JUMPS[name].between_modes)
-            if jumps
-            else (),
+            jumps=tuple(filter(self._is_offered(knows_modes), JUMPS)) if jumps else (),
             charts=charts,
         )
+
+    def _is_offered(self, knows_modes: bool) -> Callable[[str], bool]:
+        """Which jumps there is room for: what looks at two others moves nobody in a pair."""
+
+        def is_offered(name: str) -> bool:
+            jump = JUMPS[name]
+            return jump.partners < self.group_size and (knows_modes or not jump.between_modes)
+
+        return is_offered
 
     def search_bounds(self, num_warmup: int, num_particles: int, dim: int) -> Bounds | None:
         """How far to look before warm-up; None for no search."""

@@ -263,3 +263,10 @@ def test_a_noisy_gradient_takes_a_key():
     kernel = FHL(potential_fn=quadratic, gradient_fn=lambda q: q, noisy_gradient=True)
     with pytest.raises(TypeError, match=r"gradient_fn\(params, rng_key\)"):
         run(kernel, init_params=jnp.zeros((16, 2)))
+
+
+@pytest.mark.parametrize("force", [lambda q, key: q, lambda q, key: q + np.ones(2)])
+def test_noise_that_particles_share_is_refused(force):
+    kernel = FHL(potential_fn=quadratic, gradient_fn=force, noisy_gradient=True)
+    with pytest.raises(ValueError, match="the same for 8 different keys"):
+        run(kernel, init_params=jnp.zeros((16, 2)))

@@ -247,6 +247,16 @@ def test_noisy_gradients_are_drawn_anew_every_time():
     np.testing.assert_allclose(mcmc.get_samples()["x"].mean(), 3.0, atol=5 / np.sqrt(100))
 
 
+def test_noise_that_particles_share_is_refused():
+    noise = 1.0 + torch.zeros(())
+    kernel = FHL(
+        potential_fn=gaussian, gradient_fn=lambda at: {"x": at["x"] + noise}, noisy_gradient=True
+    )
+    mcmc = MCMC(kernel, 10, 10, initial_params={"x": torch.zeros(1)}, disable_progbar=True)
+    with pytest.raises(ValueError, match="8 particles at one point, the start, the same"):
+        mcmc.run()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -7,7 +7,7 @@ from fhl_ppl.core.moves.move import Offer, Scene
 class Mirror:
     """The other side. It is its own way back and keeps volumes: there is nothing to correct."""
 
-    needs_partners = False
+    partners = 0
     uniforms = 0
     between_modes = False
 

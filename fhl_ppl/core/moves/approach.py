@@ -25,7 +25,7 @@ FAR = 10.0
 class Approach:
     """A jump to the leader's side."""
 
-    needs_partners = True
+    partners = 1
     uniforms = 0
     between_modes = False
 

@@ -19,7 +19,7 @@ Array = Any
 class Difference:
     """A shift short enough to be accepted: 2.38 / sqrt(2 dim) is best on a Gaussian."""
 
-    needs_partners = True
+    partners = 2
     uniforms = 0
     between_modes = False
 

@@ -144,7 +144,7 @@ def _made(names: tuple[str, ...], drawn: Array, is_follower: Array) -> Array:
     def those(flags):
         return xp.asarray(flags, device=device(drawn))
 
-    needs_partners = those([JUMPS[name].needs_partners for name in names])
-    made = drawn & (is_follower[:, None] | ~needs_partners)
+    has_partners = those([JUMPS[name].partners > 0 for name in names])
+    made = drawn & (is_follower[:, None] | ~has_partners)
     others = ~xp.any(made, axis=1, keepdims=True)
     return made | (others & those([name == "rotation" for name in names]))

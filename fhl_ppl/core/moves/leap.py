@@ -7,7 +7,7 @@ from fhl_ppl.core.moves.move import Offer, Scene
 class Leap:
     """A shift by all of the way between two scouts."""
 
-    needs_partners = True
+    partners = 2
     uniforms = 0
     between_modes = False
 

@@ -17,7 +17,7 @@ class MeanRotation:
     About partners, where no Gaussian is centred, half turns pay: they lead to the other side.
     """
 
-    needs_partners = True
+    partners = 1
     uniforms = 0
     between_modes = False
 

@@ -16,7 +16,7 @@ Array = Any
 class MixtureRenewal:
     """A draw from all modes that forgets where the particle was."""
 
-    needs_partners = False
+    partners = 0
     uniforms = 1
     between_modes = True
 

@@ -99,15 +99,16 @@ class Move(Protocol):
 
     Attributes
     ----------
-    needs_partners
-        Whether only followers can make it, who look at scouts. A scout that draws it rotates.
+    partners
+        How many scouts it looks at, at the least. If any, only followers can make it: a scout that
+        draws it rotates. It is not on offer in groups that have no room for so many.
     uniforms
         How many uniform numbers of its own a particle needs (`Scene.extra`).
     between_modes
         Whether it is made only while several modes are known.
     """
 
-    needs_partners: bool
+    partners: int
     uniforms: int
     between_modes: bool
 

@@ -10,7 +10,7 @@ from fhl_ppl.core.moves.rotation import rotate
 class Renewal:
     """A draw that forgets where the particle was."""
 
-    needs_partners = False
+    partners = 0
     uniforms = 0
     between_modes = False
 

@@ -18,7 +18,7 @@ Array = Any
 class Rotation:
     """A turn about the centre of the fitted Gaussian, by up to a right angle."""
 
-    needs_partners = False
+    partners = 0
     uniforms = 0
     between_modes = False
 

@@ -35,7 +35,7 @@ Array = Any
 class Transport:
     """From one mode to another."""
 
-    needs_partners = False
+    partners = 0
     uniforms = 1
     between_modes = True
 

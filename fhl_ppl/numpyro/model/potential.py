@@ -182,6 +182,23 @@ def _traced(name: str, function: Callable[..., Any], *args: Any) -> Any:
         ) from error
 
 
+def check_noise(gradient_fn: Callable[[Any, Array], Any], z: Any, keys: Array) -> None:
+    """Refuse a `gradient_fn` that gives the same at one point whatever its key is, of several.
+
+    Raises
+    ------
+    ValueError
+        If it does: noise that particles share is biased wherever followers are pulled.
+    """
+    drawn = jax.jit(lambda z, keys: lax.map(lambda key: gradient_fn(z, key), keys))(z, keys)
+    if all(bool((leaf == leaf[0]).all()) for leaf in jax.tree.leaves(drawn)):
+        raise ValueError(
+            f"gradient_fn gives the same for {len(keys)} different keys at the start, so that "
+            "particles would share what noise it has, which biases the draws; draw the noise from "
+            "the key it is given, or leave noisy_gradient=True out if there is none."
+        )
+
+
 def check_gradient_fn(gradient_fn: Callable[..., Any], z: Any, *noise: Array) -> None:
     """Refuse a `gradient_fn` that cannot be called, or whose result is not shaped as `z`.
 

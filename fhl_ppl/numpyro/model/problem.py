@@ -179,6 +179,8 @@ class Problem:
         if self.gradient_fn is not None:
             noise = (keys[0],) if self._noisy_gradient else ()
             potential.check_gradient_fn(self.gradient_fn, first, *noise)
+            if noise and not isinstance(keys, jax.core.Tracer):
+                potential.check_noise(self.gradient_fn, first, random.split(keys[0], 8))
         if self._reference_fn is not None:
             potential.check_potential(self._reference_fn, first, "reference_fn")
         elif self._is_tempered:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pyro
+import torch
 from torch import Tensor
 
 from fhl_ppl.given_metric import block_structure, initial_inverse_mass_matrix
@@ -65,6 +66,8 @@ def make_engine(
     }
     potential = BatchedPotential(problem.potential_fn, layout, minibatch=minibatch, **evaluation)
     with pyro.validation_enabled(False):
+        if options.noisy_gradient:
+            _check_noise(potential, problem.position)
         if reference is None:
             radius = problem.start_radius
             if radius is not None and minibatch is None:
@@ -74,6 +77,25 @@ def make_engine(
         temperatures = options.temperatures or 1
         return TemperedEngine(
             *(potential, reference, problem.position, plan), temperatures=temperatures, **settings
+        )
+
+
+def _check_noise(potential: BatchedPotential, position: Tensor) -> None:
+    """Refuse a `gradient_fn` that gives eight particles at one point the same.
+
+    Raises
+    ------
+    ValueError
+        If it does: noise that particles share is biased wherever followers are pulled.
+    """
+    # What it draws is not missed by the run.
+    with torch.random.fork_rng(devices=[]):
+        drawn = potential.gradient(position[:1].repeat(8, 1))
+    if bool((drawn == drawn[0]).all()):
+        raise ValueError(
+            "gradient_fn gives 8 particles at one point, the start, the same, so that they would "
+            "share what noise it has, which biases the draws; draw the noise by torch, for each "
+            "particle by itself, or leave noisy_gradient=True out if there is none."
         )
 
 

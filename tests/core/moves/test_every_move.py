@@ -23,6 +23,7 @@ from fhl_ppl.core.moves.choice import choose_jumps
 from fhl_ppl.core.moves.move import FittedGaussian
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.target import Plain, state_at
+from fhl_ppl.options import Options
 from tests.conftest import importorskip
 from tests.core.moves.scenes import CENTRE, go, make_choice, propose
 from tests.invariance.exact_draws import METRICS
@@ -62,7 +63,7 @@ def test_scouts_look_at_nobody_and_followers_at_resting_scouts(name, num_particl
     looked_at = [
         assert_dependence(name, num_particles, group_size, seed, propose).any() for seed in range(5)
     ]
-    partners = JUMPS[name].needs_partners
+    partners = JUMPS[name].partners > 0
     assert any(looked_at) <= partners
     # Two of two particles are no pair of scouts.
     assert all(looked_at) == partners or group_size == 2
@@ -243,3 +244,8 @@ def test_single_precision_stays_single(name, arrays):
         assert not np.issubdtype(np.asarray(output).dtype, np.floating) or (
             np.asarray(output).dtype == np.float32
         )
+
+
+@pytest.mark.parametrize(("group_size", "missing"), [(2, {"difference", "leap"}), (3, set())])
+def test_what_looks_at_two_others_is_not_on_offer_in_pairs(group_size, missing):
+    assert set(JUMPS) - set(Options(group_size=group_size).plan(1000, 5).jumps) == missing

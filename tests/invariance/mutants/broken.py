@@ -21,8 +21,8 @@ class Broken(NamedTuple):
     offers: Callable[[Move, Scene], Offer]
 
     @property
-    def needs_partners(self) -> bool:
-        return self.move.needs_partners
+    def partners(self) -> int:
+        return self.move.partners
 
     @property
     def uniforms(self) -> int:
