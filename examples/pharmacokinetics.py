@@ -12,6 +12,7 @@ Drug Monitoring 38, 2016, p. 728, table 2, and absorption and volume are in the 
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import arviz as az
@@ -95,7 +96,7 @@ def sample(kernel, steps, data, num_warmup, num_samples, num_chains, init_params
         num_samples=num_samples,
         num_chains=num_chains,
         chain_method="vectorized",
-        progress_bar=False,
+        progress_bar=sys.stderr.isatty(),
     )
     fields = ("num_steps",) if isinstance(kernel, NUTS) else ()
     kwargs = {"extra_fields": fields, "init_params": init_params}
