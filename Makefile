@@ -1,5 +1,5 @@
 # make demo     eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png; two minutes
-# make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png; ten minutes
+# make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png; a quarter of an hour
 # make gallery  the guide with all examples run, and their pictures stored in docs/images/gallery
 # make test     everything that has to pass: lint, types, layers, tests, doctests
 # make lint     the first three of these alone
@@ -66,7 +66,7 @@ demo: $(DEMO_STAMP)
 	@$(BIN)/python examples/eight_schools.py
 
 examples: demo
-	@echo "A drug in twelve subjects: FHL with the gradient of a coarse solver, NUTS, the coarse solver. Some four minutes."
+	@echo "A drug in twelve subjects: FHL with the gradient of a coarse solver, NUTS, the coarse solver. Four to seven minutes."
 	@$(BIN)/python examples/pharmacokinetics.py
 	@echo "A climate with two steady states, by a simulator without a gradient: FHL beside NUTS. Some four minutes."
 	@$(BIN)/python examples/climate.py

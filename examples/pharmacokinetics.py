@@ -5,7 +5,8 @@ Phenytoin is absorbed at a first-order rate and eliminated at a saturable one (M
 its concentration needs an ODE solver. FHL gets the energy from a fine solver and the gradient from
 a coarse one: for where the fine one has no gradient, or a dear one (FHL with it would need fewer
 solves still). Beside it: NUTS with the fine solver's gradient, and the coarse solver taken for the
-truth, which is cheap and biased, here by up to a third of a standard deviation.
+truth, which is cheap and biased, here by up to a third of a standard deviation. The runs are kept
+short, as a warning says; longer ones are to be trusted more.
 Data: simulated. Vmax 415 mg/day and Km 5.7 mg/L, varying between subjects by 15% and 50%, are from
 Grasela et al., Clinical Pharmacokinetics 8, 1983; the error of 17% is from Therapeutic
 Drug Monitoring 38, 2016, p. 728, table 2, and absorption and volume are in the ranges given there.
