@@ -1,4 +1,4 @@
-# make demo     eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png; two minutes
+# make demo     eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png; one to two minutes
 # make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png; a quarter of an hour
 # make gallery  the guide with all examples run, and their pictures stored in docs/images/gallery
 # make test     everything that has to pass: lint, types, layers, tests, doctests
@@ -62,7 +62,7 @@ help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
 demo: $(DEMO_STAMP)
-	@echo "Eight schools: FHL, then NUTS, each 8 chains of 1000 + 1000. Two minutes, most of it compiling."
+	@echo "Eight schools: FHL, then NUTS, each 8 chains of 1000 + 1000. One to two minutes, most of it compiling."
 	@$(BIN)/python examples/eight_schools.py
 
 examples: demo
