@@ -1,5 +1,5 @@
-# make demo     eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png
-# make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png
+# make demo     eight schools: FHL beside NUTS in NumPyro; writes out/eight_schools.png; one to two minutes
+# make examples the demo, a drug's kinetics and a climate; each draws out/NAME.png; a quarter of an hour
 # make gallery  the guide with all examples run, and their pictures stored in docs/images/gallery
 # make test     everything that has to pass: lint, types, layers, tests, doctests
 # make lint     the first three of these alone
@@ -29,7 +29,7 @@ VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(PYVER))
 BIN := $(VENV)/bin
 # Only Python versions with tested pins have a file; others get what pip picks.
 CONSTRAINTS := $(wildcard constraints/python-$(PYVER).txt)
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --progress-bar off \
+PIP_INSTALL = @echo "Installing into $(VENV), which takes minutes the first time." && $(BIN)/python -m pip install --quiet --progress-bar off \
 	--disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS))
 
 comma := ,
@@ -62,11 +62,14 @@ help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 
 demo: $(DEMO_STAMP)
-	$(BIN)/python examples/eight_schools.py
+	@echo "Eight schools: FHL, then NUTS, each 8 chains of 1000 + 1000. One to two minutes, most of it compiling."
+	@$(BIN)/python examples/eight_schools.py
 
 examples: demo
-	$(BIN)/python examples/pharmacokinetics.py
-	$(BIN)/python examples/climate.py
+	@echo "A drug in twelve subjects: FHL with the gradient of a coarse solver, NUTS, the coarse solver. Four to seven minutes."
+	@$(BIN)/python examples/pharmacokinetics.py
+	@echo "A climate with two steady states, by a simulator without a gradient: FHL beside NUTS. Some four minutes."
+	@$(BIN)/python examples/climate.py
 
 # What Sphinx warns of, such as a link that leads nowhere, fails the target.
 docs: $(DOCS_STAMP)
@@ -76,6 +79,7 @@ docs: $(DOCS_STAMP)
 gallery: $(DOCS_STAMP)
 	$(SPHINX) -D plot_gallery=True -d out/doctrees docs out/docs
 	$(BIN)/python docs/store_pictures.py
+	$(BIN)/python docs/draw_iteration.py
 
 test: lint $(TESTS)
 

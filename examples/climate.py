@@ -10,6 +10,7 @@ carbon dioxide of Myhre et al., Geophysical Research Letters 25, 1998.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import jax
@@ -98,7 +99,7 @@ def sample(kernel, simulator, num_warmup, num_samples, num_chains) -> MCMC:
         num_samples=num_samples,
         num_chains=num_chains,
         chain_method="vectorized",
-        progress_bar=False,
+        progress_bar=sys.stderr.isatty(),
     )
     mcmc.run(random.key(0), simulator)
     return mcmc

@@ -47,18 +47,21 @@ mcmc = MCMC(
 mcmc.run()
 print(fhl_ppl.moves(mcmc)[["share", "acceptance_rate"]].round(3).to_string())
 
-q = mcmc.get_samples()["q"]
-nearest = ((q[:, None] - CENTRES) ** 2).sum(dim=2).argmin(dim=1)
-shares = (torch.bincount(nearest, minlength=8) / len(q)).numpy()
-print("shares of the modes:", [f"{share:.3f}" for share in shares])
+# Chains of a group act on one another, so errors are those of eight independent groups of four.
+q = mcmc.get_samples(group_by_chain=True)["q"].reshape(8, -1, 2)
+nearest = ((q[:, :, None] - CENTRES) ** 2).sum(dim=3).argmin(dim=2)
+of_groups = (nearest[:, :, None] == torch.arange(8)).double().mean(dim=1)
+shares, errors = of_groups.mean(dim=0), of_groups.std(dim=0) / 8**0.5
+told = zip(shares.tolist(), errors.tolist(), strict=True)
+print("shares of the modes:", [f"{share:.3f} ± {error:.3f}" for share, error in told])
 fig, (plane, bars) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 for centre in CENTRES[::2]:
     plane.add_patch(plt.Circle(centre.tolist(), RADIUS, color="0.9"))
 plane.plot(*CENTRES.T, "kx", label="eight modes")
-plane.plot(*q[::40].T, ".", color="tab:orange", markersize=2, label="draws")
+plane.plot(*q.reshape(-1, 2)[::40].T, ".", color="tab:orange", markersize=2, label="draws")
 plane.set(aspect="equal", title="Grey is allowed")
 plane.legend(loc="center", fontsize="small")
-bars.bar(range(8), shares, color="tab:orange", alpha=0.7)
+bars.bar(range(8), shares, yerr=2 * errors, color="tab:orange", alpha=0.7, capsize=3)
 bars.axhline(0.25, color="black", linewidth=1)
 bars.set(xlabel="mode", ylabel="share of the draws", title="A quarter is right for every second")
 plt.show()

@@ -6,6 +6,7 @@ Data: Rubin, "Estimation in Parallel Randomized Experiments", 1981.
 """
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def sample(kernel, extra_fields: tuple[str, ...], num_warmup: int, num_samples: 
         num_samples=num_samples,
         num_chains=NUM_CHAINS,
         chain_method="vectorized",
-        progress_bar=False,
+        progress_bar=sys.stderr.isatty(),
     )
     args = (STANDARD_ERROR, EFFECT)
     start = time.perf_counter()

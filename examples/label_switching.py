@@ -4,7 +4,9 @@ A mixture and its labels
 
 A mixture of two Gaussians has two modes that are copies: nothing tells component 1 from 2. Chains
 that stay in one of them look as if they agreed on nothing; FHL's jump from copy to copy, and
-``fhl_ppl.mode_changes`` counts how often. If the labels mean nothing, order them and be rid of it.
+``fhl_ppl.mode_changes`` counts how often. The mean of a centre then lies between both, and tells
+nothing. If the labels mean nothing, order them and be rid of it: give ``centre`` the distribution
+``dist.TransformedDistribution(normal, dist.transforms.OrderedTransform())``, in either library.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Pictures of what the sampler did: who led, what warm-up did and cost, and the modes.
+"""Pictures of what the sampler did: who led, what warm-up did and cost, the modes, the chart.
 
 Each function takes a finished `MCMC` of NumPyro or Pyro, or what `fhl_ppl.to_arviz` made of it, and
 returns the axes that it drew on. What ArviZ draws, such as traces and ranks, is left to ArviZ.
@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from fhl_ppl._backend import backend_of
 from fhl_ppl._extras import require
 
 require("plots", "matplotlib")
 
 import matplotlib.pyplot as plt
 
+from fhl_ppl.core.charts.chart import to_coordinates
 from fhl_ppl.core.learners.windows import window_ends
+from fhl_ppl.diagnostics import learnt_chart
 from fhl_ppl.diagnostics.annotate import group_of_chains
 from fhl_ppl.results import datasets_of
 from fhl_ppl.results import modes as modes_table
@@ -29,7 +32,7 @@ SMOOTHED = 24
 
 PALE, STRONG, ACCENT, JUMPS = "0.75", "0.25", "tab:orange", "tab:blue"
 
-__all__ = ["energies", "gradients", "leaders", "modes", "warmup"]
+__all__ = ["chart", "energies", "gradients", "leaders", "modes", "warmup"]
 
 
 def leaders(data: Any, *, first: int = 0, last: int = 100, ax: Axes | None = None) -> Axes:
@@ -280,6 +283,53 @@ def modes(data: Any, *, axes: Sequence[Axes] | None = None) -> Array:
     crossings.set_ylim(0, max(1.0, 1.1 * table["per_chain"].max()))
     for ax in axes:
         ax.set_xticks(place, [str(mode) for mode in table.index])
+    return axes
+
+
+def chart(data: Any, *, axes: Sequence[Axes] | None = None) -> Array:
+    """Draw what the chart does: draws in the coordinates of the model, and in the chart's.
+
+    Of all unconstrained parameters the two are shown that tell most: one that drives the places or
+    widths of others, and one of these. In the chart they should look like a Gaussian.
+
+    Parameters
+    ----------
+    data
+        A finished `MCMC` with the kernel `FHL`: of NumPyro with vectorized chains, or a
+        `fhl_ppl.pyro.MCMC`. What `to_arviz` makes of it has no chart.
+    axes : sequence of two matplotlib.axes.Axes, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    numpy.ndarray of two matplotlib.axes.Axes
+        Of the model's coordinates, and of the chart's.
+
+    Raises
+    ------
+    TypeError
+        If `data` is no run.
+    ValueError
+        If the run moved in no chart, or has no unconstrained draws to show, for what
+        `fhl_ppl.log_evidence` has none.
+    """
+    if backend_of(data, "data") == "numpyro":
+        from fhl_ppl.numpyro.density import density as of_numpyro
+
+        position, read = of_numpyro(data).position, learnt_chart.of_numpyro
+    else:
+        from fhl_ppl.pyro.density import density as of_pyro
+
+        position, read = of_pyro(data).position, learnt_chart.of_pyro
+    found = read(data)
+    before = position.reshape(-1, position.shape[-1])
+    after = to_coordinates(found.chart, before)
+    driver, child = learnt_chart.pair(found.chart, before)
+    axes = _several(axes, 2, across=True)
+    titles = "In the model's coordinates", "In the chart's"
+    for ax, places, title in zip(axes, (before, after), titles, strict=True):
+        ax.plot(places[:, child], places[:, driver], ".", color=JUMPS, markersize=2, alpha=0.3)
+        ax.set(xlabel=found.names[child], ylabel=found.names[driver], title=title)
     return axes
 
 

@@ -300,7 +300,7 @@ def moves(data: Any) -> DataFrame:
 def modes(data: Any) -> DataFrame:
     """Tabulate the modes that warm-up has found: how much is in each, and how often it is entered.
 
-    A mode is a component of the archive of warm-up (docs/algorithm.md, section 8): a place whose
+    A mode is a component of the archive of warm-up (docs/algorithm.md, section 10): a place whose
     density the others cannot explain. A posterior with one mode has one row.
 
     Parameters

@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-GUIDE = sorted([*(ROOT / "docs").glob("quickstart-*.md"), *(ROOT / "docs/how-to").glob("*.md")])
+DOCS = ROOT / "docs"
+GUIDE = sorted([*DOCS.glob("quickstart-*.md"), *DOCS.glob("how-to/*.md"), DOCS / "energies.md"])
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ITERATIONS = re.compile(r"\b(num_warmup|warmup_steps|num_samples|draws)=[\d_]+")
 NAMED = {"numpyro": r"\b(numpyro|jax|jnp)\b", "pyro": r"\b(pyro|torch)\b"}
@@ -46,5 +47,6 @@ def quickstart(backend):
 
 
 def with_code(backend):
-    """Pages of the guide, beside the quickstart, that have code for a backend."""
-    return [page for page in GUIDE if page.parent.name == "how-to" and code_of(page, backend)]
+    """Pages of the guide, beside the quickstarts, that have code for a backend."""
+    pages = [page for page in GUIDE if not page.stem.startswith("quickstart")]
+    return [page for page in pages if code_of(page, backend)]

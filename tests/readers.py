@@ -20,6 +20,7 @@ OURS = {
     "moves": fhl_ppl.moves,
     "log_evidence": lambda mcmc: fhl_ppl.log_evidence(mcmc, num_proposals=100),
     "leaders": plots.leaders,
+    "chart": plots.chart,
     "plots.modes": plots.modes,
 }
 """Those that need draws of `FHL`."""

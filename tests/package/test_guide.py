@@ -8,14 +8,19 @@ import pytest
 from tests import pages
 from tests.conftest import importorskip
 
-LANGUAGES = {"python", "sh", "text", "{toctree}", "{include} ../CHANGELOG.md"}
+LANGUAGES = {"python", "sh", "text", "{toctree}", "{eval-rst}"}
+INCLUDES = {"{include} ../CHANGELOG.md", "{include} ../CONTRIBUTING.md"}
+README = pages.ROOT / "README.md"
+ALL = sorted([README, pages.ROOT / "CONTRIBUTING.md", *pages.DOCS.rglob("*.md")])
 NUTS = {"numpyro": "numpyro.infer", "pyro": "pyro.infer"}
 
 
-@pytest.mark.parametrize("page", pages.GUIDE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.stem)
 def test_all_code_is_run_or_no_python(page):
     text = page.read_text()
-    assert {language for language, _ in pages.FENCE.findall(text)} <= LANGUAGES
+    languages = {language for language, _ in pages.FENCE.findall(text)}
+    assert languages <= LANGUAGES | INCLUDES
+    assert "python" not in languages or page in [README, *pages.GUIDE]
     assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(pages.FENCE.findall(text))
     list(pages.blocks(text))
 

@@ -1,6 +1,7 @@
 """Links of the documents that stand in the repository lead to files and headings that are there."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def broken(document, text):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document):
     assert broken(document, document.read_text()) == []
+
+
+def test_the_readmes_links_lead_somewhere_in_the_sdist_too():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    shipped = {path.strip("/") for path in included} | {"LICENSE"}
+    links = LINK.findall((ROOT / "README.md").read_text())
+    targets = {target.split("/")[0] for target, _ in links if target}
+    assert "docs" in targets
+    assert targets <= shipped
 
 
 def test_a_link_that_leads_nowhere_is_noticed():
