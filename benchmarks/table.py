@@ -44,14 +44,11 @@ def speeds(run):
     A sampler that calls the density from another language has no seconds that say much.
     """
     gradients, clocked = run["gradients"], clock(run)
-    seconds = {part: run["seconds"][part][clocked] for part in ("warmup", "draws")}
-    found = {
-        RATES[0]: run["ess"] / (gradients["warmup"] + gradients["draws"]),
-        RATES[1]: run["ess"] / gradients["draws"],
-        RATES[2]: run["ess"] / (seconds["warmup"] + seconds["draws"]),
-        RATES[3]: run["ess"] / seconds["draws"],
-    }
-    return found if run.get("timed", True) else {rate: found[rate] for rate in RATES[:2]}
+    costs = [gradients["warmup"] + gradients["draws"], gradients["draws"]]
+    if run.get("timed", True):
+        seconds = {part: run["seconds"][part][clocked] for part in ("warmup", "draws")}
+        costs += [seconds["warmup"] + seconds["draws"], seconds["draws"]]
+    return {rate: run["ess"] / cost for rate, cost in zip(RATES, costs, strict=False)}
 
 
 def summarise(runs):
