@@ -221,9 +221,11 @@ class Store:
         import zarr
 
         members = _metadata_below(self.path / group)
-        told = json.loads((self.path / "zarr.json").read_text())["consolidated_metadata"]
+        about = json.loads((self.path / "zarr.json").read_text())
+        # While the first draws are written nothing tells of them yet.
+        told = about["consolidated_metadata"]["metadata"] if self.draws else {}
         prefix = f"{group}/"
-        names = {each.removeprefix(prefix) for each in told["metadata"] if each.startswith(prefix)}
+        names = {each.removeprefix(prefix) for each in told if each.startswith(prefix)}
         if names - members.keys():
             raise FileNotFoundError(f"no {sorted(names - members.keys())}")
         with zarr.config.set({"array.write_empty_chunks": True}):
