@@ -141,7 +141,7 @@ def truth_or_number(meaning: str) -> Check:
     """Insist on a truth value or a positive integer; `meaning` says what that is."""
 
     def check(name: str, value: Any) -> None:
-        if isinstance(value, bool):
+        if isinstance(value, bool | np.bool_):
             return
         if not isinstance(value, int | np.integer) or value < 1:
             error = ValueError if isinstance(value, int | np.integer) else TypeError

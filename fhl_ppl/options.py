@@ -337,10 +337,11 @@ class Options:
 
     def search_bounds(self, num_warmup: int, num_particles: int, dim: int) -> Bounds | None:
         """How far to look before warm-up; None for no search."""
-        wanted = self.search is not False and self.trusts_gradient and not self.noisy_gradient
+        wanted = bool(self.search) and self.trusts_gradient and not self.noisy_gradient
         if not wanted or self.temperatures is not None or not 0 < dim <= SEARCH_LIMIT:
             return None
-        return bounds_of(num_warmup, num_particles, None if self.search is True else self.search)
+        places = None if isinstance(self.search, bool | np.bool_) else self.search
+        return bounds_of(num_warmup, num_particles, places)
 
     def _kinds(self, most: int) -> tuple[Kind, ...]:
         """What to choose from where the gradient is not trusted; nothing if one thing is asked."""

@@ -118,6 +118,12 @@ def test_a_search_that_is_neither_truth_nor_number_is_refused(search, error):
         FHL(steep, search=search)
 
 
+def test_truth_may_be_numpys():
+    for search in (True, False):
+        spent = [int(begun(search=one)[0].n_steps.sum()) for one in (search, np.bool_(search))]
+        assert spent[0] == spent[1]
+
+
 def test_more_places_cost_more():
     spent = [int(begun(search=search)[0].n_steps.sum()) for search in (True, 300)]
     assert spent[1] > 5 * spent[0]

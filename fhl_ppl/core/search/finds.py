@@ -82,7 +82,7 @@ def modes_of(ends: Ends, finds: Finds) -> Mixture:
     heavier = (mass[:, None] > mass) | ((mass[:, None] == mass) & _earlier(mass))
     stands = xp.isfinite(mass) & ~xp.any(same & heavier, axis=0)
     log_mass = mass + ends.centre.shape[1] * log(2 * pi) / 2
-    log_mass = xp.where(stands, log_mass, UNUSED + 0 * mass)
+    log_mass = xp.where(stands, log_mass, xp.full_like(mass, UNUSED))
     return Mixture(log_mass, ends.centre, ends.root, ends.whitening, ends.log_volume)
 
 
