@@ -119,8 +119,8 @@ def test_a_search_that_is_neither_truth_nor_number_is_refused(search, error):
 
 
 def test_truth_may_be_numpys():
-    for search in (True, False):
-        spent = [int(begun(search=one)[0].n_steps.sum()) for one in (search, np.bool_(search))]
+    for chosen in (True, False):
+        spent = [int(begun(search=one)[0].n_steps.sum()) for one in (chosen, np.bool_(chosen))]
         assert spent[0] == spent[1]
 
 
