@@ -25,6 +25,8 @@ OPTIONS = [
     *each("pulling_strength", NUMBERS, optional=True),
     *each("target_accept_prob", [*NUMBERS, 0, 1, 2.0], optional=True),
     *each("trajectory_length", [*NUMBERS, 0], optional=True),
+    *each("temperatures", COUNTS, optional=True),
+    *each("search", ["a", None, [1], {}, object(), 1j, 1.5, 0, -1, np.ones(2)]),
     *each("coupling", NAMES),
     *each("integrator", NAMES),
     *each("adjusted", SWITCHES),
