@@ -52,6 +52,14 @@ FAULTS = (
         "change = xp.where(~behind, ",
         _ITERATION + " core/test_mixture_of_moves.py invariance/test_homes.py",
     ),
+    Fault("core/iteration.py", "is_finite(end.position, ", "is_finite(", _ITERATION),
+    Fault(
+        "core/moves/jump.py",
+        "log_ratio - jump.tilt, log_ratio + jump.tilt",
+        "log_ratio + jump.tilt, log_ratio - jump.tilt",
+        _MOVES,
+    ),
+    Fault("core/metropolis.py", "uniform < accept_prob", "uniform[:1] < accept_prob", _ITERATION),
     Fault("core/iteration.py", "log_error < -DIVERGENCE", "log_error < DIVERGENCE", _ITERATION),
     Fault(
         "core/metrics/__init__.py",

@@ -112,6 +112,24 @@ def test_a_non_finite_momentum_alone_is_rejected(coupling, rng):
     np.testing.assert_array_equal(info.diverging, ~info.accepted)
 
 
+def test_a_position_that_is_not_finite_is_refused_whatever_its_energy(coupling, rng):
+    # A flat energy has a value everywhere, also at infinity.
+    start, draws = rng.standard_normal((4, 3)), draw(rng, 4, 3)._replace(accept=np.zeros(4))
+    draws.noise[:] = 0.1
+    draws.noise[1] = 10.0
+
+    def flat(q):
+        return 0 * start[:, 0], 0 * start
+
+    with np.errstate(over="ignore"):
+        state, info = go(
+            flat, start, coupling, draws, 2, step_size=1e308, num_steps=1, pulling_strength=0.0
+        )
+    out = touched(coupling, make_groups(4, 2, like=start), 1)
+    np.testing.assert_array_equal(info.accepted, ~out)
+    np.testing.assert_array_equal(state.position[out], start[out])
+
+
 @pytest.mark.parametrize("kick", [1e-3, 1e3])
 def test_a_momentum_that_blows_up_behind_a_wall_diverges(kick, coupling, rng):
     start, draws = rng.standard_normal((4, 3)), draw(rng, 4, 3)

@@ -1,10 +1,17 @@
 """Which jump is made: one, as often as it weighs, and far above the leader by another law."""
 
+from itertools import product
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fhl_ppl.core.moves.choice import TILT, choose_jumps
+from fhl_ppl.core.moves.jump import Jump, log_ratio_of_jumps
+from fhl_ppl.core.moves.move import Offer
+from fhl_ppl.core.state import State
 from tests.core.moves.scenes import make_choice
 from tests.invariance.jumping import NAMES
 
@@ -54,3 +61,25 @@ def test_without_approaches_on_offer_all_choose_alike():
     np.testing.assert_array_equal(tuning.chosen_far, tuning.chosen)
     np.testing.assert_array_equal(tuning.log_tilt, 0)
     np.testing.assert_allclose(tuning.chosen.mean(axis=0), [0.75, 0.25])
+
+
+@pytest.mark.parametrize("name", ["approach", "rotation"])
+@pytest.mark.parametrize(("begins", "ends"), list(product([False, True], repeat=2)))
+def test_the_test_knows_by_which_law_the_way_back_is_chosen(begins, ends, name):
+    """log of the probability of the way back over that of the way there, of each jump."""
+    share = np.arange(len(NAMES)) + 1.0
+    share /= share.sum()
+    made = np.array([[one == name for one in NAMES]])
+    tilt = choose_jumps(NAMES, np.array([0.5]), 0.5 * share, FITTED, 3, np.zeros(1)).log_tilt
+    near = share[NAMES.index(name)]
+    far = TILT * (name == "approach") + (1 - TILT) * near
+    # In two dimensions thousands above the leader is far, and a half is not.
+    low, high, at = 0.5, 5000.5, np.zeros((1, 2))
+    start, end = (State(at, np.array([high if is_far else low]), at) for is_far in (begins, ends))
+    jump = Jump(Offer(at, np.array([0.25])), made, tilt[made[0]], np.array([begins]))
+    leader = SimpleNamespace(potential_energy=np.zeros(1))
+    roles = SimpleNamespace(is_pulled=np.array([True]), leader=leader)
+    found = log_ratio_of_jumps(jump, roles, start, end)
+    laws = np.log([far if is_far else near for is_far in (begins, ends)])
+    expected = 0.25 + start.potential_energy - end.potential_energy + laws[1] - laws[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
