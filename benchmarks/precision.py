@@ -38,27 +38,35 @@ def moments(draws):
     return values.mean((0, 1)), values.var((0, 1)) / np.maximum(ess(values, "mean"), 1)
 
 
-def one(name, precision, seed):
-    """A posterior in one precision: prints a line of JSON."""
+def sampled(model, seed):
+    """Draws of all sites, and gradients, of a model of NumPyro."""
     import jax
     from numpyro.infer import MCMC
 
-    from benchmarks import measures, posteriors
-    from benchmarks.posteriors.models import MODELS
     from fhl_ppl.numpyro import FHL
 
-    jax.config.update("jax_enable_x64", precision == "float64")
-    data, reference = posteriors.load(name)
     options = {"num_chains": CHAINS, "chain_method": "vectorized", "progress_bar": False}
-    mcmc = MCMC(FHL(MODELS[name](data)), num_warmup=WARMUP, num_samples=DRAWS, **options)
+    mcmc = MCMC(FHL(model), num_warmup=WARMUP, num_samples=DRAWS, **options)
     fields = {"collect_warmup": True, "extra_fields": ("n_steps",)}
     mcmc.warmup(jax.random.PRNGKey(seed), **fields)
     gradients = mcmc.get_extra_fields()["n_steps"].sum()
     mcmc.run(mcmc.post_warmup_state.rng_key, extra_fields=("n_steps",))
     gradients += mcmc.get_extra_fields()["n_steps"].sum()
-    draws = posteriors.gather(mcmc.get_samples(group_by_chain=True), reference.names)
-    draws = np.asarray(draws, np.float64)
-    found = measures.judge(draws, reference) | {"gradients": float(gradients)}
+    return mcmc.get_samples(group_by_chain=True), float(gradients)
+
+
+def one(name, precision, seed):
+    """A posterior in one precision: prints a line of JSON."""
+    import jax
+
+    from benchmarks import measures, posteriors
+    from benchmarks.posteriors.models import MODELS
+
+    jax.config.update("jax_enable_x64", precision == "float64")
+    data, reference = posteriors.load(name)
+    sites, gradients = sampled(MODELS[name](data), seed)
+    draws = np.asarray(posteriors.gather(sites, reference.names), np.float64)
+    found = measures.judge(draws, reference) | {"gradients": gradients}
     mean, error = moments(draws)
     print(json.dumps(found | {"mean": mean.tolist(), "error": error.tolist()}, default=float))
 
@@ -99,27 +107,17 @@ def regression():
 
 
 def in_numpyro(rows, response):
-    import jax
     import jax.numpy as jnp
     import numpyro
     import numpyro.distributions as dist
-    from numpyro.infer import MCMC
-
-    from fhl_ppl.numpyro import FHL
 
     def model():
         weights = numpyro.sample("weights", dist.Normal(jnp.zeros(8), 1000).to_event(1))
         mean = jnp.asarray(rows, jnp.float32) @ weights
         numpyro.sample("y", dist.Normal(mean, 0.1).to_event(1), obs=jnp.asarray(response))
 
-    options = {"num_chains": CHAINS, "chain_method": "vectorized", "progress_bar": False}
-    mcmc = MCMC(FHL(model), num_warmup=WARMUP, num_samples=DRAWS, **options)
-    fields = {"collect_warmup": True, "extra_fields": ("n_steps",)}
-    mcmc.warmup(jax.random.PRNGKey(0), **fields)
-    gradients = mcmc.get_extra_fields()["n_steps"].sum()
-    mcmc.run(mcmc.post_warmup_state.rng_key, extra_fields=("n_steps",))
-    gradients += mcmc.get_extra_fields()["n_steps"].sum()
-    return float(gradients), np.asarray(mcmc.get_samples(group_by_chain=True)["weights"])
+    sites, gradients = sampled(model, 0)
+    return gradients, np.asarray(sites["weights"])
 
 
 def in_pyro(rows, response):
