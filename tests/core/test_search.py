@@ -251,27 +251,6 @@ def test_where_there_is_one_it_looks_no_more():
     assert not len(known(often))
 
 
-def check_that_it_looks_no_more_for_what_weighs_little():
-    """Yet keeps what there is."""
-    position = np.concatenate([beside(RIGHT, 2), beside(OTHER, 2)])
-    little, more = (Hills((RIGHT, OTHER), (0.0, height)) for height in (9.0, 3.0))
-    once, often = (searched(little, position, turns=turns, enough=1e5) for turns in (1, TURNS))
-    # Of other places, as there are random numbers for more turns.
-    assert often.evaluations == pytest.approx(once.evaluations, rel=0.2)
-    assert len(known(often)) == 2
-    assert searched(more, position, turns=TURNS, enough=1e5).evaluations > 5 * once.evaluations
-
-
-def test_it_looks_no_more_for_what_weighs_little():
-    check_that_it_looks_no_more_for_what_weighs_little()
-
-
-def test_the_check_notices_that_it_looks_for_more_whatever_that_weighs(monkeypatch):
-    monkeypatch.setattr("fhl_ppl.core.search.WORTH_MORE", 0.0)
-    with pytest.raises(AssertionError):
-        check_that_it_looks_no_more_for_what_weighs_little()
-
-
 def test_the_archive_gets_numbers_only():
     """Also of places that are no finds, whose mass is none."""
     modes = searched(TWO, np.concatenate([beside(RIGHT, 2), beside(OTHER, 2)])).modes

@@ -39,9 +39,6 @@ SHARE = 0.2
 cost. Where there are several valleys, all turns may cost"""
 MORE = 2
 """times as much: a fifth of a warm-up of two gradients each."""
-WORTH_MORE = 1e-3
-"""Mass of a second valley, relative to the largest, from which it is looked for more. Of one of
-1e-4 (an absorption model's) all turns cost a fifth of the gradients and found nothing."""
 MOST = 100
 """Evaluations of a descent at the most. Lotka-Volterra's take 50 to 90."""
 LEAST = 16
@@ -154,7 +151,7 @@ def search(
 
         known, spent = value
         # The next will cost about what one did so far.
-        goes_on = _is_several(known, WORTH_MORE) & (spent * (turn + 1) / turn < bounds.enough)
+        goes_on = _is_several(known) & (spent * (turn + 1) / turn < bounds.enough)
         goes_on = goes_on | isinf(bounds.enough)
         return control.cond(goes_on, again, lambda value: value, value)
 
@@ -169,12 +166,13 @@ def search(
     )
 
 
-def _is_several(ends: Ends, least: float = 0.0) -> Array:
-    """Whether finds in more than one valley weigh at `least` so much, relative to the largest."""
-    mass = modes_of(ends, finds_of(ends)).log_weight
-    xp = array_namespace(mass)
-    weighs = in_use(mass) & (xp.exp(mass - xp.max(mass)) >= least)
-    return xp.sum(weighs * 1) > 1
+def _is_several(ends: Ends) -> Array:
+    """Whether there are finds in more than one valley, whatever these weigh.
+
+    One that is no Gaussian may weigh a thousand times more than its find: of wrapping phases .03.
+    """
+    known = in_use(modes_of(ends, finds_of(ends)).log_weight)
+    return array_namespace(known).sum(known * 1) > 1
 
 
 class _Turn(NamedTuple):
