@@ -13,6 +13,7 @@ from fhl_ppl.core.iteration import DIVERGENCE_THRESHOLD, Tuning, iterate
 from fhl_ppl.core.learners import pull as pulls
 from fhl_ppl.core.metrics import kinetic_energy, whiten
 from fhl_ppl.core.metrics.dense import make_metric
+from fhl_ppl.core.metropolis import keep
 from fhl_ppl.core.state import State
 from fhl_ppl.core.target import Plain
 from tests.loops import draw
@@ -123,7 +124,7 @@ def test_a_position_that_is_not_finite_is_refused_whatever_its_energy(coupling, 
 
     with np.errstate(over="ignore"):
         state, info = go(
-            flat, start, coupling, draws, 2, step_size=1e308, num_steps=1, pulling_strength=0.0
+            flat, start, coupling, draws, 2, step_size=1e308, num_steps=1, pulling_strength=None
         )
     out = touched(coupling, make_groups(4, 2, like=start), 1)
     np.testing.assert_array_equal(info.accepted, ~out)
@@ -308,6 +309,14 @@ def test_the_metropolis_test_is_of_each_or_of_the_sum(coupling, rng):
         change = np.repeat([change[:4].sum(), change[4:].sum()], [4, 3])
     np.testing.assert_allclose(info.accept_prob, np.exp(np.minimum(-change, 0)), rtol=1e-11)
     assert info.accept_prob.min() < 0.99
+
+
+def test_each_is_tested_by_a_number_of_its_own():
+    start, end = (State(np.full((3, 2), x), np.zeros(3), np.zeros((3, 2))) for x in (0.0, 1.0))
+    uniform, log_ratio = np.array([0.9, 0.4, 0.6]), np.log([0.5, 0.5, 0.7])
+    state, verdict = keep(start, end, log_ratio, uniform, make_metric(np.ones(2)), None)
+    np.testing.assert_array_equal(verdict.accepted, [False, True, True])
+    np.testing.assert_array_equal(state.position[:, 0], [0, 1, 1])
 
 
 def test_no_strength_is_a_strength_of_zero(coupling, rng):
