@@ -137,8 +137,8 @@ def truth(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be True or False, got {shown(value)}.")
 
 
-def truth_or_number(meaning: str) -> Check:
-    """Insist on a truth value or a positive integer; `meaning` says what that is."""
+def truth_or_number(meaning: str, most: int) -> Check:
+    """Insist on a truth value or a positive integer up to `most`; `meaning` says what that is."""
 
     def check(name: str, value: Any) -> None:
         if isinstance(value, bool | np.bool_):
@@ -146,6 +146,8 @@ def truth_or_number(meaning: str) -> Check:
         if not isinstance(value, int | np.integer) or value < 1:
             error = ValueError if isinstance(value, int | np.integer) else TypeError
             raise error(f"{name} must be True, False or {meaning}, got {shown(value)}.")
+        if value > most:
+            raise ValueError(f"{name} must be at most {most}, got {shown(value)}.")
 
     return check
 

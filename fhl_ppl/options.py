@@ -40,6 +40,8 @@ and an R-hat of 1.002 with one in one seed of four, and gp_hyper (d = 3) 48 and 
 for 1000 gradients in place of 161 and 120."""
 SEARCH_LIMIT = 128
 """Dimension up to which there is a search before warm-up, whose descents have a matrix each."""
+MOST_PLACES = 10_000
+"""For a search to descend from: of each there are matrices, all at once in memory."""
 CHARTS_LIMIT = 128
 """Dimension up to which charts are looked for: where none was found in 82 dimensions, fits took
 12 s of CPU in a run of 1000 + 1000."""
@@ -182,7 +184,7 @@ class Options:
     )
     search: bool | int = argument(
         True,
-        truth_or_number("the number of places to descend from"),
+        truth_or_number("the number of places to descend from", MOST_PLACES),
         "Whether to look around before warm-up: descents from the particles' starts, and from "
         "more if these are fewer than 8, end in minima; where the target is about a Gaussian "
         "there, particles start at draws of such Gaussians. With several minima only those do "

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from numbers import Integral
 from typing import Any
 
 from fhl_ppl._backend import backend_of
@@ -62,7 +63,10 @@ def run(
         A directory to write draws, statistics and the state to, after every block. It is a Zarr
         group that `fhl_ppl.open_store`, or xarray's `open_datatree`, opens at any moment. If it is
         there already, the run goes on from where it ended, however that was, as if it had never
-        been interrupted; if it was good enough, nothing more is drawn. Needs the extra "store".
+        been interrupted, and with the key or seed that it began with; if it was good enough,
+        nothing more is drawn. So runs of several seeds need a path each. What deterministic sites
+        compute is not compared, only their names, types and shapes. Names of sites have no "/" and
+        are no coordinates' ("chain", "draw", "group"). Needs the extra "store".
     warm_start : path, optional
         The store of a former run of the same sites, maybe of other data or settings: chains start
         where its chains were, taken in turn if they are of another number, and warm-up with its
@@ -127,6 +131,8 @@ def run(
         fhl_ppl.summary(mcmc)
     """
     _check(until, callback, block)
+    _check_path("store", store)
+    _check_path("warm_start", warm_start)
     truth("early_warmup", early_warmup)
     if until is not None and until.looks_at_draws:
         require("arviz", "arviz")
@@ -142,8 +148,7 @@ def run(
         sampling.without_companions()
     until = Until(draws=sampling.num_draws) if until is None else until
     longest = HASTY_BLOCK if early_warmup else LONGEST_BLOCK
-    num_draws = until.draws or sampling.num_draws
-    length = block or block_length(sampling.warmup_steps, num_draws, longest)
+    length = block or _length_of_block(sampling, until, longest)
     line = Line(progress)
     with nullcontext() if store is None else locked(store):
         # What another run wrote until it was locked counts.
@@ -229,7 +234,7 @@ def stream(
         former = starts_of_superchains(sampling.former(), superchains)
         sampling = _sampling(mcmc, args, kwargs, former)
     until = Until(draws=sampling.num_draws) if until is None else until
-    length = block or block_length(sampling.warmup_steps, until.draws or sampling.num_draws)
+    length = block or _length_of_block(sampling, until, LONGEST_BLOCK)
     taken = Taken(sampling, superchains, sites)
     return taken.result(run_in_blocks(sampling, until, callback, length, taken, Line(progress)))
 
@@ -258,6 +263,8 @@ def open_store(path: str | os.PathLike[str]) -> Any:
     require("arviz", "arviz")
     from fhl_ppl.diagnostics.arviz_lines import from_zarr
 
+    if not os.path.isdir(path):
+        raise ValueError(f"there is no store at {str(path)!r}: no such directory")
     opened = Store(path)
     if not opened.draws:
         raise ValueError(f"the store {str(path)!r} has no draws yet")
@@ -266,10 +273,23 @@ def open_store(path: str | os.PathLike[str]) -> Any:
         return from_zarr(path)
 
 
+def _length_of_block(sampling: Sampling, until: Until, longest: int) -> int:
+    """Short where time or gradients count, whatever number of draws is asked for, too."""
+    is_bounded = until.seconds is not None or until.gradients is not None
+    num_draws = sampling.num_draws if is_bounded else until.draws or sampling.num_draws
+    return block_length(sampling.warmup_steps, num_draws, longest)
+
+
+def _check_path(name: str, path: Any) -> None:
+    if not (path is None or isinstance(path, str | os.PathLike)):
+        raise TypeError(f"{name} must be a path, or None, got {path!r}")
+
+
 def _check(until: Any, callback: Any, block: Any) -> None:
     if not (callback is None or callable(callback)):
         raise TypeError(f"callback must be a function of the status, or None, got {callback!r}")
-    if block is not None and (isinstance(block, bool) or not isinstance(block, int) or block < 1):
+    is_whole = isinstance(block, Integral) and not isinstance(block, bool)
+    if block is not None and not (is_whole and block >= 1):
         raise ValueError(f"block must be a whole number of iterations from 1, got {block!r}")
     if not (until is None or isinstance(until, Until)):
         raise TypeError(f"until must be a fhl_ppl.Until or None, got {until!r}")

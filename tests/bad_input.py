@@ -27,6 +27,7 @@ OPTIONS = [
     *each("trajectory_length", [*NUMBERS, 0], optional=True),
     *each("temperatures", COUNTS, optional=True),
     *each("search", ["a", None, [1], {}, object(), 1j, 1.5, 0, -1, np.ones(2)]),
+    ({"search": 10**9}, "search must be at most 10000, got 1000000000"),
     *each("coupling", NAMES),
     *each("integrator", NAMES),
     *each("adjusted", SWITCHES),

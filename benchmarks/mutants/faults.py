@@ -288,6 +288,13 @@ FAULTS = (
         "diagnostics/test_ends.py",
     ),
     Fault(
+        "runs/kept.py",
+        "if self._store.draws == self.draws:",
+        "if self._store.draws > self.draws:",
+        "running/test_store.py",
+    ),
+    Fault("runs/chunks.py", "if 0 in about", "if -1 in about", "running/test_store.py"),
+    Fault(
         "core/search/finds.py",
         "xp.full_like(mass, UNUSED)",
         "UNUSED + 0 * mass",

@@ -138,7 +138,10 @@ class NumpyroSampling:
 
     def sites(self) -> dict[str, Any]:
         """Where the chains are, constrained, with deterministic sites: [chain, ...] by name."""
-        return jax.jit(self._constrained)(self.state.z)
+        z = self.state.z
+        if self._num_chains == 1:
+            z = jax.tree.map(lambda leaf: leaf[None], z)
+        return jax.jit(self._constrained)(z)
 
     def on_host(self, arrays: Any) -> Any:
         """What is here of them as NumPy arrays, and random keys as they are."""

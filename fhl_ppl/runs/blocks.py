@@ -18,6 +18,9 @@ Between two blocks a run is at a standstill for some milliseconds."""
 
 BLOCKS = 50
 
+LONGEST_OF_ALL = 10_000
+"""No block is longer, however many draws are asked for: time and Ctrl-C count between two."""
+
 HASTY_BLOCK = 50
 """The same where warm-up may end early, which is decided between two blocks."""
 
@@ -142,10 +145,10 @@ def block_length(num_warmup: int, num_draws: int, longest: int = LONGEST_BLOCK) 
 
     >>> block_length(1000, 1000), block_length(500, 800), block_length(1000, 997)
     (100, 100, 100)
-    >>> block_length(200, 60), block_length(1000, 10**6)
-    (100, 1000)
+    >>> block_length(200, 60), block_length(1000, 10**6), block_length(30, 10**12)
+    (100, 1000, 10000)
     """
-    longest = max(longest, num_draws // BLOCKS)
+    longest = max(longest, min(num_draws // BLOCKS, LONGEST_OF_ALL))
     common = gcd(num_warmup, num_draws)
     fair = [size for size in range(LONGEST_BLOCK // 4, longest + 1) if common % size == 0]
     return max(fair, default=longest)

@@ -10,6 +10,9 @@ def chunk_files(array: Path, draws: range) -> list[Path]:
     """Where these draws are: the array's chunks are whole along all of its other axes."""
     about = json.loads((array / "zarr.json").read_text())
     axis = about["dimension_names"].index("draw")
+    if 0 in about["shape"][axis + 1 :]:
+        # Of what has no entries there is no file.
+        return []
     shape = about["chunk_grid"]["configuration"]["chunk_shape"]
     numbers = range(draws.start // shape[axis], -(-draws.stop // shape[axis]))
     rest = len(shape) - axis - 1

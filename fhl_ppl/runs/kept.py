@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fhl_ppl.runs.names import insist_on_names
 from fhl_ppl.runs.quality import Quality, quality, stride
 from fhl_ppl.runs.sampling import Block, Sampling
 from fhl_ppl.runs.store import FORMAT, Store, from_arviz_names, to_arviz_names
@@ -46,7 +47,7 @@ class Kept:
     Raises
     ------
     ValueError
-        If the store is of another run, or damaged.
+        If the store is of another run, or damaged, or a site has a name that it cannot have.
     """
 
     def __init__(
@@ -63,14 +64,19 @@ class Kept:
         self._waiting: list[Block] = []
         self._state: Mapping[str, Array] = {}
         self._about: dict[str, Any] = {}
+        self._drawn: dict[str, list[Any]] = {}
         self._written_at, self._took = -np.inf, 0.0
         self.blocks: list[Block] = []
         self.draws = 0
         if store is not None:
             store.chunk = chunk
+            drawn = sampling.on_host(sampling.sites())
+            insist_on_names(drawn)
+            self._drawn = {name: [str(x.dtype), *x.shape[1:]] for name, x in drawn.items()}
         if store is not None and store.found is not None:
             store.check(self._identity())
-            sampling.load(store.state())
+            with store.whole_state():
+                sampling.load(store.state())
             sampling.gradients = store.found["gradients"]
             self.draws = store.draws
             if self.draws and in_memory:
@@ -125,6 +131,9 @@ class Kept:
         """Write what waits."""
         if self._store is None or not self._state:
             return
+        if self._store.draws == self.draws:
+            # Written before an error or a Ctrl-C, which came when all counted.
+            self._waiting = []
         began = time.monotonic()
         blocks: dict[str, dict[str, Array]] = {}
         if self._waiting:
@@ -138,7 +147,8 @@ class Kept:
         self._took = self._written_at - began
 
     def _identity(self) -> dict[str, Any]:
-        return {**self._sampling.identity(), "early_warmup": self._early_warmup}
+        own = {"early_warmup": self._early_warmup, "drawn": self._drawn}
+        return {**self._sampling.identity(), **own}
 
     def _settings(self) -> dict[str, Any]:
         return {**self._sampling.settings(), "warmup_done": self._sampling.warmup_done}

@@ -17,13 +17,22 @@ def locked(path: Any) -> Iterator[None]:
     ------
     ValueError
         If another has.
+    OSError
+        If there can be no such directory.
     """
     try:
         import fcntl
     except ImportError:
         yield
         return
-    Path(path).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"the store {str(path)!r} cannot be made ({error.strerror or error}); give a path in a "
+            "directory that can be written to",
+        ) from error
     number = os.open(path, os.O_RDONLY)
     try:
         try:

@@ -12,7 +12,7 @@ it is pickled.
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,17 @@ FORMAT = 1
 _ENTRY = "fhl_ppl_run"
 """Attribute of the Zarr group that says what is in the directory."""
 
-_FOUND = ("identity", "gradients", "draws", "state", "number")
+_FOUND: dict[str, Any] = {
+    "identity": dict,
+    "gradients": int | float,
+    "draws": int,
+    "state": str,
+    "number": int,
+}
+"""What the entry has, and of which types."""
+
+_AFTER = "fhl_ppl_draws"
+"""Of the state: after how many draws it is."""
 
 _GROUPS = ("posterior", "sample_stats")
 
@@ -91,7 +101,21 @@ class Store:
         assert self.found is not None
         file = self.path / self.found["state"]
         with whole(self.path, file.name), np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
+            state = dict(arrays)
+            after = int(state.pop(_AFTER))
+            if after != self.draws:
+                raise ValueError(f"it is that after {after} draws, not after {self.draws}")
+        return state
+
+    @contextmanager
+    def whole_state(self) -> Iterator[None]:
+        """Say that it is damaged where a part of the state is missing."""
+        try:
+            yield
+        except KeyError as error:
+            raise ValueError(
+                f"the store {str(self.path)!r} is damaged: its state has no {error}"
+            ) from error
 
     def read(self, group: str, every: int = 1) -> dict[str, Array]:
         """Return every so many-th draw of "posterior" or "sample_stats", [chain, draw, ...]."""
@@ -161,7 +185,7 @@ class Store:
             number = 0 if self.found is None else int(self.found["number"]) + 1
             file = f"state-{number}.npz"
             with _replaced(self.path / file) as part, part.open("wb") as out:
-                _save(out, state)
+                _save(out, {**state, _AFTER: self.draws + count})
             found = {**about, "number": number, "state": file, "draws": self.draws + count}
             self._flush(range(self.draws, found["draws"]))
             self._commit(found)
@@ -171,9 +195,11 @@ class Store:
                 f"the store {str(self.path)!r} cannot be written ({error.strerror or error}); its "
                 f"{self.draws} draws of each chain are safe: make room, and run with it again",
             ) from error
+        # All counts: what is left of earlier states is no reason to fail.
         for other in self.path.glob("state-*"):
             if other.name != file:
-                other.unlink(missing_ok=True)
+                with suppress(OSError):
+                    other.unlink()
 
     def _create(
         self, blocks: Mapping[str, Mapping[str, Array]], group: Array, settings: Mapping[str, Any]
@@ -261,8 +287,12 @@ class Store:
         try:
             entry = json.loads(_attributes(self.path)[_ENTRY])
             version = entry["format"]
-            if version == FORMAT and not set(_FOUND) <= entry.keys():
-                raise KeyError(f"needs {_FOUND}")
+            if version == FORMAT and not all(
+                isinstance(entry[name], kind) for name, kind in _FOUND.items()
+            ):
+                raise TypeError(f"needs {_FOUND}")
+            if version == FORMAT and min(entry["draws"], entry["number"]) < 0:
+                raise ValueError("counts below 0")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"store={str(self.path)!r} is there and was not made by fhl_ppl.run, or is damaged;"

@@ -1,7 +1,8 @@
 """When a run is good enough, or has cost enough."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import inf
 from numbers import Integral, Real
 from typing import Any
 
@@ -79,9 +80,10 @@ class Until:
                 _check(name, bound, Integral if name in {"draws", "gradients"} else Real)
         if self.r_hat is not None and not self.r_hat > 1:
             raise ValueError(f"r_hat must be above 1, got {self.r_hat}; 1.01 is usual.")
-        if isinstance(self.sites, str) or not all(
-            isinstance(each, str) for each in self.sites or ()
-        ):
+        names = () if self.sites is None else self.sites
+        # What can be gone through once only would be empty at the next look.
+        is_collection = isinstance(names, Collection) and not isinstance(names, str)
+        if not is_collection or not all(isinstance(each, str) for each in names):
             raise TypeError(f"sites must be a sequence of names, or None, got {self.sites!r}")
 
     @property
@@ -140,5 +142,5 @@ def _check(name: str, value: Any, kind: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, kind):
         what = "a whole number" if kind is Integral else "a number"
         raise TypeError(f"{name} must be {what} or None, got {value!r}")
-    if not value > 0:
-        raise ValueError(f"{name} must be above 0, got {value!r}")
+    if not 0 < value < inf:
+        raise ValueError(f"{name} must be above 0 and finite, got {value!r}")

@@ -162,6 +162,18 @@ def test_a_run_goes_on_from_its_store(plain, tmp_path):
         fhl_ppl.run(mcmc, KEY, DATA, **store)
 
 
+def test_a_single_chain_has_a_store(tmp_path):
+    importorskip("arviz")
+    importorskip("zarr")
+    short = {"num_chains": 1, "num_samples": 50, "num_warmup": 25}
+    for draws in (25, 50):
+        mcmc = make(**short)
+        fhl_ppl.run(mcmc, KEY, DATA, block=25, store=tmp_path, until=Until(draws=draws))
+    assert mcmc.get_samples()["mean"].shape == (50, 2)
+    stored = fhl_ppl.open_store(tmp_path)["posterior"]
+    np.testing.assert_array_equal(stored["sum"], mcmc.get_samples(group_by_chain=True)["sum"])
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -143,6 +143,8 @@ def test_an_interrupt_keeps_every_draw():
         ({"callback": 3}, "callback must be a function"),
         ({"block": 0}, "block must be a whole number of iterations from 1, got 0"),
         ({"block": 2.5}, "block must be a whole number"),
+        ({"store": 5}, "store must be a path, or None, got 5"),
+        ({"warm_start": [1]}, r"warm_start must be a path, or None, got \[1\]"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -9,6 +9,7 @@ import pytest
 
 from fhl_ppl import Until
 from fhl_ppl.diagnostics import group_units
+from fhl_ppl.running import _length_of_block
 from fhl_ppl.runs import blocks, quality
 from fhl_ppl.runs.blocks import block_length, run_in_blocks
 from fhl_ppl.runs.kept import Kept
@@ -239,7 +240,7 @@ def test_no_line_without_a_terminal():
     ("arguments", "error", "message"),
     [
         ({}, ValueError, "at least one of ess, r_hat, draws"),
-        ({"ess": 0}, ValueError, "ess must be above 0, got 0"),
+        ({"ess": 0}, ValueError, "ess must be above 0 and finite, got 0"),
         ({"ess": "400"}, TypeError, "ess must be a number or None, got '400'"),
         ({"ess": float("nan")}, ValueError, "ess must be above 0"),
         ({"draws": 10.5}, TypeError, "draws must be a whole number or None, got 10.5"),
@@ -249,11 +250,21 @@ def test_no_line_without_a_terminal():
         ({"r_hat": 1}, ValueError, "r_hat must be above 1"),
         ({"ess": 4, "sites": "mu"}, TypeError, "sites must be a sequence of names"),
         ({"ess": 4, "sites": [1]}, TypeError, "sites must be a sequence of names"),
+        ({"ess": 4, "sites": iter(["mu"])}, TypeError, "sites must be a sequence of names"),
+        ({"ess": 4, "sites": 5}, TypeError, "sites must be a sequence of names, or None, got 5"),
+        ({"ess": float("inf")}, ValueError, "ess must be above 0 and finite, got inf"),
     ],
 )
 def test_bad_targets(arguments, error, message):
     with pytest.raises(error, match=message):
         Until(**arguments)
+
+
+def test_blocks_stay_short_where_time_counts_and_never_grow_without_end():
+    sampling = FakeSampling(warmup=200, num_draws=1000)
+    assert _length_of_block(sampling, Until(draws=10**9, seconds=1), 100) == 100
+    assert _length_of_block(sampling, Until(draws=10**9, gradients=9), 100) == 100
+    assert _length_of_block(FakeSampling(warmup=30), Until(draws=10**30), 100) == 10_000
 
 
 def test_an_unknown_site():
