@@ -459,6 +459,7 @@ def test_without_the_check_other_draws_would_be_read(tmp_path, monkeypatch, undi
 
 def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path):
     code = f"""
+import time
 from fhl_ppl.runs.lock import locked
 with locked({str(tmp_path)!r}):
     print("locked", flush=True)
