@@ -364,6 +364,14 @@ def test_a_state_of_other_draws_is_damage(tmp_path):
         ran(tmp_path)
 
 
+def test_a_state_that_lacks_a_part_is_damage(tmp_path):
+    ran(tmp_path, draws=100)
+    (file,) = tmp_path.glob("state-*.npz")
+    np.savez(file, **{stores._AFTER: 100})
+    with pytest.raises(ValueError, match="is damaged: its state has no "):
+        ran(tmp_path)
+
+
 def edit(path, **wrong):
     """Change by hand what the store says of itself."""
     file = path / "zarr.json"
