@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fhl_ppl.runs.names import insist_on_names
+from fhl_ppl.runs.names import from_arviz_names, insist_on_names, to_arviz_names
 from fhl_ppl.runs.quality import Quality, quality, stride
 from fhl_ppl.runs.sampling import Block, Sampling
-from fhl_ppl.runs.store import FORMAT, Store, from_arviz_names, to_arviz_names
+from fhl_ppl.runs.store import FORMAT, Store
 
 Array = np.ndarray
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from fhl_ppl.core.statistics import ARVIZ_NAMES, GROUP, MEANINGS
 from fhl_ppl.diagnostics.annotate import annotate
 from fhl_ppl.diagnostics.arviz_lines import datasets, from_arrays
 from fhl_ppl.runs.chunks import chunk_files, flush, insist
@@ -316,34 +315,6 @@ def whole(path: Any, part: str) -> Iterator[None]:
         raise ValueError(
             f"the store {str(path)!r} is damaged: its {part} cannot be read ({error})"
         ) from error
-
-
-def to_arviz_names(statistics: Mapping[str, Array]) -> dict[str, Array]:
-    """Rename what is reported of draws as ArviZ has it; the groups become a coordinate."""
-    return {
-        ARVIZ_NAMES.get(name, name): -values if name == "potential_energy" else values
-        for name, values in statistics.items()
-        if name != GROUP
-    }
-
-
-def from_arviz_names(statistics: Mapping[str, Array], group: Array) -> dict[str, Array]:
-    """Undo `to_arviz_names`.
-
-    >>> kept = {"potential_energy": np.ones((2, 1)), "group": np.array([[0], [1]])}
-    >>> back = from_arviz_names(to_arviz_names(kept), np.array([0, 1]))
-    >>> {name: values.tolist() for name, values in back.items()}
-    {'potential_energy': [[1.0], [1.0]], 'group': [[0], [1]]}
-    """
-    ours = {theirs: name for name, theirs in ARVIZ_NAMES.items()}
-    found = {
-        ours.get(name, name): -values if name == "lp" else values
-        for name, values in statistics.items()
-    }
-    shape = next(iter(found.values())).shape[:2]
-    found[GROUP] = np.broadcast_to(group[:, None], shape).copy()
-    # In the order of a run.
-    return {name: found[name] for name in MEANINGS if name in found} | found
 
 
 def _save(out: Any, arrays: Mapping[str, Any]) -> None:
