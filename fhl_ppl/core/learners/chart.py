@@ -225,11 +225,22 @@ def _with_numbers(state: State) -> State:
     return State(*(put(part) for part in state))
 
 
-def for_users(learnt: Learnt, state: State, control: Control) -> State:
+class Place(NamedTuple):
+    """Where particles are for users: positions [particle, dim] and energies [particle]."""
+
+    position: Array
+    potential_energy: Array
+
+
+def for_users(learnt: Learnt, state: State, control: Control) -> Place:
     """The particles in the coordinates of the user's potential."""
+    place = Place(state.position, state.potential_energy)
     if "chart" not in learnt:
-        return state
+        return place
     chart = learnt["chart"].chart
-    return control.cond(
-        charts.is_moving(chart), lambda one: charts.leave(chart, one), lambda one: one, state
-    )
+
+    def left(place: Place) -> Place:
+        position, log_volume = charts.to_position(chart, place.position)
+        return Place(position, place.potential_energy + log_volume)
+
+    return control.cond(charts.is_moving(chart), left, lambda same: same, place)

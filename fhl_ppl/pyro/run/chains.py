@@ -58,7 +58,7 @@ class Chains:
     @property
     def position(self) -> Tensor:
         """Unconstrained positions of the chains, [chain, D]."""
-        return self.engine.arrays.tensor(self.engine.users_state.position)[: self.num_reported]
+        return self.engine.arrays.tensor(self.engine.users_place.position)[: self.num_reported]
 
     @property
     def group(self) -> Any:

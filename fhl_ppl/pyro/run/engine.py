@@ -12,7 +12,7 @@ from torch import Tensor
 from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.groups import Groups, make_groups
-from fhl_ppl.core.learners.chart import for_users
+from fhl_ppl.core.learners.chart import Place, for_users
 from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
@@ -156,11 +156,11 @@ class Engine:
             PYTHON,
             self._tune,
         )
-        users = self.users_state
+        users = self.users_place
         return Iteration(users.position, info.accepted, read(users, info, tuning))
 
     @property
-    def users_state(self) -> State:
+    def users_place(self) -> Place:
         """The particles in the coordinates of the model, whatever the chart they move in."""
         return for_users(self.learnt, self.state, PYTHON)
 
@@ -225,7 +225,7 @@ class Engine:
 
     def _check_energies(self) -> None:
         """Insist that the energies are of this run's target; with stale ones nothing would move."""
-        tensor, state = self.arrays.tensor, self.users_state
+        tensor, state = self.arrays.tensor, self.users_place
         saved, position = tensor(state.potential_energy), tensor(state.position)
         if self.potential.is_random:
             found = self.potential.energy(position)
