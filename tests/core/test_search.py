@@ -319,6 +319,8 @@ def test_a_neck_is_no_find():
 def test_the_check_notices_that_any_end_is_taken_for_one(monkeypatch):
     monkeypatch.setattr(ends_module, "STEEP", np.inf)
     monkeypatch.setattr(ends_module, "SPREAD", np.inf)
+    # What lies beside the neck would keep them where they are.
+    monkeypatch.setattr(finds_module, "BESIDE", 1e300)
     with pytest.raises(AssertionError):
         check_that_a_neck_is_no_find()
 
@@ -380,3 +382,44 @@ def test_what_it_cost_is_told():
     # A place that has arrived is evaluated with the others, for nothing.
     assert evaluations <= sum(calls) <= 2 * evaluations
     assert evaluations >= DRAWS * places_of(4)
+
+
+def spike(width, weight):
+    """A narrow Gaussian at the centre of a standard one, in three dimensions."""
+
+    def evaluate(q):
+        square = np.sum(q**2, axis=1)
+        narrow = np.log(weight) - 3 * np.log(width) - square / (2 * width**2)
+        wide = np.log(1 - weight) - square / 2
+        energy = -np.logaddexp(narrow, wide)
+        share = np.exp(narrow + energy)[:, None]
+        return energy + 1.5 * np.log(2 * np.pi), (share / width**2 + 1 - share) * q
+
+    return evaluate
+
+
+def searched_in_a_spike(**settings):
+    position = np.random.default_rng(3).uniform(-2, 2, (4, 3))
+    return position, searched(spike(0.03, 0.3), position, seed=4, **settings)
+
+
+def test_nobody_begins_in_a_spike_with_mass_beside_it_and_the_spike_is_known():
+    position, found = searched_in_a_spike()
+    np.testing.assert_array_equal(found.starts, position)
+    known = in_use(found.modes.log_weight)
+    assert known.sum() == 1
+    np.testing.assert_allclose(np.exp(found.modes.log_weight[known]), 0.3, rtol=0.5)
+
+
+def test_the_check_notices_that_what_lies_beside_is_not_looked_at(monkeypatch):
+    monkeypatch.setattr(finds_module, "BESIDE", 1e300)
+    position, found = searched_in_a_spike()
+    assert np.abs(found.starts).max() < 0.2 < np.abs(position).max()
+    assert not in_use(found.modes.log_weight).any()
+
+
+def test_a_gaussian_has_nothing_beside_it():
+    position = np.random.default_rng(3).uniform(-2, 2, (4, 3))
+    wide = searched(GAUSSIAN, position)
+    assert not in_use(wide.modes.log_weight).any()
+    assert (np.abs(wide.starts - position) > 0).any(axis=1).all()

@@ -7,7 +7,7 @@ of that Gaussian. Where there are finds in several valleys it is looked for more
 with an archive of all.
 """
 
-from math import ceil, inf, isinf
+from math import ceil, inf, isinf, log
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace, numbered
@@ -18,6 +18,7 @@ from fhl_ppl.core.search.ends import DRAWS, Ends, ends_of, no_ends, with_draws
 from fhl_ppl.core.search.finds import (
     finds_of,
     has_gaussian,
+    is_beside,
     modes_of,
     number_missed,
     valleys_of,
@@ -56,7 +57,7 @@ class Found(NamedTuple):
         How often energy and gradient were evaluated, a scalar.
     modes
         The finds, one of each valley, [place], with log masses in place of log weights; none in use
-        where there is one valley.
+        where there is one valley and nothing beside it.
     missed
         How many valleys of some mass no descent has led to, at the least, by how often they led to
         the others, a scalar; 0 where there is one.
@@ -158,10 +159,13 @@ def search(
     ends, evaluations = control.fori_loop(1, bounds.turns, look_more, look(0))
     finds, is_several = finds_of(ends), _is_several(ends)
     modes, missed = modes_of(ends, finds), number_missed(ends, finds)
+    beside = is_beside(modes, ends, places, dim * log(2 * radius))
+    starts = starts_of(ends, finds, position, uniform[:, dim:], control)
     return Found(
-        starts_of(ends, finds, position, uniform[:, dim:], control),
+        # Who began in a spike would not leave it, and never see what lies about it.
+        xp.where(beside & ~is_several, position, starts),
         evaluations,
-        modes._replace(log_weight=xp.where(is_several, modes.log_weight, UNUSED)),
+        modes._replace(log_weight=xp.where(is_several | beside, modes.log_weight, UNUSED)),
         xp.where(is_several, missed, 0 * missed),
     )
 

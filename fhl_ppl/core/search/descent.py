@@ -42,12 +42,15 @@ class Descent(NamedTuple):
         Whether that is a minimum, as far as is known, shape [place].
     evaluations
         Of energy and gradient, of each, shape [place].
+    begun
+        Energies where they began, shape [place].
     """
 
     state: State
     inverse_hessian: Array
     has_arrived: Array
     evaluations: Array
+    begun: Array
 
 
 class _Path(NamedTuple):
@@ -70,7 +73,7 @@ def descend(target: Target, position: Array, most: int, control: Control) -> Des
     # No place has been evaluated yet: the first step is one of length 0, and is always taken.
     nowhere = State(position, none + inf, 0 * position)
     identities = stack([eye(position)] * position.shape[0])
-    found = Descent(nowhere, identities, none > 0, none)
+    found = Descent(nowhere, identities, none > 0, none, none + inf)
     begun = _Path(found, none + 1, none + LATELY * ENOUGH, none > 0, none)
 
     def advance(number: Any, path: _Path) -> _Path:
@@ -82,7 +85,8 @@ def descend(target: Target, position: Array, most: int, control: Control) -> Des
 
 
 def _step(target: Target, path: _Path) -> _Path:
-    (state, inverse_hessian, has_arrived, evaluations), step, lately, is_scaled, failures = path
+    found, step, lately, is_scaled, failures = path
+    state, inverse_hessian, has_arrived, evaluations, begun = found
     position, energy, gradient = state
     xp = array_namespace(position)
     goes_on, is_first = _goes_on(path), ~xp.isfinite(energy)
@@ -128,6 +132,7 @@ def _step(target: Target, path: _Path) -> _Path:
             inverse_hessian,
             has_arrived | arrives,
             evaluations + xp.astype(goes_on, evaluations.dtype),
+            xp.where(is_first, new, begun),
         ),
         xp.where(taken, 1 + 0 * step, step * shorter),
         lately,

@@ -50,6 +50,8 @@ class Ends(NamedTuple):
         There, shape [place, draw].
     log_weight
         What each draw stands for, shape [place, draw].
+    begun
+        Energies where the descents began, shape [place].
     """
 
     centre: Array
@@ -63,6 +65,7 @@ class Ends(NamedTuple):
     draws: Array
     energy: Array
     log_weight: Array
+    begun: Array
 
 
 def ends_of(descent: Descent) -> Ends:
@@ -83,15 +86,18 @@ def ends_of(descent: Descent) -> Ends:
         xp.stack([xp.stack([0 * centre] * 2, axis=1)] * DRAWS, axis=1),
         nothing + MISSING,
         nothing - MISSING,
+        descent.begun,
     )
 
 
 def no_ends(like: Ends, turns: int) -> Ends:
     """Of so many times as many places, none of which has been descended from."""
     xp = array_namespace(like.centre)
-    centre, lowest, _, valley, _, *gaussian = (xp.concat([part] * turns, axis=0) for part in like)
+    centre, lowest, _, valley, _, *gaussian, _ = (
+        xp.concat([part] * turns, axis=0) for part in like
+    )
     nowhere, none = lowest + xp.inf, lowest < -xp.inf
-    return Ends(centre, nowhere, none, valley, none, *gaussian)
+    return Ends(centre, nowhere, none, valley, none, *gaussian, nowhere)
 
 
 def with_draws(target: Target, ends: Ends, noise: Array, is_asked: Array, control: Control) -> Ends:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.control import Control
-from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use
+from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use, log_parts, log_sum
 from fhl_ppl.core.search.ends import Ends
 from fhl_ppl.core.target import Target, state_at
 
@@ -25,6 +25,12 @@ deviations apart."""
 
 WORTH_TELLING = 0.01
 """Mass, relative to the largest, from which finds count where it is guessed how many are missed."""
+
+
+BESIDE = 0.05
+"""Mass, relative to that of all finds, from which what lies about them counts. Of a spike of .03 and
+weight .3 at the centre of a Gaussian all that begin in the spike stay there: 3000 effective draws,
+R-hat 1.001, and nothing of the other .7."""
 
 
 class Finds(NamedTuple):
@@ -84,6 +90,25 @@ def modes_of(ends: Ends, finds: Finds) -> Mixture:
     log_mass = mass + ends.centre.shape[1] * log(2 * pi) / 2
     log_mass = xp.where(stands, log_mass, xp.full_like(mass, UNUSED))
     return Mixture(log_mass, ends.centre, ends.root, ends.whitening, ends.log_volume)
+
+
+def is_beside(modes: Mixture, ends: Ends, places: Array, log_volume: float) -> Array:
+    """Whether there is mass beside the finds, where descents began, a boolean scalar.
+
+    It is told by the energies at `places`, shape [place, dim], which are uniform over a box, as far
+    as the Gaussians of the finds do not explain them.
+    """
+    xp, begun = array_namespace(places), ends.begun
+    parts = log_parts(modes, places)
+    known = log_sum(xp.where(in_use(modes.log_weight), parts, xp.full_like(parts, UNUSED)))
+    tells = xp.isfinite(begun)
+    more = tells & (-begun > known)
+    left = xp.where(more, -begun + xp.log1p(-xp.exp(xp.where(more, known + begun, -1.0))), UNUSED)
+    number = xp.sum(xp.astype(tells, begun.dtype))
+    largest = xp.max(left)
+    total = largest + xp.log(xp.sum(xp.exp(left - largest)) / number) + log_volume
+    all_finds = log_sum(modes.log_weight[None, :])[0]
+    return (number > 0) & (largest > UNUSED) & (total > all_finds + log(BESIDE))
 
 
 def number_missed(ends: Ends, finds: Finds) -> Array:
