@@ -1,8 +1,8 @@
 """A learned energy of digits: class logits at every noise level, trained by denoising.
 
-U(x, y | s) = |x|^2 / (2 (s^2 + TAIL)) - f_y(x, s) for images of pixels in [0, 1] with Gaussian
-noise of standard deviation s added. Without a label it is -log sum_y exp(-U(x, y | s)), as in
-Grathwohl et al.'s JEM (arXiv:1912.03263). Its gradient is trained by denoising (Vincent 2011), of
+A network gives U(x, y | s) of an image x with Gaussian noise of standard deviation s added to its
+pixels in [0, 1]. Without a label the energy is -log sum_y exp(-U(x, y | s)), as in Grathwohl et
+al.'s JEM (arXiv:1912.03263). Its gradient is trained by denoising (Vincent 2011), of
 all and of the right label, and its logits by the labels. Noise levels take the place of
 temperatures: the larger s, the smoother the density.
 """
@@ -20,11 +20,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.energies.data import Data, digits, mnist, noisy
-from benchmarks.energies.networks import Perceptron
+from benchmarks.energies.networks import Filtered, Perceptron
 from fhl_ppl.energies import Energy, Labelled, energy, labelled
 
 LABELS = 10
-TAIL, BATCH = 0.1, 256
+BATCH = 256
 
 
 class Model(NamedTuple):
@@ -39,11 +39,6 @@ class Model(NamedTuple):
     def dim(self) -> int:
         return self.network.sizes[0]
 
-    def per_label(self, parameters, x, s):
-        """U(x, y | s), [batch, label]."""
-        square = jnp.sum(x**2, -1) / (2 * (jnp.asarray(s) ** 2 + TAIL))
-        return square[:, None] - self.network.logits(parameters, x, s)
-
     def loss(self, parameters, key, images, labels):
         """Denoising of all and of the right label, and the label itself."""
         one, two, three = jax.random.split(key, 3)
@@ -54,12 +49,14 @@ class Model(NamedTuple):
         x, y = images[which] + s[:, None] * xi, labels[which]
 
         def both(x):
-            energies = self.per_label(parameters, x, s)
+            energies = self.network.per_label(parameters, x, s)
             return jnp.sum(-jax.nn.logsumexp(-energies, -1)), energies
 
         marginal, energies = jax.grad(both, has_aux=True)(x)
         right = jax.grad(
-            lambda x: jnp.sum(jnp.take_along_axis(self.per_label(parameters, x, s), y[:, None], 1))
+            lambda x: jnp.sum(
+                jnp.take_along_axis(self.network.per_label(parameters, x, s), y[:, None], 1)
+            )
         )(x)
         denoising = [jnp.mean(jnp.sum((s[:, None] * g - xi) ** 2, -1)) for g in (marginal, right)]
         naming = -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(-energies), y[:, None], 1))
@@ -67,7 +64,7 @@ class Model(NamedTuple):
 
 
 DIGITS = Model(digits, Perceptron((64, 160, 160, LABELS)), (0.1, 1.0), 6000)
-MNIST = Model(mnist, Perceptron((784, 512, 512, LABELS)), (0.2, 2.0), 3000)
+MNIST = Model(mnist, Filtered((784, 512, 512, LABELS), mnist), (0.2, 2.0), 3000)
 
 
 class Trained(NamedTuple):
@@ -78,7 +75,7 @@ class Trained(NamedTuple):
 
     def at_noise(self, s: float) -> Callable:
         """Energies [batch, label] of a batch of images."""
-        return lambda x: self.model.per_label(self.parameters, x, s)
+        return lambda x: self.model.network.per_label(self.parameters, x, s)
 
     def unconditional(self, s: float) -> Energy:
         """Of images alone."""
