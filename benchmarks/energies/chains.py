@@ -39,7 +39,7 @@ class Target(NamedTuple):
     gradient: None = None
 
 
-@partial(jax.jit, static_argnames=("potential", "method", "num_steps", "each"))
+@partial(jax.jit, static_argnames=("potential", "method"))
 def _fixed(potential, method, num_steps, each, step_size, kappa, position, key):
     evaluate = jax.vmap(jax.value_and_grad(potential))
     target, particles, dim = Plain(evaluate), *position.shape
