@@ -1,5 +1,7 @@
 """Benchmarks of energies: true weights, measures that see what they are for, chains that agree."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -158,3 +160,13 @@ def test_training_makes_the_loss_small(name):
     before = on.loss(on.network.initial(jax.random.key(0)), *arguments)
     after = on.loss(trained(on, quick=True).parameters, *arguments)
     assert after < before / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["digits", "mnist", "labels", "conditions"])
+def test_experiments_run(name):
+    """Their quick forms: every table has a row for each method, and pictures are drawn."""
+    learnt("MNIST" if name == "mnist" else "DIGITS")
+    result = import_module(f"benchmarks.energies.{name}").run([0], True)
+    assert all("| FHL as shipped" in table.markdown() for table in result.tables[:1])
+    assert result.pictures
