@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.energies import measures
 from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
 from benchmarks.energies.data import noisy
-from benchmarks.energies.halves import KNOWN, completed, in_doubt, shares_given
+from benchmarks.energies.halves import KNOWN, completed, drawn, in_doubt
 from benchmarks.energies.look import Look
 from benchmarks.energies.model import DIGITS, judge, trained
 from benchmarks.energies.pictures import rows
@@ -99,16 +99,16 @@ def of_images(look: Look, condition: Condition, images, shares) -> dict[str, flo
 
 
 def reference(look: Look, condition: Condition) -> dict:
-    """Of a class, held-out images of it with noise; of a half, what the data say of classes."""
-    if condition.upper is not None:
-        shares = shares_given(condition.upper, LEVEL)
-        likely = ", ".join(f"{k}: {shares[k]:.2f}" for k in np.argsort(-shares)[:3])
-        return {"method": "training images by likelihood", "judged": [likely]}
+    """The same of held-out images of the class, or of lower halves as the data have them."""
     data = DIGITS.data()
-    images = noisy(data.held_out[data.held_out_labels == condition.label], LEVEL, 8)
+    if condition.upper is None:
+        name = "held-out images"
+        images = noisy(data.held_out[data.held_out_labels == condition.label], LEVEL, 8)
+    else:
+        name, images = "training images by likelihood", drawn(condition.upper, LEVEL, 2000)
     shares = judge(DIGITS, LEVEL)[0].predict_proba(images).mean(0)
     found = of_images(look, condition, images, shares)
-    return {"method": "held-out images"} | {name: [value] for name, value in found.items()}
+    return {"method": name} | {column: [value] for column, value in found.items()}
 
 
 def run(seeds: list[int], quick: bool) -> Result:

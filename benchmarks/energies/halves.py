@@ -10,16 +10,27 @@ KNOWN = 32
 """Pixels of the upper half."""
 
 
-def shares_given(upper: np.ndarray, s: float) -> np.ndarray:
-    """What the data say of the class, by no model: training images by their likelihood.
+def likelihoods(upper: np.ndarray, s: float) -> np.ndarray:
+    """Of each training image, given this half with noise; they add up to 1.
 
-    With noise of level s the data's density is the mixture of Gaussians at the images; a
-    network's density need not be as sure.
+    With noise of level s the density of the data is the mixture of Gaussians at its images, so that
+    these are the shares of its lower halves. A network's density need not be as sure.
     """
-    data = DIGITS.data()
-    squares = distances(upper[None], data.images[:, :KNOWN])[0] ** 2
+    squares = distances(upper[None], DIGITS.data().images[:, :KNOWN])[0] ** 2
     weights = np.exp((squares.min() - squares) / (2 * s**2))
-    return np.bincount(data.labels, weights, LABELS) / weights.sum()
+    return weights / weights.sum()
+
+
+def shares_given(upper: np.ndarray, s: float) -> np.ndarray:
+    """What the data say of the class, by no model."""
+    return np.bincount(DIGITS.data().labels, likelihoods(upper, s), LABELS)
+
+
+def drawn(upper: np.ndarray, s: float, count: int) -> np.ndarray:
+    """Images [image, pixel] with the half that is given and lower halves as the data have them."""
+    images, chances = DIGITS.data().images, likelihoods(upper, s)
+    which = np.random.default_rng(0).choice(len(images), count, p=chances)
+    return completed(noisy(images[which, KNOWN:], s, 1), upper)
 
 
 def in_doubt(s: float) -> int:
