@@ -12,6 +12,7 @@ from benchmarks.paper.__main__ import main
 EXPERIMENTS = {
     "compositions": "two densities, with known truth",
     "digits": "from noise and from data",
+    "mnist": "the same of 28 x 28 pixels",
     "labels": "image and label in one state",
     "conditions": "of a class, of half an image, of one class and not another",
 }

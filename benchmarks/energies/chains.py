@@ -1,7 +1,7 @@
 """Chains on an energy by any method: as many evaluations a chain for everyone, warm-up counted."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +24,7 @@ RECORDS = 100
 """How often all chains are looked at, at even numbers of evaluations."""
 STEPS = (0.2, 0.35, 0.5, 0.7, 0.9)
 """Tried, in units of the noise."""
-LENGTH = 8
+LENGTH, PULL = 8, 0.25
 CLEAN = 25.0
 """lambda of U-FHL, in units of the noise: the paper's 100 at a noise of .5."""
 NAMES = {"LMC": "MALA", "U-LMC": "SGLD"}
@@ -39,7 +39,7 @@ class Target(NamedTuple):
     gradient: None = None
 
 
-@partial(jax.jit, static_argnames=("potential", "method", "num_steps", "each"))
+@partial(jax.jit, static_argnames=("potential", "method"))
 def _fixed(potential, method, num_steps, each, step_size, kappa, position, key):
     evaluate = jax.vmap(jax.value_and_grad(potential))
     target, particles, dim = Plain(evaluate), *position.shape
@@ -76,24 +76,33 @@ def _fixed(potential, method, num_steps, each, step_size, kappa, position, key):
 
 def fixed(target: Target, name: str, s: float, start: Array, budget: int, seed: int):
     """[record, chain, dim] of a method whose step has the largest squared jump from the data."""
-    method: Method = METHODS[name]._replace(one_step=False)
-    length, kappa = 1 if METHODS[name].one_step else LENGTH, 0.25
-    # Without a test the longest step would win: they take that of their counterpart.
-    tested = method._replace(adjusted=True)
-    jumps = []
-    for step in STEPS:
-        from_data = target.start(jax.random.key(1000), len(start))
-        setting = (tested, length, max(1, budget // (20 * RECORDS * length)))
-        jumps.append(
-            float(_fixed(target.potential, *setting, step * s, kappa, from_data, _key(1000))[1])
-        )
-    best = STEPS[int(np.argmax(jumps))] * s
+    method, length = _untuned(name)
+    best, kappa = tuned(target, name, s, len(start), budget) * s, PULL
     if name == "U-FHL":
         # What makes clean pictures.
         best, kappa = STEPS[0] * s, CLEAN * (STEPS[0] * length) ** 2
     each = max(1, budget // (RECORDS * length))
     found, _ = _fixed(target.potential, method, length, each, best, kappa, start, _key(seed))
     return np.asarray(found)
+
+
+@cache
+def tuned(target: Target, name: str, s: float, chains: int, budget: int) -> float:
+    """The step, in units of the noise: the same for all seeds, by a twentieth of the budget."""
+    method, length = _untuned(name)
+    # Without a test the longest step would win: they take that of their counterpart.
+    tested = method._replace(adjusted=True)
+    from_data, each = target.start(_key(1000), chains), max(1, budget // (20 * RECORDS * length))
+    jumps = []
+    for step in STEPS:
+        setting = target.potential, tested, length, each, step * s, PULL, from_data, _key(1000)
+        jumps.append(float(_fixed(*setting)[1]))
+    return STEPS[int(np.argmax(jumps))]
+
+
+def _untuned(name: str) -> tuple[Method, int]:
+    """Method and steps of a trajectory; one that is compiled serves both."""
+    return METHODS[name]._replace(one_step=False), 1 if METHODS[name].one_step else LENGTH
 
 
 def _key(seed):

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.energies import torchebm_courses
 from benchmarks.energies.nuts import NUTSChains
 from benchmarks.paper import measures
 from benchmarks.paper.compare import Contest, compare, gather
@@ -104,8 +105,10 @@ def run(seeds: list[int], quick: bool) -> Result:
             "NUTS": nuts_courses(game, seeds),
             "FHL as shipped": shipped_courses(game, seeds, game.budget),
         }
-        for method, courses in others.items():
-            rows.append({"steps": "from warm-up", "method": method, "setting": ""})
+        peers = torchebm_courses.courses(game, STEPS, seeds)
+        for method, courses in (others | peers).items():
+            steps = "tuned" if method in peers else "from warm-up"
+            rows.append({"steps": steps, "method": method, "setting": ""})
             rows[-1] |= gather(game.measure(*each) for each in zip(courses, seeds, strict=True))
             first[method] = courses[0]
         label = f"{name}, {game.particles} particles, T = {game.budget}"

@@ -1,32 +1,41 @@
 """Images on a condition: of a class, of two, of one and not another, and half of an image given."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.energies import measures, model
+from benchmarks.energies import measures
 from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
-from benchmarks.energies.digits import OTHER, Look, from_data, from_noise
+from benchmarks.energies.data import noisy
+from benchmarks.energies.halves import KNOWN, completed, drawn, in_doubt
+from benchmarks.energies.look import Look
+from benchmarks.energies.model import DIGITS, judge, trained
 from benchmarks.energies.pictures import rows
+from benchmarks.energies.starts import OTHER, from_data, from_noise
 from benchmarks.paper.tables import Result, Table
 from fhl_ppl.energies import energy
 
 LEVEL = 0.3
 CHAINS, BUDGET = 40, 6000
-METHODS = ("HMC", "U-FHL")
-KNOWN = 32
-"""Pixels of the upper half."""
-SHOWN = 5
-"""Of the held-out images, the one that is completed."""
+METHODS = ("HMC", "U-FHL", "FHL as shipped")
 
 
-def conditions(quick: bool) -> dict[str, Target]:
-    """By name, what is sampled, from noise or from data of any class."""
-    parameters, data = model.trained(quick), partial(from_data, LEVEL)
-    network = model.at_noise(parameters, LEVEL)
-    three, eight = (model.of_class(parameters, LEVEL, label) for label in (3, 8))
+class Condition(NamedTuple):
+    """What is sampled, from data of any class; the known half, if any; the class, if it is one."""
+
+    target: Target
+    upper: np.ndarray | None = None
+    label: int | None = None
+
+
+def conditions(quick: bool) -> dict[str, Condition]:
+    """By name."""
+    learnt, data = trained(DIGITS, quick), partial(from_data, DIGITS, LEVEL)
+    network = learnt.at_noise(LEVEL)
+    three, eight = (learnt.of_class(LEVEL, label) for label in (3, 8))
 
     def not_eight(x):
         """-log(1 - p(8 | x)): unlike a quotient it takes no density away from afar."""
@@ -34,76 +43,104 @@ def conditions(quick: bool) -> dict[str, Target]:
         others = jax.nn.logsumexp(logits.at[:, 8].set(-jnp.inf), -1)
         return jax.nn.logsumexp(logits, -1) - others
 
-    composed = {
-        "a three": three,
-        "three and eight": 0.5 * three + 0.5 * eight,
-        "three and not eight": three + 5 * energy(not_eight, "image"),
+    def sampled(one):
+        return Target(lambda q: one({"image": q}), data)
+
+    def given(upper):
+        known, marginal = jnp.asarray(upper, jnp.float32), learnt.unconditional(LEVEL)
+        return Target(
+            lambda q: marginal({"image": jnp.concatenate([known, q])}),
+            lambda key, n: data(key, n)[:, KNOWN:],
+        )
+
+    clear, doubtful = noisy(DIGITS.data().held_out, LEVEL, 11)[[5, in_doubt(LEVEL)], :KNOWN]
+    return {
+        "three": Condition(sampled(three), label=3),
+        "three and eight": Condition(sampled(0.5 * three + 0.5 * eight)),
+        "three and not eight": Condition(sampled(three + 5 * energy(not_eight, "image")), label=3),
+        "lower half": Condition(given(clear), clear),
+        "lower half in doubt": Condition(given(doubtful), doubtful),
     }
-    targets = {
-        name: Target(lambda q, one=one: one({"image": q}), data) for name, one in composed.items()
+
+
+def figures(look: Look, condition: Condition, halves: list[np.ndarray]) -> dict[str, float]:
+    """Of the second halves of chains, from noise and from data, [record, chain, dim] each."""
+    both = np.concatenate(halves, 1)
+    energies = np.asarray(jax.jit(jax.vmap(jax.vmap(condition.target.potential)))(both))
+    images = completed(both, condition.upper)
+    second, _ = judge(DIGITS, LEVEL)
+    chances = second.predict_proba(images.reshape(-1, DIGITS.dim))
+    chances = chances.reshape(*images.shape[:2], -1)
+    chains = halves[0].shape[1]
+    shares = [one.mean((0, 1)) for one in (chances[:, :chains], chances[:, chains:])]
+    return {
+        "R-hat of U": measures.rhat(energies[..., None]),
+        "R-hat of judged": measures.rhat(chances),
+        "judged apart": float(abs(shares[0] - shares[1]).max()),
+        "mean U": float(energies.mean()),
+    } | of_images(look, condition, images.reshape(-1, DIGITS.dim), chances.mean((0, 1)))
+
+
+def of_images(look: Look, condition: Condition, images, shares) -> dict[str, float]:
+    """What the second classifier says of images [image, pixel], and how much they differ."""
+    data, likely = DIGITS.data(), np.argsort(-shares)[:3]
+    clean = look(images)[2]
+    found = {
+        "judged": ", ".join(f"{k}: {shares[k]:.2f}" for k in likely),
+        "sd of a pixel": float(np.sqrt(clean.var(0).mean())),
+        "to training": measures.nearest(clean, data.images),
     }
-    upper, marginal = jnp.asarray(given_half(), jnp.float32), model.unconditional(parameters, LEVEL)
-    targets["lower half"] = Target(
-        lambda q: marginal({"image": jnp.concatenate([upper, q])}),
-        lambda key, n: data(key, n)[:, KNOWN:],
-    )
-    return targets
+    if condition.label is not None:
+        real = look(noisy(data.images[data.labels == condition.label], LEVEL, 7))[2]
+        which = np.random.default_rng(0).permutation(len(clean))[: len(real)]
+        density, coverage = measures.density_and_coverage(real, clean[which])
+        found |= {"density": density, "coverage": coverage}
+    return found
 
 
-def given_half() -> np.ndarray:
-    """The upper half of a held-out image, with noise."""
-    return model.noisy(model.data()[1][0], LEVEL, 11)[SHOWN, :KNOWN]
-
-
-def whole(name: str, positions: np.ndarray) -> np.ndarray:
-    """Images of draws, [..., 64]."""
-    if name != "lower half":
-        return positions
-    upper = np.broadcast_to(given_half(), (*positions.shape[:-1], KNOWN))
-    return np.concatenate([upper, positions], -1)
+def reference(look: Look, condition: Condition) -> dict:
+    """The same of held-out images of the class, or of lower halves as the data have them."""
+    data = DIGITS.data()
+    if condition.upper is None:
+        name = "held-out images"
+        images = noisy(data.held_out[data.held_out_labels == condition.label], LEVEL, 8)
+    else:
+        name, images = "training images by likelihood", drawn(condition.upper, LEVEL, 2000)
+    shares = judge(DIGITS, LEVEL)[0].predict_proba(images).mean(0)
+    found = of_images(look, condition, images, shares)
+    return {"method": name} | {column: [value] for column, value in found.items()}
 
 
 def run(seeds: list[int], quick: bool) -> Result:
-    """R-hat over starts, and what the second classifier says of the images."""
+    """A table and a picture for each condition."""
     chains, budget = (8, 8 * RECORDS) if quick else (CHAINS, BUDGET)
-    seeds, look, pictures, tables = seeds[:2], Look(LEVEL, quick), {}, []
-    (training, _), _ = model.data()
-    for name, on in conditions(quick).items():
-        table, images = [], {}
-        for method in (*METHODS, "FHL as shipped"):
-            adaptive = None if method in METHODS else Adaptive(on, method, chains)
+    look, pictures, tables = Look(DIGITS, LEVEL, quick), {}, []
+    for name, condition in conditions(quick).items():
+        table, images, on = [], {}, condition.target
+        for method in METHODS:
+            adaptive = Adaptive(on, method, chains) if method == "FHL as shipped" else None
             columns: dict[str, list] = {}
             for seed in seeds:
                 keys = jax.random.split(jax.random.key(seed))
-                dim = on.start(keys[1], chains).shape[1]
-                found = []
-                starts = from_noise(keys[0], chains)[:, :dim], on.start(keys[1], chains)
-                for own, begin in zip((seed, seed + OTHER), starts, strict=True):
-                    if adaptive is None:
-                        found.append(fixed(on, method, LEVEL, begin, budget, own))
-                    else:
-                        found.append(adaptive.run(begin, budget, own)[0])
-                both = np.concatenate([one[RECORDS // 2 :] for one in found], 1)
-                energies = np.asarray(jax.vmap(jax.vmap(on.potential))(jnp.asarray(both)))
-                noisy = whole(name, both)
-                judged = model.judge(LEVEL)[0].predict(noisy.reshape(-1, model.DIM))
-                shares = np.bincount(judged, minlength=10) / len(judged)
-                common = np.argsort(-shares)[:2]
-                clean = look(noisy[::10])[2].reshape(-1, model.DIM)
-                figures = {
-                    "R-hat of U": measures.rhat(energies[..., None]),
-                    "mean U": float(energies.mean()),
-                    "judged 3": float(shares[3]),
-                    "judged 8": float(shares[8]),
-                    "to training": measures.nearest(clean, training),
-                    "sd of a pixel": float(clean.std(0).mean()),
-                }
-                for column, value in figures.items():
+                data = on.start(keys[1], chains)
+                noise = from_noise(DIGITS, keys[0], chains)[:, : data.shape[1]]
+                found = [
+                    adaptive.run(begin, budget, own)[0]
+                    if adaptive
+                    else fixed(on, method, LEVEL, begin, budget, own)
+                    for own, begin in ((seed, noise), (seed + OTHER, data))
+                ]
+                halves = [one[RECORDS // 2 :] for one in found]
+                for column, value in figures(look, condition, halves).items():
                     columns.setdefault(column, []).append(value)
-            most = ", ".join(f"{digit}: {shares[digit]:.2f}" for digit in common)
-            label = NAMES.get(method, method)
-            table.append({"method": label} | columns | {"judged most, last seed": most})
-            images[label] = look(whole(name, found[0][-1]))[2]
+                if seed == seeds[0]:
+                    images[method] = look(completed(found[0][-1], condition.upper))[2]
+            table.append({"method": NAMES.get(method, method)} | columns)
+        if condition.upper is not None or condition.label is not None:
+            table.append(reference(look, condition))
+        for one in table:
+            # A text for each seed, which is no figure.
+            one["judged"] = "; ".join(one["judged"])
         tables.append(Table(f"{name}, noise {LEVEL:g}, T = {budget}", table))
         pictures["energies_" + name.replace(" ", "_")] = rows(images, mark=name)
         print(tables[-1].markdown(), flush=True)

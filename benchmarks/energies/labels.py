@@ -11,11 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.energies import measures, model
+from benchmarks.energies import measures
 from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
-from benchmarks.energies.digits import OTHER, Look, target
-from benchmarks.energies.digits import from_data as images_of_data
+from benchmarks.energies.data import noisy
+from benchmarks.energies.look import Look
+from benchmarks.energies.model import DIGITS, LABELS, trained
 from benchmarks.energies.pictures import rows
+from benchmarks.energies.starts import OTHER, from_data, target
 from benchmarks.paper.tables import Result, Table
 
 LEVEL = 0.5
@@ -25,24 +27,24 @@ METHODS = ("LMC", "HMC", "FHL joint")
 
 @cache
 def joint(quick: bool):
-    return model.with_label(model.trained(quick), LEVEL)
+    return trained(DIGITS, quick).with_label(LEVEL)
 
 
 def parts(q):
     """Image and code."""
-    return q[..., : model.DIM], q[..., model.DIM :]
+    return q[..., : DIGITS.dim], q[..., DIGITS.dim :]
 
 
 def start(which, key, chains):
     """Images with noise and codes of their labels: of all classes, or of noughts alone."""
-    (images, labels), _ = model.data()
+    images, labels = DIGITS.data()[:2]
     if which == "noughts":
         images, labels = images[labels == 0], labels[labels == 0]
     one, two, three = jax.random.split(key, 3)
     chosen = jax.random.randint(one, (chains,), 0, len(images))
     image = jnp.asarray(images, jnp.float32)[chosen]
     image = image + LEVEL * jax.random.normal(two, image.shape)
-    code = jax.nn.one_hot(jnp.asarray(labels)[chosen], model.LABELS)
+    code = jax.nn.one_hot(jnp.asarray(labels)[chosen], LABELS)
     return jnp.concatenate([image, code + 0.5 * jax.random.normal(three, code.shape)], 1)
 
 
@@ -62,22 +64,21 @@ def labels_of(quick: bool, positions: np.ndarray, seed: int):
     flat = jnp.asarray(positions.reshape(-1, positions.shape[-1]), jnp.float32)
     chances = np.asarray(joint(quick).label_probabilities(*parts(flat)), float)
     uniform = np.random.default_rng(seed).random((len(flat), 1))
-    drawn = np.minimum((chances.cumsum(1) < uniform).sum(1), model.LABELS - 1)
+    drawn = np.minimum((chances.cumsum(1) < uniform).sum(1), LABELS - 1)
     return drawn.reshape(positions.shape[:2]), chances.reshape(*positions.shape[:2], -1)
 
 
 def long_shares(quick: bool, chains: int, budget: int) -> np.ndarray:
     """Of long HMC chains on images alone, from data."""
-    position = images_of_data(LEVEL, jax.random.key(77), chains)
-    found = fixed(target(LEVEL, quick), "HMC", LEVEL, position, budget, 77)
-    return Look(LEVEL, quick)(found[RECORDS // 2 :])[1].mean((0, 1))
+    position = from_data(DIGITS, LEVEL, jax.random.key(77), chains)
+    found = fixed(target(DIGITS, LEVEL, quick), "HMC", LEVEL, position, budget, 77)
+    return Look(DIGITS, LEVEL, quick)(found[RECORDS // 2 :])[1].mean((0, 1))
 
 
 def given_an_image(quick: bool, seeds: list[int], chains: int) -> list[dict]:
     """FHL on the code alone, for images that are in doubt: shares and those of the classifier."""
-    (images, _), _ = model.data()
-    network = model.at_noise(model.trained(quick), LEVEL)
-    some = jnp.asarray(model.noisy(images, LEVEL, 3), jnp.float32)
+    network = trained(DIGITS, quick).at_noise(LEVEL)
+    some = jnp.asarray(noisy(DIGITS.data().images, LEVEL, 3), jnp.float32)
     chances = np.asarray(jax.nn.softmax(-network(some)))
     # The one whose two likeliest classes are nearest to even.
     two = np.sort(chances, 1)[:, -2:]
@@ -85,7 +86,7 @@ def given_an_image(quick: bool, seeds: list[int], chains: int) -> list[dict]:
     energy = joint(quick)
     on_code = Target(
         lambda code: energy({"image": image, "code": code}),
-        lambda key, n: jnp.eye(model.LABELS)[jnp.zeros(n, int)] + jax.random.normal(key, (n, 10)),
+        lambda key, n: jnp.eye(LABELS)[jnp.zeros(n, int)] + jax.random.normal(key, (n, 10)),
     )
     shipped, truth = (
         Adaptive(on_code, "FHL as shipped", chains),
@@ -95,8 +96,8 @@ def given_an_image(quick: bool, seeds: list[int], chains: int) -> list[dict]:
     for seed in seeds:
         begin = on_code.start(jax.random.key(seed), chains)
         codes = shipped.run(begin, BUDGET if not quick else 800, seed)[0][RECORDS // 2 :]
-        flat = jnp.asarray(codes.reshape(-1, model.LABELS), jnp.float32)
-        same = jnp.broadcast_to(image, (len(flat), model.DIM))
+        flat = jnp.asarray(codes.reshape(-1, LABELS), jnp.float32)
+        same = jnp.broadcast_to(image, (len(flat), DIGITS.dim))
         found = np.asarray(energy.label_probabilities(same, flat)).mean(0)
         apart.append(float(abs(found - right).max()))
     text = ", ".join(f"{k}: {right[k]:.2f}" for k in np.argsort(-right)[:3])
@@ -106,7 +107,7 @@ def given_an_image(quick: bool, seeds: list[int], chains: int) -> list[dict]:
 def run(seeds: list[int], quick: bool) -> Result:
     """Chains from noughts and from data, and labels of an image."""
     chains, budget = (8, 8 * RECORDS) if quick else (CHAINS, BUDGET)
-    seeds, on, images = seeds[:2], on_both(quick), {}
+    on, images = on_both(quick), {}
     right = long_shares(quick, chains, (1 if quick else LONG) * budget)
     table = []
     for name in (*METHODS, "NUTS", "FHL as shipped"):
@@ -135,10 +136,10 @@ def run(seeds: list[int], quick: bool) -> Result:
             for column, value in figures.items():
                 columns.setdefault(column, []).append(value)
         table.append({"method": NAMES.get(name, name)} | columns)
-        print(table[-1])
+        print(table[-1], flush=True)
     long = ", ".join(f"{share:.3f}" for share in right)
     label = f"noise {LEVEL:g}, {chains} chains from noughts, T = {budget}; right shares: {long}"
     tables = [Table(label, table), Table("label of an image", given_an_image(quick, seeds, chains))]
-    look = Look(LEVEL, quick)
+    look = Look(DIGITS, LEVEL, quick)
     pictures = rows({name: look(image)[2] for name, image in images.items()})
     return Result(tables, {"energies_labels": pictures})
