@@ -1,4 +1,4 @@
-"""The libraries' own kinds of models by NUTS, and by FHL with one word swapped: the same answer?
+"""The libraries' own kinds of models by NUTS, and by FHL with one word swapped.
 
     python -m benchmarks.swapped [--backends numpyro pyro] [--models lkj gp] [--seed 0] [--quick]
         [--limit 1800] [--out out/swapped.json]

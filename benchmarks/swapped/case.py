@@ -1,6 +1,7 @@
 """What a script is made of: a model, its data, and what is compared of the draws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -14,8 +15,8 @@ class Case(NamedTuple):
     """
 
     model: Callable
-    args: tuple = ()
-    kernel: dict[str, Any] = {}
+    args: tuple
+    kernel: Mapping[str, Any] = MappingProxyType({})
     compared: Callable = dict
     x64: bool = False
 

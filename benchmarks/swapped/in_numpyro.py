@@ -37,6 +37,6 @@ def run(case, job):
 
 
 def collect_all(mcmc):
-    """Have one run keep its warm-up, too: gradients are counted there, and seconds are one run's."""
+    """Have the run keep its warm-up, whose gradients count, too."""
     total = mcmc.num_warmup + mcmc.num_samples
     mcmc._set_collection_params(0, total, total, "sample")
