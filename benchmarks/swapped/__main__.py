@@ -35,7 +35,8 @@ def parse(arguments=None):
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--backends", nargs="*", default=tuple(MODELS), choices=MODELS)
-    parser.add_argument("--models", nargs="*", default=(), help="all without")
+    every = sorted({name for names in MODELS.values() for name in names})
+    parser.add_argument("--models", nargs="*", default=every, choices=every)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--limit", type=int, default=1800, help="CPU seconds of one script")
@@ -47,7 +48,7 @@ def jobs(options):
     size = 50 if options.quick else 500
     for backend in options.backends:
         for model in MODELS[backend]:
-            if not options.models or model in options.models:
+            if model in options.models:
                 for kernel, chains in RUNS[backend]:
                     identity = (backend, model, kernel, chains, options.seed, size, size)
                     yield dict(zip(IDENTITY, identity, strict=True))
