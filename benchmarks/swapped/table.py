@@ -7,29 +7,29 @@ from benchmarks.posteriors import Reference
 
 COLUMNS = (
     *("model", "chains", "max abs z", "of", "R-hat", "divergent", "1000 gradients", "lowest ESS"),
-    *("ESS / 1000 gradients", "CPU s", "warnings", "rung"),
+    *("ESS / 1000 gradients", "CPU s", "rung"),
 )
 
 
 def table(runs):
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    heard = {}
     for nuts in runs:
-        if nuts["kernel"] != "NUTS":
-            continue
         for run in runs:
-            same = all(run[key] == nuts[key] for key in ("backend", "model"))
-            if same and run["kernel"] == "FHL":
+            if nuts["kernel"] == "NUTS" and run["kernel"] == "FHL" and label(run) == label(nuts):
                 lines.append(row(nuts, run))
-        for run in runs:
-            if all(run[key] == nuts[key] for key in ("backend", "model")):
-                for text in run.get("warnings", ()):
-                    heard.setdefault(text, []).append(f"{run['kernel']}, {label(run)}")
-    notes = [f"- {text}: {'; '.join(dict.fromkeys(who))}" for text, who in heard.items()]
     versions = {k: v for run in runs for k, v in run.get("versions", {}).items()}
     told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    sources = sorted({run["source"] for run in runs})
-    return "\n".join([*lines, "", *notes, "", f"{told}; {', '.join(sources)}", ""])
+    sources = ", ".join(sorted({run["source"] for run in runs}))
+    return "\n".join([*lines, "", *warned(runs), "", f"{told}; {sources}", ""])
+
+
+def warned(runs):
+    """Who raised which warning."""
+    heard = {}
+    for run in runs:
+        for text in run.get("warnings", ()):
+            heard.setdefault(text, {})[f"{run['kernel']}, {label(run)}"] = None
+    return [f"- {text}: {'; '.join(who)}" for text, who in heard.items()] or ["No warnings."]
 
 
 def label(run):
@@ -55,7 +55,6 @@ def row(nuts, fhl):
             )
         ),
         both(*(f"{run['seconds']:.0f}" for run in (nuts, fhl))),
-        both(*(len(run["warnings"]) for run in (nuts, fhl))),
     ]
     cells += [f"{found['z']:.1f}", str(found["means"]), *pairs, fhl["rung"]]
     return "| " + " | ".join(cells) + " |"
