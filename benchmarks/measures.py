@@ -24,6 +24,19 @@ def rhat(draws):
     return np.where(np.isfinite(found), found, np.inf)
 
 
+def moments(draws):
+    """Figures of draws [chain, draw, parameter], as a reference has them."""
+    figures = {"sd": draws.std((0, 1))}
+    for mean, error, spread, values in (
+        ("mean", "mcse_mean", "sd", draws),
+        ("m2", "mcse_m2", "sd_m2", draws**2),
+    ):
+        figures[mean] = values.mean((0, 1))
+        figures[spread] = values.std((0, 1))
+        figures[error] = figures[spread] / np.sqrt(ess(values, "mean"))
+    return figures
+
+
 def judge(draws, reference):
     """Compare draws [chain, draw, parameter] with a reference (mean, m2 and their mcse_*).
 

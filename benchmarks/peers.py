@@ -51,8 +51,8 @@ def failure(process, limit):
     return (errors or lines)[-1][:300]
 
 
-def execute(job, limit):
-    command = [sys.executable, "-m", "benchmarks.one"]
+def execute(job, limit, module="benchmarks.one"):
+    command = [sys.executable, "-m", module]
     argument = json.dumps({**job, "limit": limit, "started": time.time()})
     try:
         process = subprocess.run(

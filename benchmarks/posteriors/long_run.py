@@ -23,19 +23,6 @@ from benchmarks.samplers.numpyro_kernels import entry, steps
 LARGEST_RHAT = 1.01
 
 
-def moments(draws):
-    """Figures of draws [chain, draw, parameter], as reference/ holds them."""
-    figures = {"sd": draws.std((0, 1))}
-    for mean, error, spread, values in (
-        ("mean", "mcse_mean", "sd", draws),
-        ("m2", "mcse_m2", "sd_m2", draws**2),
-    ):
-        figures[mean] = values.mean((0, 1))
-        figures[spread] = values.std((0, 1))
-        figures[error] = figures[spread] / np.sqrt(measures.ess(values, "mean"))
-    return figures
-
-
 def scalars(model, sites):
     """Names of all elements of the sites that the model draws."""
     found = initialize_model(jax.random.PRNGKey(0), model)
@@ -72,7 +59,7 @@ def main():
         f"target_accept_prob=0.9, {size.chains} chains of {size.warmup} + {size.draws}, float64; "
         f"largest R-hat {rhat:.4f}, {int(drawn.divergent.sum())} divergent"
     )
-    figures = {key: np.round(value, 9).tolist() for key, value in moments(draws).items()}
+    figures = {key: np.round(value, 9).tolist() for key, value in measures.moments(draws).items()}
     path = posteriors.HERE / "reference" / f"{options.name}.json"
     path.write_text(json.dumps({"source": source, "names": names, **figures}) + "\n")
     print(source)

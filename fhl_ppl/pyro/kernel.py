@@ -22,6 +22,7 @@ from fhl_ppl.pyro.model.source import Source
 from fhl_ppl.pyro.model.starts import expanded
 from fhl_ppl.pyro.nuts_names import NutsNames
 from fhl_ppl.pyro.run.chains import Chains
+from fhl_ppl.pyro.run.companions import say_what_they_cost
 from fhl_ppl.pyro.run.engines import make_engine
 
 
@@ -314,6 +315,9 @@ class FHL(NutsNames):
         problem = self._problem
         if problem is None:
             raise RuntimeError("setup must be called before sample")
+        num_particles = len(problem.position)
+        if num_particles > num_reported and not self._keep_companions:
+            say_what_they_cost(num_particles)
         engine = make_engine(
             problem,
             self._minibatch,

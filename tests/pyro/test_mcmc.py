@@ -1,6 +1,7 @@
 """`fhl_ppl.pyro.MCMC`: Pyro's interface, with all chains in one process."""
 
 import inspect
+import logging
 
 import numpy as np
 import pyro
@@ -12,6 +13,7 @@ from pyro.infer import config_enumerate
 from torch.distributions.transforms import AffineTransform
 
 from fhl_ppl.pyro import FHL, MCMC
+from fhl_ppl.pyro.run.companions import say_what_they_cost
 from tests.pyro.many_chains import CHAINS, DATA, assert_same, draws, made, ran
 from tests.pyro.small import gaussian, model
 
@@ -78,6 +80,21 @@ def test_a_single_chain_has_companions_that_are_not_reported():
     assert found["energy"].shape == (1, 12)
     assert found["companions"]["scale"].shape == (12, 3, 2)
     assert (found["companions"]["scale"] > 0).all()
+
+
+def test_what_draws_that_nobody_gets_cost_is_said_once(caplog):
+    say_what_they_cost.cache_clear()
+    short = {"num_samples": 1, "warmup_steps": 1}
+    with caplog.at_level(logging.WARNING, "fhl_ppl"):
+        ran(num_chains=4, **short)
+        ran(FHL(model, group_size=1), num_chains=1, **short)
+        ran(FHL(model, keep_companions=True), num_chains=1, **short)
+        assert not caplog.records
+        for _ in range(2):
+            ran(num_chains=1, **short)
+    (record,) = caplog.records
+    assert "costs 4 gradients" in record.getMessage()
+    assert "fhl_ppl.pyro.MCMC(..., num_chains=4)" in record.getMessage()
 
 
 def moments_are_right(mcmc):

@@ -1,0 +1,1 @@
+"""Models as users of NumPyro and Pyro write them, run by NUTS and, one word swapped, by FHL."""
