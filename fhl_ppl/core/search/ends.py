@@ -93,11 +93,9 @@ def ends_of(descent: Descent) -> Ends:
 def no_ends(like: Ends, turns: int) -> Ends:
     """Of so many times as many places, none of which has been descended from."""
     xp = array_namespace(like.centre)
-    centre, lowest, _, valley, _, *gaussian, _ = (
-        xp.concat([part] * turns, axis=0) for part in like
-    )
-    nowhere, none = lowest + xp.inf, lowest < -xp.inf
-    return Ends(centre, nowhere, none, valley, none, *gaussian, nowhere)
+    ends = Ends(*(xp.concat([part] * turns, axis=0) for part in like))
+    nowhere, none = ends.lowest + xp.inf, ends.lowest < -xp.inf
+    return ends._replace(lowest=nowhere, has_arrived=none, is_gaussian=none, begun=nowhere)
 
 
 def with_draws(target: Target, ends: Ends, noise: Array, is_asked: Array, control: Control) -> Ends:

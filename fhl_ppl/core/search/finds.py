@@ -28,9 +28,9 @@ WORTH_TELLING = 0.01
 
 
 BESIDE = 0.05
-"""Mass, relative to that of all finds, from which what lies about them counts. Of a spike of .03 and
-weight .3 at the centre of a Gaussian all that begin in the spike stay there: 3000 effective draws,
-R-hat 1.001, and nothing of the other .7."""
+"""Mass, relative to that of all finds, from which what lies about them counts. All that begin in a
+spike of .03 and weight .3 at the centre of a Gaussian stay in it: 3000 effective draws, R-hat
+1.001, and nothing of the other .7."""
 
 
 class Finds(NamedTuple):
