@@ -136,8 +136,18 @@ def test_four_times_the_particles_on_four_devices_are_the_same_work_for_each():
 
 
 def collectives(compiled):
-    """Lines in which devices exchange something."""
-    return [line for line in compiled.as_text().splitlines() if re.search(COLLECTIVES, line)]
+    """Where devices exchange something, each as the path of what it was compiled from.
+
+    What has none of its own is where the conditional is that it belongs to.
+    """
+    text, places = compiled.as_text(), []
+    for computation in text.split("\n\n"):
+        name = re.escape(computation.split()[0]) if computation.strip() else ""
+        caller = re.search(rf'branch_computations={{.*{name}[,}}].*op_name="([^"]*)"', text)
+        for line in filter(partial(re.search, COLLECTIVES), computation.splitlines()):
+            own = re.search(r'op_name="([^"]*)"', line) or caller
+            places.append(own[1] if own else "?")
+    return places
 
 
 def test_devices_say_nothing_after_warm_up(on_four):
