@@ -24,11 +24,13 @@ class Restarted:
         As many chains, all of them vectorized.
     num_warmup
         Iterations of warm-up.
+    settings
+        Of `FHL`, for what is not as it comes.
     """
 
-    def __init__(self, target: Any, particles: int, num_warmup: int = 300):
+    def __init__(self, target: Any, particles: int, num_warmup: int = 300, **settings: Any):
         self.target, self.particles, self.num_warmup = target, particles, num_warmup
-        kernel = FHL(potential_fn=target.potential, gradient_fn=target.gradient)
+        kernel = FHL(potential_fn=target.potential, gradient_fn=target.gradient, **settings)
         gradient = target.gradient or jax.grad(target.potential)
 
         def sample(state):

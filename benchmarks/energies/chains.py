@@ -29,6 +29,9 @@ CLEAN = 25.0
 """lambda of U-FHL, in units of the noise: the paper's 100 at a noise of .5."""
 NAMES = {"LMC": "MALA", "U-LMC": "SGLD"}
 """What the paper's methods are called elsewhere; SGLD with all of an energy, so without noise."""
+TEMPERATURES = 4
+TEMPERED = f"FHL, {TEMPERATURES} temperatures"
+"""As shipped, but for these: from the energy to the reference of the target."""
 
 
 class Target(NamedTuple):
@@ -37,6 +40,7 @@ class Target(NamedTuple):
     potential: Callable[[Array], Array]
     start: Callable[[Array, int], Array]
     gradient: None = None
+    reference: Callable[[Array], Array] | None = None
 
 
 @partial(jax.jit, static_argnames=("potential", "method"))
@@ -110,12 +114,15 @@ def _key(seed):
 
 
 class Adaptive:
-    """FHL as shipped, or NUTS: compiled once, run from many starts, `num_warmup` counted."""
+    """FHL as shipped or tempered, or NUTS: compiled once, run from many starts, all counted."""
 
     def __init__(self, target: Target, name: str, chains: int, num_warmup: int = 300):
         maker = NUTSChains if name == "NUTS" else Restarted
         self.is_nuts, self.num_warmup = name == "NUTS", num_warmup
-        self.sampler = maker(target, chains, num_warmup)
+        settings = {}
+        if name == TEMPERED:
+            settings = {"temperatures": TEMPERATURES, "reference_fn": target.reference}
+        self.sampler = maker(target, chains, num_warmup, **settings)
         spent = (lambda s: s.num_steps) if self.is_nuts else (lambda s: s.n_steps[0])
         step = self.sampler.step
 

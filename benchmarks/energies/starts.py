@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.energies import measures
-from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
+from benchmarks.energies.chains import NAMES, RECORDS, TEMPERED, Adaptive, Target, fixed
 from benchmarks.energies.data import noisy
 from benchmarks.energies.look import Look, alone, quality
 from benchmarks.energies.model import Model, judge, trained
@@ -29,7 +29,12 @@ OTHER = 500
 def target(model: Model, s: float, quick: bool) -> Target:
     """The energy of images at a noise level; it starts from data."""
     unconditional = trained(model, quick).unconditional(s)
-    return Target(lambda q: unconditional({"image": q}), partial(from_data, model, s))
+    return Target(
+        lambda q: unconditional({"image": q}),
+        partial(from_data, model, s),
+        # That of the starts from noise.
+        reference=lambda q: jnp.sum((q - 0.5) ** 2) / 2,
+    )
 
 
 def from_data(model: Model, s: float, key, chains: int):
@@ -88,7 +93,7 @@ def compare(name: str, model: Model, levels, seeds: list[int], quick: bool) -> R
     for s in levels:
         look, on = Look(model, s, quick), target(model, s, quick)
         table, images = [], {}
-        for method in (*METHODS, "NUTS", "FHL as shipped"):
+        for method in (*METHODS, "NUTS", "FHL as shipped", TEMPERED):
             found, note = {start: [] for start in STARTS}, ""
             adaptive = None if method in METHODS else Adaptive(on, method, chains)
             for seed in seeds:
