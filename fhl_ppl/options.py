@@ -34,10 +34,8 @@ INTEGRATORS = ("split", "leapfrog")
 DENSE_LIMIT = 256
 """Dimension up to which `dense_mass=None` means a dense metric; beyond, its products cost much."""
 
-CHARTS_FROM = 4
-"""Dimension from which on charts are looked for. Below, NumPyro's phase_wrap (d = 2) had 5 errors
-and an R-hat of 1.002 with one in one seed of four, and gp_hyper (d = 3) 48 and 115 effective draws
-for 1000 gradients in place of 161 and 120."""
+CHARTS_FROM = 2
+"""Dimension from which on charts are looked for: what drives, and what is driven."""
 SEARCH_LIMIT = 128
 """Dimension up to which there is a search before warm-up, whose descents have a matrix each."""
 MOST_PLACES = 10_000
@@ -179,7 +177,7 @@ class Options:
         "draws speak clearly for others, and then the draws are what they are without charts; in "
         "others the draws still come in the model's own, the metric and the total energy are those "
         "of the coordinates found. There are no charts with a `gradient_fn`, a minibatch, "
-        "`adapt_mass_matrix=False`, no warm-up, fewer than 4 dimensions or more than 128, a metric "
+        "`adapt_mass_matrix=False`, no warm-up, one dimension or more than 128, a metric "
         "that is not one dense matrix, and in blocks of Gibbs.",
     )
     search: bool | int = argument(

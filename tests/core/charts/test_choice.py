@@ -40,7 +40,7 @@ def test_a_chart_in_use_is_mended_until_little_is_left(monkeypatch):
 
 def test_cauchy_tails_are_straightened():
     rng = np.random.default_rng(4)
-    x = rng.standard_cauchy(size=(300, 3))
+    x = rng.standard_cauchy(size=(300, 4))
     chart, losses = find(x, 2 * x / (1 + x**2))
     assert np.all(chart.tails.is_heavy == 1)
     assert losses[-3] < 0.5 * losses[0]
@@ -63,11 +63,24 @@ def test_a_gaussian_is_left_alone():
     assert not charts.is_moving(chart)
 
 
-def test_where_several_modes_are_known_a_chart_has_to_make_one_of_them():
+def logarithms_with_noise(dim):
     rng = np.random.default_rng(12)
-    x = np.log(np.abs(rng.normal(size=(300, 3))))
+    x = np.log(np.abs(rng.normal(size=(300, dim))))
     # Noise leaves some loss in any chart.
-    force = np.exp(2 * x) - 1 + 0.4 * rng.normal(size=x.shape)
+    return x, np.exp(2 * x) - 1 + 0.4 * rng.normal(size=x.shape)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_in_few_dimensions_a_chart_has_to_leave_next_to_no_loss(dim, monkeypatch):
+    noisy, exact = logarithms_with_noise(dim), funnel(np.random.default_rng(2), 200, dim)
+    assert not charts.is_moving(find(*noisy)[0])
+    assert charts.is_moving(find(*exact)[0])
+    monkeypatch.setattr(choice, "FEW", 0)
+    assert charts.is_moving(find(*noisy)[0])
+
+
+def test_where_several_modes_are_known_a_chart_has_to_make_one_of_them():
+    x, force = logarithms_with_noise(4)
     assert charts.is_moving(find(x, force)[0])
     assert not charts.is_moving(find(x, force, several=True)[0])
     assert charts.is_moving(find(*funnel(np.random.default_rng(2), 200), several=True)[0])
