@@ -93,6 +93,7 @@ def positive_effects() -> Callable[[Array], Array]:
 
 
 TARGETS: dict[str, tuple[Callable[[Array], Array], int]] = {
+    "funnel, d = 2": (funnel, 2),
     "funnel, d = 10": (funnel, 10),
     "funnel, d = 100": (funnel, 100),
     "eight schools, centred": (schools(True), 10),
