@@ -25,8 +25,6 @@ deviations apart."""
 
 WORTH_TELLING = 0.01
 """Mass, relative to the largest, from which finds count where it is guessed how many are missed."""
-
-
 BESIDE = 0.05
 """Mass, relative to that of all finds, from which what lies about them counts. All that begin in a
 spike of .03 and weight .3 at the centre of a Gaussian stay in it: 3000 effective draws, R-hat
