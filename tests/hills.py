@@ -31,3 +31,19 @@ def funnel(position, width=3.0):
     energy = v**2 / (2 * width**2) + square * xp.exp(-v) / 2 + number * v / 2
     of_v = v / width**2 - square * xp.exp(-v) / 2 + number / 2
     return energy[:, 0], xp.concat([of_v, x * xp.exp(-v)], axis=1)
+
+
+def spike(width, weight, centre):
+    """A narrow Gaussian at a place [dim], within a standard one or beside it, in NumPy."""
+    dim = len(centre)
+
+    def evaluate(q):
+        narrow = (q - centre) / width
+        inside = np.log(weight) - dim * np.log(width) - np.sum(narrow**2, axis=1) / 2
+        outside = np.log(1 - weight) - np.sum(q**2, axis=1) / 2
+        energy = -np.logaddexp(inside, outside)
+        share = np.exp(inside + energy)[:, None]
+        force = share * narrow / width + (1 - share) * q
+        return energy + dim * np.log(2 * np.pi) / 2, force
+
+    return evaluate

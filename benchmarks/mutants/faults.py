@@ -337,6 +337,18 @@ FAULTS = (
         "core/test_search.py",
     ),
     Fault(
+        "core/search/lines.py",
+        "energy < before - BARRIER",
+        "energy > before - BARRIER",
+        "core/test_search_lines.py",
+    ),
+    Fault(
+        "core/learners/carried.py",
+        "(components.is_valley == 0)",
+        "(components.is_valley > 0)",
+        "core/learners/test_archive.py",
+    ),
+    Fault(
         "core/search/__init__.py",
         "ends.has_arrived & ~has_gaussian(known, valley)",
         "ends.has_arrived & has_gaussian(known, valley)",

@@ -13,7 +13,7 @@ from fhl_ppl.core.search import finds as finds_module
 from fhl_ppl.core.search.descent import descend
 from fhl_ppl.core.search.ends import DRAWS, roots_of
 from fhl_ppl.core.target import Plain
-from tests.hills import Hills, funnel
+from tests.hills import Hills, funnel, spike
 from tests.targets import Gaussian
 
 GAUSSIAN = Gaussian(
@@ -149,12 +149,12 @@ def known_valleys(turns, **bounds):
 
 
 def test_where_there_are_several_it_looks_for_more():
-    """No longer than it may."""
+    """No longer than it may, if a turn costs what others did."""
     one, cost = known_valleys(1)
     more, whole_cost = known_valleys(TURNS)
     assert one < more
     assert more >= 10
-    assert 2 * cost < whole_cost <= 100 * places_of(4)
+    assert 2 * cost < whole_cost <= 1.1 * 100 * places_of(4)
     assert known_valleys(TURNS, enough=1.8 * cost)[1] < 2.2 * cost
 
 
@@ -384,23 +384,9 @@ def test_what_it_cost_is_told():
     assert evaluations >= DRAWS * places_of(4)
 
 
-def spike(width, weight):
-    """A narrow Gaussian at the centre of a standard one, in three dimensions."""
-
-    def evaluate(q):
-        square = np.sum(q**2, axis=1)
-        narrow = np.log(weight) - 3 * np.log(width) - square / (2 * width**2)
-        wide = np.log(1 - weight) - square / 2
-        energy = -np.logaddexp(narrow, wide)
-        share = np.exp(narrow + energy)[:, None]
-        return energy + 1.5 * np.log(2 * np.pi), (share / width**2 + 1 - share) * q
-
-    return evaluate
-
-
 def searched_in_a_spike(**settings):
     position = np.random.default_rng(3).uniform(-2, 2, (4, 3))
-    return position, searched(spike(0.03, 0.3), position, seed=4, **settings)
+    return position, searched(spike(0.03, 0.3, np.zeros(3)), position, seed=4, **settings)
 
 
 def test_nobody_begins_in_a_spike_with_mass_beside_it_and_the_spike_is_known():
@@ -423,3 +409,12 @@ def test_a_gaussian_has_nothing_beside_it():
     wide = searched(GAUSSIAN, position)
     assert not in_use(wide.modes.log_weight).any()
     assert (np.abs(wide.starts - position) > 0).any(axis=1).all()
+
+
+def test_a_round_gaussian_is_arrived_at_in_single_precision():
+    """The second step leads to 0 but for rounding, and squares of what is left underflow."""
+    begin = np.random.default_rng(0).uniform(-2, 2, (4, 10)).astype(np.float32)
+    with np.errstate(all="ignore"):
+        end = descend(Plain(lambda q: (np.sum(q**2, axis=1) / 2, q)), begin, 100, PYTHON)
+    assert end.has_arrived.all()
+    np.testing.assert_allclose(end.inverse_hessian, np.stack([np.eye(10)] * 4), atol=0.1)

@@ -135,7 +135,12 @@ def start(position: Array, components: int | None = None) -> Archive:
         repeat(0 * position[:, 0], parts),
         repeat(0 * position[:, 0], parts),
         Components(
-            nothing, zeros, repeat(row, 2, components), repeat(0 * identity, 2, components), zeros
+            nothing,
+            zeros,
+            repeat(row, 2, components),
+            repeat(0 * identity, 2, components),
+            zeros,
+            zeros,
         ),
         identity,
         make_homes(nothing, repeat(row, 2, components)),
@@ -174,6 +179,7 @@ def with_finds(archive: Archive, found: Found) -> Archive:
         xp.stack([of_used(taken.centre, blank.mean[0, ...]), blank.mean[1, ...]]),
         xp.stack(scatter),
         of_used(energy, blank.energy),
+        xp.astype(used, energy.dtype),
     )
     number = xp.sum(xp.astype(used, energy.dtype))
     within = xp.sum(of_used(covariance, 0 * covariance), axis=0) / xp.clip(number, 1.0, None)

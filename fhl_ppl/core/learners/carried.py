@@ -2,7 +2,7 @@
 
 Places go over exactly, with their gradients. Components that the window has places of are begun
 anew from those: in a funnel they were slices of what the chart makes one mode. The others, that
-nobody was in, are kept, as they look near their mean.
+nobody was in or that a search has seen to be valleys, are kept, as they look near their mean.
 """
 
 from typing import Any
@@ -56,7 +56,7 @@ def carried(archive: Archive, old: Chart, new: Chart, control: Control) -> Archi
     )
     positions, forces = moments(rows.position, taken), moments(rows.gradient, taken)
     near = slopes(old, new, means, there, control)
-    kept = _kept(components, near, seen > 0)
+    kept = _kept(components, near, (seen > 0) & (components.is_valley == 0))
     # Nothing is laid on one another yet: what follows a mode's mean begins at that of all places.
     pooled = 0 * kept.mean + xp.stack([positions.mean, forces.mean])[:, None, :]
     homes = make_homes(mixture_of(kept), pooled)
@@ -89,6 +89,7 @@ def _kept(components: Components, near: Slopes, begins_anew: Array) -> Component
         xp.stack([there.position, there.gradient]),
         xp.stack([matrix @ positions @ xp.matrix_transpose(matrix), forward @ gradients @ back]),
         there.potential_energy,
+        components.is_valley,
     )
     nothing = start(mean[0, ...], mean.shape[1]).components
     sound = in_use(fitted.log_weight) & ~begins_anew
@@ -112,4 +113,5 @@ def _each(which: Array, one: Any, other: Any) -> Any:
         chosen,
         xp.where(which[:, None, None], one.scatter, other.scatter),
         xp.where(which, one.energy, other.energy),
+        xp.where(which, one.is_valley, other.is_valley),
     )

@@ -45,6 +45,8 @@ class Components(NamedTuple):
         Of positions and of gradients: shapes [2, component, dim] and [2, component, dim, dim].
     energy
         Mean energy, shape [component].
+    is_valley
+        1 where a search has seen what parts it from others, shape [component].
     """
 
     fitted: Mixture
@@ -52,6 +54,7 @@ class Components(NamedTuple):
     mean: Array
     scatter: Array
     energy: Array
+    is_valley: Array
 
 
 class Places(NamedTuple):
@@ -166,13 +169,14 @@ def _begin(components: Components, roots: Any, seen: Places, bound: Array) -> Co
     centre = place[0, :] - step * xp.sum(roots[0] * force, axis=1)
     mass = xp.minimum(gain, 0 * gain + dim) / 2 + roots[2] + dim * log(2 * pi) / 2 - least
     return components._replace(
+        is_valley=xp.where(here, xp.zeros_like(mass), components.is_valley),
         fitted=Mixture(
             xp.where(here, mass, fitted.log_weight),
             xp.where(here[:, None], centre, fitted.centre),
             xp.where(here[:, None, None], roots[0], fitted.root),
             xp.where(here[:, None, None], roots[1], fitted.inverse_root),
             xp.where(here, roots[2], fitted.log_volume),
-        )
+        ),
     )
 
 
@@ -276,7 +280,7 @@ def _refit(
         )
 
     fitted = control.fori_loop(0, slots, fit, components.fitted)
-    return Components(fitted, total, mean, scatter, energy)
+    return Components(fitted, total, mean, scatter, energy, components.is_valley)
 
 
 def _simplify(components: Components, bound: Array) -> Components:

@@ -23,6 +23,7 @@ from fhl_ppl.core.search.finds import (
     number_missed,
     valleys_of,
 )
+from fhl_ppl.core.search.lines import beyond
 from fhl_ppl.core.search.starts import starts_of
 from fhl_ppl.core.target import Target
 
@@ -144,6 +145,13 @@ def search(
     elsewhere = radius * (2 * uniform[num_particles:, :dim] - 1)
     places = xp.concat([position, elsewhere], axis=0)
     look = _Turn(target, places, noise, bounds, size, control)
+    ends, evaluations = look(0)
+    most = bounds.most * size // 2 if bounds.turns > 1 else 0
+    ahead = beyond(target, ends, finds_of(ends), most, places[:size, :] / radius, control)
+    here, row = _rows(places, 1, size)
+    is_ahead = here & xp.take(ahead.exists, row)
+    others = xp.where(is_ahead[:, None], xp.take(ahead.places, row, axis=0), places)
+    look = look._replace(places=others)
 
     def look_more(turn: Any, value: tuple[Ends, Array]) -> tuple[Ends, Array]:
         def again(value: tuple[Ends, Array]) -> tuple[Ends, Array]:
@@ -153,10 +161,13 @@ def search(
         known, spent = value
         # The next will cost about what one did so far.
         goes_on = _is_several(known) & (spent * (turn + 1) / turn < bounds.enough)
-        goes_on = goes_on | isinf(bounds.enough)
+        goes_on = goes_on | isinf(bounds.enough) | ((turn == 1) & xp.any(ahead.exists))
         return control.cond(goes_on, again, lambda value: value, value)
 
-    ends, evaluations = control.fori_loop(1, bounds.turns, look_more, look(0))
+    evaluations = evaluations + ahead.evaluations
+    ends, evaluations = control.fori_loop(1, bounds.turns, look_more, (ends, evaluations))
+    # What was begun where something was seen tells nothing of what places at random lead to.
+    ends = ends._replace(begun=xp.where(is_ahead, xp.full_like(ends.begun, inf), ends.begun))
     finds, is_several = finds_of(ends), _is_several(ends)
     modes, missed = modes_of(ends, finds), number_missed(ends, finds)
     beside = is_beside(modes, ends, places, dim * log(2 * radius))
@@ -214,12 +225,18 @@ class _Turn(NamedTuple):
     def _put(self, turn: Any, new: Ends, old: Ends) -> Ends:
         """The ends of a turn in their place among all."""
         xp = array_namespace(self.places)
-        row = numbered(self.places[:, 0]) - self.size * turn
-        here = (row >= 0) & (row < self.size)
-        row = xp.astype(xp.where(here, row, 0 * row), xp.int32)
+        here, row = _rows(self.places, turn, self.size)
 
         def put(new: Array, old: Array) -> Array:
             is_new = xp.reshape(here, (-1,) + (1,) * (old.ndim - 1))
             return xp.where(is_new, xp.take(new, row, axis=0), old)
 
         return Ends(*map(put, new, old))
+
+
+def _rows(places: Array, turn: Any, size: int) -> tuple[Array, Array]:
+    """Which of all places are those of a turn, and their numbers in it; 0 for others."""
+    xp = array_namespace(places)
+    row = numbered(places[:, 0]) - size * turn
+    here = (row >= 0) & (row < size)
+    return here, xp.astype(xp.where(here, row, 0 * row), xp.int32)

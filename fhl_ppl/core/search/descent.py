@@ -100,13 +100,17 @@ def _step(target: Target, path: _Path) -> _Path:
 
     def at_first(inverse_hessian: Array) -> Array:
         # A step of unit length at most.
-        length = xp.sqrt(xp.sum(there.gradient**2, axis=1))
-        return inverse_hessian / xp.where(length > 1, length, 1 + 0 * length)[:, None, None]
+        steep = xp.sqrt(xp.sum(there.gradient**2, axis=1))
+        return inverse_hessian / xp.where(steep > 1, steep, 1 + 0 * steep)[:, None, None]
 
     moved, change = there.position - position, there.gradient - gradient
     curvature, size = xp.sum(moved * change, axis=1), xp.sum(change**2, axis=1)
-    curved = taken & ~is_first
-    curved = curved & (curvature > CURVED * xp.sqrt(size * xp.sum(moved**2, axis=1)))
+    length = xp.sum(moved**2, axis=1)
+    # Of steps on the spot squares have no digits left.
+    limits = xp.finfo(size.dtype)
+    least = limits.smallest_normal / limits.eps
+    curved = taken & ~is_first & (size > least) & (length > least)
+    curved = curved & (curvature > CURVED * xp.sqrt(size) * xp.sqrt(length))
     scaled = eye(position) * (curvature / size)[:, None, None]
     before = xp.where((curved & ~is_scaled)[:, None, None], scaled, inverse_hessian)
     before = xp.where((taken & is_first)[:, None, None], at_first(inverse_hessian), before)

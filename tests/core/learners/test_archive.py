@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.homes import as_one_mode, home_of
 from fhl_ppl.core.learners import archive, grouping
+from fhl_ppl.core.learners.carried import carried
 from fhl_ppl.core.mixture import Mixture, in_use, log_parts, log_sum
 from fhl_ppl.core.search import Found
 from fhl_ppl.core.state import State
@@ -184,6 +186,27 @@ def test_what_a_search_has_found_is_known_though_nobody_starts_there():
         assert 0.02 < share[1] < 0.4
     assert begun.homes.others == 0
     assert renewed.homes.others == 1
+
+
+def carried_with_draws_in_both(searched):
+    """Components in use once the chart has changed, in whose window draws were in both modes."""
+    own = archive.start(np.zeros((4, DIM)))
+    own = archive.with_finds(own, found_in(TWO)) if searched else seen(TWO, [[0, 0, 1, 1]])[0]
+    rng = np.random.default_rng(1)
+    with np.errstate(all="ignore"):
+        for k in range(ENDS[0]):
+            own = archive.observe(own, k, ENDS, TWO.state(rng, [0, 0, 1, 1]), PYTHON)
+    same = charts.identity(np.zeros((4, DIM)))
+    return in_use(carried(own, same, same, PYTHON).components.fitted.log_weight).sum()
+
+
+def test_valleys_that_a_search_has_seen_stay_when_the_chart_changes():
+    """A Gaussian over two of them would explain either, and a mode be lost."""
+    assert carried_with_draws_in_both(searched=True) == 2
+
+
+def test_what_only_looked_like_modes_is_begun_anew():
+    assert carried_with_draws_in_both(searched=False) == 0
 
 
 THREE = Modes([0.4, 0.3, 0.3], [1.0, 1.0, 1.0], [0 * APART, 2 * APART, -2 * APART])

@@ -1,0 +1,92 @@
+"""What a search sees along the axes through what it has found."""
+
+import numpy as np
+
+from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.mixture import in_use
+from fhl_ppl.core.search import TURNS, lines
+from fhl_ppl.core.search.descent import descend
+from fhl_ppl.core.search.ends import DRAWS, ends_of, with_draws
+from fhl_ppl.core.search.finds import finds_of
+from fhl_ppl.core.target import Plain
+from tests.core.test_search import known, searched
+from tests.hills import Hills, funnel, spike
+
+ROWS = 8
+
+
+def searched_on_an_axis(dim=10, turns=TURNS):
+    """A mode of sd .1 and weight .05 that is 6 from a standard one, along the first axis."""
+    position = np.random.default_rng(3).uniform(-2, 2, (4, dim))
+    return searched(spike(0.1, 0.05, 6 * np.eye(dim)[0]), position, seed=4, turns=turns)
+
+
+def test_what_lies_on_an_axis_is_found():
+    found = searched_on_an_axis()
+    np.testing.assert_allclose(np.sort(known(found)[:, 0]), [0, 6], atol=0.1)
+    masses = np.exp(found.modes.log_weight[in_use(found.modes.log_weight)])
+    np.testing.assert_allclose(np.sort(masses), [0.05, 0.95], rtol=0.3)
+    # It was looked for, and does not tell how many others places at random would lead to.
+    assert found.missed == 0
+
+
+def test_the_check_notices_that_nothing_is_looked_at_so_far_out(monkeypatch):
+    monkeypatch.setattr(lines, "FAR", 5)
+    assert not in_use(searched_on_an_axis().modes.log_weight).any()
+
+
+def test_it_takes_no_more_than_half_a_turn():
+    """Eight steps to two sides of 25 dimensions are 400 of 800 evaluations."""
+    within, beyond = (searched_on_an_axis(dim, turns=2).evaluations for dim in (25, 26))
+    assert within > 400 > beyond
+    alone, two_turns = (searched_on_an_axis(10, turns).evaluations for turns in (1, 2))
+    assert two_turns > alone + 160
+
+
+def test_where_nothing_is_found_there_is_nothing_to_look_from():
+    position = np.random.default_rng(0).uniform(-2, 2, (4, 10))
+    assert searched(funnel, position, turns=TURNS).evaluations <= ROWS * (50 + DRAWS)
+
+
+def ahead_of(target, seed=0):
+    """What is seen from where eight descents end that begin near 0."""
+    rng = np.random.default_rng(seed)
+    position, noise = rng.uniform(-0.5, 0.5, (ROWS, 2)), rng.standard_normal((DRAWS, ROWS, 2))
+    with np.errstate(all="ignore"):
+        ends = ends_of(descend(Plain(target), position, 100, PYTHON))
+        ends = ends._replace(valley=0 * ends.lowest)
+        ends = with_draws(Plain(target), ends, noise, ends.has_arrived, PYTHON)
+        shake = rng.uniform(-1, 1, (ROWS, 2))
+        return lines.beyond(Plain(target), ends, finds_of(ends), 400, shake, PYTHON)
+
+
+def test_of_a_ray_the_lowest_place_beyond_a_rise_is_taken_and_the_lowest_ray_first():
+    """Hills at 4.1 and 8.1 of one ray, the farther lower, and at 5.9 of another, in between."""
+    centres = [[0.0, 0.0], [4.1, 0.0], [8.1, 0.0], [0.0, -5.9]]
+    ahead = ahead_of(Hills(centres, [0.0, -2.0, -6.0, -4.0]))
+    np.testing.assert_array_equal(ahead.exists, np.arange(ROWS) < 2)
+    np.testing.assert_allclose(ahead.places[:2], [[8.0, 0.0], [0.0, -6.0]], atol=1)
+    assert ahead.evaluations == 2 * 2 * lines.FAR
+
+
+def test_beyond_a_gaussian_there_is_nothing():
+    assert not ahead_of(Hills([[0.0, 0.0]], [0.0])).exists.any()
+
+
+def test_a_wall_is_no_rise_that_ends():
+    def walled(position):
+        energy, gradient = Hills([[0.0, 0.0]], [0.0])(position)
+        return np.where(np.abs(position).max(axis=1) > 3, np.nan, energy), gradient
+
+    assert not ahead_of(walled).exists.any()
+
+
+def test_what_lies_behind_a_wall_is_seen():
+    def walled(position):
+        energy, gradient = Hills([[0.0, 0.0], [6.0, 0.0]], [0.0, 0.0])(position)
+        inside = np.abs(np.abs(position).max(axis=1) - 3.5) < 0.8
+        return np.where(inside, np.nan, energy), gradient
+
+    ahead = ahead_of(walled)
+    assert ahead.exists[0]
+    np.testing.assert_allclose(ahead.places[0], [6.0, 0.0], atol=1)
