@@ -1,40 +1,29 @@
 """Is the evidence right to within its error? `python -m benchmarks.evidence` prints a table.
 
-Targets whose log Z is known from quadrature or in closed form, sampled with the defaults from
-starts that know nothing (uniform on (-2, 2) in the unconstrained space). Over `--runs` runs a row
-has the mean and the standard deviation of z = (estimate - truth) / error, the mean absolute error
-in nats, the share of runs with a warning, and how many were quietly wrong: more than 5 errors and
-.2 nats off without one. With `--temperatures` there are rows for what is told, and for the bridge
-and the stepping stones that it is the better of.
+Models whose log Z is known from quadrature or in closed form, with the defaults, starts and search
+of NumPyro's kernel. Over `--runs` runs a row has the mean and the standard deviation of z =
+(estimate - truth) / error, the mean absolute error in nats, the share of runs with a warning, and
+how many were quietly wrong: more than 5 errors and .2 nats off without one. With `--temperatures`
+there are rows for what is told, and for the bridge and the stepping stones that it is the better
+of.
 """
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray
+import numpyro
+import numpyro.distributions as dist
+from numpyro.infer import MCMC
 
-from fhl_ppl.core import warmup
-from fhl_ppl.core.groups import make_groups
-from fhl_ppl.core.report import report
-from fhl_ppl.core.sampler import make_sampler, step
-from fhl_ppl.core.stacked import at
-from fhl_ppl.core.statistics import TENSION
-from fhl_ppl.core.target import Plain, state_at
-from fhl_ppl.core.tempering import step as tempering
-from fhl_ppl.core.tempering.path import Path
+import fhl_ppl
 from fhl_ppl.diagnostics.against_evidence import Evidence
-from fhl_ppl.diagnostics.density import Density
-from fhl_ppl.diagnostics.evidence import estimate
-from fhl_ppl.diagnostics.known_modes import lost_modes
-from fhl_ppl.diagnostics.stones import by_stones
-from fhl_ppl.numpyro.control import JAX
-from fhl_ppl.numpyro.randomness import draw, draw_of_replicas
-from fhl_ppl.options import Options
+from fhl_ppl.numpyro import FHL
 
 Array = Any
 
@@ -42,51 +31,36 @@ NUM_WARMUP, NUM_SAMPLES, NUM_PROPOSALS = 1000, 1000, 2000
 
 
 class Target(NamedTuple):
-    """A prior and a likelihood in the unconstrained space.
+    """A prior and a likelihood.
 
     Attributes
     ----------
-    dim
-        Number of parameters.
     prior
-        The energy of a normalised prior, of one particle [dim].
+        Of one vector x.
     log_likelihood
-        The same of its logarithm.
+        Of x, [dim].
     log_evidence
         log Z.
     """
 
-    dim: int
-    prior: Callable[[Array], Array]
+    prior: dist.Distribution
     log_likelihood: Callable[[Array], Array]
     log_evidence: float
 
-    def potential(self, q: Array) -> Array:
-        """U of one particle."""
-        return self.prior(q) - self.log_likelihood(q)
+    def model(self) -> None:
+        """Written for NumPyro."""
+        x = numpyro.sample("x", self.prior)
+        numpyro.factor("likelihood", self.log_likelihood(x))
 
 
-def uniform(
-    low: float, high: float, dim: int, log_likelihood: Callable[[Array], Array], truth: float
-) -> Target:
-    """A likelihood under a uniform prior, by logits and with their Jacobian."""
-    return Target(
-        dim,
-        lambda q: -(jax.nn.log_sigmoid(q) + jax.nn.log_sigmoid(-q)).sum(),
-        lambda q: log_likelihood(low + (high - low) * jax.nn.sigmoid(q)),
-        truth,
-    )
+def uniform(low: float, high: float, dim: int) -> dist.Distribution:
+    """The prior on a cube."""
+    return dist.Uniform(low, high).expand([dim]).to_event(1)
 
 
-def gaussian(
-    mean: float, dim: int, log_likelihood: Callable[[Array], Array], truth: float
-) -> Target:
-    """A likelihood under a prior N(mean, 1)."""
-
-    def prior(x: Array) -> Array:
-        return 0.5 * ((x - mean) ** 2).sum() + 0.5 * dim * jnp.log(2 * jnp.pi)
-
-    return Target(dim, prior, log_likelihood, truth)
+def gaussian(mean: float, dim: int) -> dist.Distribution:
+    """N(mean, 1)."""
+    return dist.Normal(mean, 1.0).expand([dim]).to_event(1)
 
 
 def eggbox(x: Array) -> Array:
@@ -134,100 +108,36 @@ def double_well(x: Array) -> Array:
 
 
 TARGETS = {
-    "eggbox": uniform(0, 10 * np.pi, 2, eggbox, 235.85594),
-    "shells, d = 2": uniform(-6, 6, 2, shells, -1.74564),
-    "shells, d = 5": uniform(-6, 6, 5, shells, -5.67360),
-    "shells, d = 20": uniform(-6, 6, 20, shells, -36.08655),
-    "spike in slab": uniform(-5, 5, 10, spike_and_slab, -11.53388),
-    "50 of 100": uniform(0, 1, 2, product, -4.97455),
-    "correlated": gaussian(15, 8, correlated, -109.26492),
-    "double well": gaussian(0, 1, double_well, -1.55513),
+    "eggbox": Target(uniform(0, 10 * np.pi, 2), eggbox, 235.85594),
+    "shells, d = 2": Target(uniform(-6, 6, 2), shells, -1.74564),
+    "shells, d = 5": Target(uniform(-6, 6, 5), shells, -5.67360),
+    "shells, d = 20": Target(uniform(-6, 6, 20), shells, -36.08655),
+    "spike in slab": Target(uniform(-5, 5, 10), spike_and_slab, -11.53388),
+    "50 of 100": Target(uniform(0, 1, 2), product, -4.97455),
+    "correlated": Target(gaussian(15, 8), correlated, -109.26492),
+    "double well": Target(gaussian(0, 1), double_well, -1.55513),
 }
 
 
-class Draws(NamedTuple):
-    """Of one run: [draw, chain, dim], twice [draw, chain], and what its statistics say besides.
-
-    With temperatures the tension is [draw, chain, temperature].
-    """
-
-    position: Array
-    energy: Array
-    mode: Array
-    tension: Array | None
-    attributes: dict[str, Array]
-
-
-def runner(
-    target: Target, chains: int, temperatures: int | None
-) -> Callable[[Array, Array], Draws]:
-    """Compile runs one after the other, from starts [run, chain, dim] and keys [run]."""
-    options = Options(temperatures=temperatures)
-    sampler = make_sampler(options.plan(NUM_WARMUP, target.dim))
-    groups = make_groups(chains, options.group_size, np.zeros(chains))
-    evaluate = Plain(jax.vmap(jax.value_and_grad(target.potential)))
-    path = Path(evaluate, Plain(jax.vmap(jax.value_and_grad(target.prior))))
-    metric = jnp.eye(target.dim)
-
-    def start(position: Array) -> Any:
-        if temperatures is None:
-            state = state_at(evaluate, position)
-            return state, warmup.start(sampler, state, options.step_size, metric)
-        replicas = jnp.stack([position] * temperatures)
-        return tempering.start(sampler, replicas, options.step_size, metric, path, JAX)
-
-    def advance(known: Any, iteration: Array, key: Array) -> tuple[Any, tuple]:
-        size = chains, target.dim, metric.dtype
-        if temperatures is None:
-            state, learnt, info, _ = step(
-                sampler, groups, *known, iteration, draw(key, *size), evaluate, JAX
-            )
-            return (state, learnt), (state.position, state.potential_energy, info.mode, None)
-        draws = draw_of_replicas(key, temperatures, *size)
-        known, told = tempering.step(sampler, groups, known, iteration, *draws, path, JAX)
-        state = at(known.particles, 0)
-        return known, (state.position, state.potential_energy, told["mode"], told[TENSION])
-
-    def run(position: Array, key: Array) -> Draws:
-        def iterate(carry: tuple, iteration: Array) -> tuple[tuple, tuple]:
-            known, key = carry
-            key, own = jax.random.split(key)
-            known, told = advance(known, iteration, own)
-            return (known, key), told
-
-        numbers = jnp.arange(NUM_WARMUP + NUM_SAMPLES)
-        (known, _), told = jax.lax.scan(iterate, (start(position), key), numbers)
-        kept = jax.tree.map(lambda each: each[NUM_WARMUP:], told)
-        learnt = known[1] if temperatures is None else at(known.learnt, 0)
-        attributes = {"mode_masses": report(sampler, learnt).mode_mass}
-        if temperatures is not None:
-            attributes["inverse_temperatures"] = known.ladder.beta
-            attributes["round_trips"] = known.travels.round_trips
-        return Draws(*kept, attributes)
-
-    return jax.jit(lambda positions, keys: jax.lax.map(lambda each: run(*each), (positions, keys)))
-
-
-def evidence(target: Target, draws: Draws, group_size: int, seed: int) -> Evidence:
-    """What `fhl_ppl.log_evidence` would say of a run."""
-    position, energy, mode = (np.swapaxes(np.asarray(each), 0, 1) for each in draws[:3])
-    energies = jax.jit(jax.vmap(target.potential))
-    statistics = {"mode": (("chain", "draw"), mode)}
-    if draws.tension is not None:
-        statistics[TENSION] = (("draw", "chain", "temperature"), np.asarray(draws.tension))
-    attributes = {name: np.asarray(value) for name, value in draws.attributes.items()}
-    told = xarray.Dataset(statistics, attrs=attributes)
-    group = np.arange(len(position)) // group_size
-    return estimate(
-        Density(position, lambda rows: energies(jnp.asarray(rows))),
-        energy,
-        mode,
-        group,
-        NUM_PROPOSALS,
-        seed,
-        tuple(filter(None, [lost_modes(told)])),
-        by_stones(told, group),
+def found_in(target: Target, runs: int, chains: int, temperatures: int | None) -> list[Evidence]:
+    """What `fhl_ppl.log_evidence` says of runs of a target."""
+    mcmc = MCMC(
+        FHL(target.model, temperatures=temperatures),
+        num_warmup=NUM_WARMUP,
+        num_samples=NUM_SAMPLES,
+        num_chains=chains,
+        chain_method="vectorized",
+        progress_bar=False,
     )
+
+    def one(seed: int) -> Evidence:
+        mcmc.run(jax.random.key(seed))
+        return fhl_ppl.log_evidence(mcmc, num_proposals=NUM_PROPOSALS, seed=seed)
+
+    # Each warning is in what is returned.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return [one(seed) for seed in range(runs)]
 
 
 def row(found: list[Evidence], truth: float, by: str = "best") -> str:
@@ -269,14 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("|" + "---|" * 10)
     for name in given.targets:
         target, begin = TARGETS[name], time.perf_counter()
-        rng = np.random.default_rng(5)
-        starts = jnp.asarray(rng.uniform(-2, 2, (given.runs, given.chains, target.dim)))
-        run = runner(target, given.chains, given.temperatures)
-        runs = run(starts, jax.random.split(jax.random.key(5), given.runs))
-        found = [
-            evidence(target, jax.tree.map(lambda leaf, k=k: leaf[k], runs), 4, k)
-            for k in range(given.runs)
-        ]
+        found = found_in(target, given.runs, given.chains, given.temperatures)
         for way in ways:
             print(f"| {name} | {way} |", row(found, target.log_evidence, way), "|", flush=True)
         if given.tell:

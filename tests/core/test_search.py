@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from fhl_ppl.core import search as search_module
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search import TURNS, Bounds, bounds_of, places_of, search
@@ -384,17 +385,21 @@ def test_what_it_cost_is_told():
     assert evaluations >= DRAWS * places_of(4)
 
 
-def searched_in_a_spike(**settings):
+def searched_in_a_spike():
     position = np.random.default_rng(3).uniform(-2, 2, (4, 3))
-    return position, searched(spike(0.03, 0.3, np.zeros(3)), position, seed=4, **settings)
+    return position, searched(spike(0.03, 0.3, np.zeros(3)), position, seed=4)
+
+
+def known_masses(found):
+    """Of the modes that warm-up begins with: finds, and what is around one."""
+    log_mass = found.modes.log_weight
+    return np.exp(log_mass[in_use(log_mass)])
 
 
 def test_nobody_begins_in_a_spike_with_mass_beside_it_and_the_spike_is_known():
     position, found = searched_in_a_spike()
     np.testing.assert_array_equal(found.starts, position)
-    known = in_use(found.modes.log_weight)
-    assert known.sum() == 1
-    np.testing.assert_allclose(np.exp(found.modes.log_weight[known]), 0.3, rtol=0.5)
+    np.testing.assert_allclose(known_masses(found), [0.3, 0.7], rtol=0.5)
 
 
 def test_the_check_notices_that_what_lies_beside_is_not_looked_at(monkeypatch):
@@ -402,6 +407,23 @@ def test_the_check_notices_that_what_lies_beside_is_not_looked_at(monkeypatch):
     position, found = searched_in_a_spike()
     assert np.abs(found.starts).max() < 0.2 < np.abs(position).max()
     assert not in_use(found.modes.log_weight).any()
+
+
+def searched_in_a_slab():
+    """A spike in ten dimensions: descents come straight down, and have learnt the slab."""
+    position = np.random.default_rng(3).uniform(-2, 2, (4, 10))
+    return position, searched(spike(0.1, 0.9, np.zeros(10)), position, seed=4)
+
+
+def test_a_spike_that_no_descent_has_seen_is_looked_at():
+    position, found = searched_in_a_slab()
+    np.testing.assert_array_equal(found.starts, position)
+    np.testing.assert_allclose(known_masses(found), [0.9, 0.1], rtol=0.7)
+
+
+def test_the_check_notices_that_nobody_looks_twice(monkeypatch):
+    monkeypatch.setattr(search_module, "is_steep", lambda ends: ends.has_arrived & False)
+    assert not len(known_masses(searched_in_a_slab()[1]))
 
 
 def test_a_gaussian_has_nothing_beside_it():

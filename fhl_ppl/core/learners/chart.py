@@ -11,9 +11,11 @@ from fhl_ppl.core.charts.chart import Chart
 from fhl_ppl.core.charts.rows import Rows
 from fhl_ppl.core.charts.rows import moments as moments_of
 from fhl_ppl.core.control import Control
-from fhl_ppl.core.homes import Homes, as_one_mode, home_of
+from fhl_ppl.core.homes import as_one_mode, home_of
 from fhl_ppl.core.learners import windows
+from fhl_ppl.core.learners.archive import Archive, NoArchive
 from fhl_ppl.core.learners.carried import carried
+from fhl_ppl.core.learners.grouping import has_valleys
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.learners.strays import without_strays
 from fhl_ppl.core.mixture import in_use
@@ -102,11 +104,11 @@ class ChartLearner(Steady):
         return own
 
     def fitted(
-        self, own: LearntChart, homes: Homes | None, control: Control
+        self, own: LearntChart, archive: Archive | NoArchive, control: Control
     ) -> tuple[LearntChart, State, Array]:
         """The next chart with the kept draws in its coordinates, and the weights of those.
 
-        `homes` are the modes that are known, in the coordinates of the chart so far.
+        `archive` has the modes that are known, in the coordinates of the chart so far.
 
         Returns
         -------
@@ -129,14 +131,16 @@ class ChartLearner(Steady):
         )
         kept = State(positions, seen, gradients)
         within, several = kept, seen[0] < 0
-        if homes is not None:
-            several = xp.sum(xp.astype(in_use(homes.mixture.log_weight), seen.dtype)) > 1
+        apart = several
+        if isinstance(archive, Archive):
+            homes, apart = archive.homes, has_valleys(archive.components)
+            several = apart | (xp.sum(xp.astype(in_use(homes.mixture.log_weight), seen.dtype)) > 1)
             within = as_one_mode(homes, home_of(homes, positions, control), kept, control)
         rows = charts.leave(own.chart, kept)
 
         def renewed(_: Chart) -> tuple[Chart, Array]:
             all_rows, of_modes = (Rows(s.position, s.gradient, weights) for s in (rows, within))
-            return choice.renew(own.chart, all_rows, of_modes, several, control)
+            return choice.renew(own.chart, all_rows, of_modes, several, apart, control)
 
         enough = xp.sum(seen) > 2 * dim
         chart, losses = control.cond(enough, renewed, lambda same: (same, own.losses), own.chart)
@@ -182,8 +186,7 @@ def _in_new_coordinates(
     learner: ChartLearner, metric: Any, known: _Known, control: Control
 ) -> _Known:
     moments, reference, archive = known.moments, known.reference, known.archive
-    homes = getattr(archive, "homes", None)
-    own, rows, weights = learner.fitted(known.chart, homes, control)
+    own, rows, weights = learner.fitted(known.chart, archive, control)
     change = known.chart.chart, own.chart
 
     def put(value: _Known) -> _Known:
@@ -195,7 +198,9 @@ def _in_new_coordinates(
                 gradients=moments_of(rows.gradient, weights, dense),
             ),
             reference=reference._replace(distances=moments_of(apart, weights, dense=False)),
-            archive=archive if homes is None else carried(archive, *change, control),
+            archive=(
+                carried(archive, *change, control) if isinstance(archive, Archive) else archive
+            ),
             # From where strays are no line leads back in coordinates that bend: they are put where
             # the best is.
             state=_with_numbers(moved(*change, without_strays(value.state))),

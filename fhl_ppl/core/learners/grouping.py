@@ -20,6 +20,9 @@ UNEXPLAINED = 16.0
 """By how much the log density of a place has to exceed what the components explain, for it to begin
 one; a component goes where half of that is not lacking. Two Gaussians 5.7 standard deviations apart
 lack 16 half-way, and trajectories still cross between them."""
+NESTED = log(4)
+"""How much narrower, in the mean of the logarithms over all axes, one has to be for another not to
+be looked at by its centre only: a spike within a wide mode."""
 NEGLIGIBLE = 20.0
 """log of the ratio of masses below which a component is given up."""
 WIDER = 0.5
@@ -46,7 +49,7 @@ class Components(NamedTuple):
     energy
         Mean energy, shape [component].
     is_valley
-        1 where a search has seen what parts it from others, shape [component].
+        1 where a search has seen that it is another than others, shape [component].
     """
 
     fitted: Mixture
@@ -55,6 +58,13 @@ class Components(NamedTuple):
     scatter: Array
     energy: Array
     is_valley: Array
+
+
+def has_valleys(components: Components) -> Array:
+    """Whether there is more than one that a search has seen, a boolean scalar."""
+    used = in_use(components.fitted.log_weight)
+    seen = array_namespace(used).where(used, components.is_valley, 0 * components.is_valley)
+    return array_namespace(used).sum(seen) > 1
 
 
 class Places(NamedTuple):
@@ -290,7 +300,11 @@ def _simplify(components: Components, bound: Array) -> Components:
     parts = log_parts(fitted, fitted.centre)
     order = numbered(components.count)
     own = order[:, None] == order
-    others = log_sum(xp.where(own, UNUSED, parts))
+    # [of, by]: a spike at the centre of something wide explains its centre and no more.
+    wider = (fitted.log_volume[:, None] - fitted.log_volume) / fitted.centre.shape[1]
+    wider = xp.where(in_use(fitted.log_weight)[:, None] & (wider > NESTED), wider, 0 * wider)
+    explained = parts - fitted.centre.shape[1] * (xp.exp(2 * wider) - 1) / 2
+    others = log_sum(xp.where(own, UNUSED, explained))
     height = xp.max(xp.where(own, parts, UNUSED), axis=1)
     lacking = xp.where(in_use(fitted.log_weight), height - others, xp.inf)
     gone = (order == xp.argmin(lacking)) & (lacking < bound)

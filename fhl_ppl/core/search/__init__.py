@@ -13,8 +13,17 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.mixture import UNUSED, Mixture, in_use
+from fhl_ppl.core.search.around import SCALES, around
 from fhl_ppl.core.search.descent import descend
-from fhl_ppl.core.search.ends import DRAWS, Ends, ends_of, no_ends, with_draws
+from fhl_ppl.core.search.ends import (
+    DRAWS,
+    Ends,
+    ends_of,
+    is_steep,
+    no_ends,
+    sharpened,
+    with_draws,
+)
 from fhl_ppl.core.search.finds import (
     finds_of,
     has_gaussian,
@@ -57,8 +66,8 @@ class Found(NamedTuple):
     evaluations
         How often energy and gradient were evaluated, a scalar.
     modes
-        The finds, one of each valley, [place], with log masses in place of log weights; none in use
-        where there is one valley and nothing beside it.
+        The finds, one of each valley, and what is around one, [place], with log masses in place of
+        log weights; none in use where there is one valley and nothing beside it.
     missed
         How many valleys of some mass no descent has led to, at the least, by how often they led to
         the others, a scalar; 0 where there is one.
@@ -170,13 +179,18 @@ def search(
     ends = ends._replace(begun=xp.where(is_ahead, xp.full_like(ends.begun, inf), ends.begun))
     finds, is_several = finds_of(ends), _is_several(ends)
     modes, missed = modes_of(ends, finds), number_missed(ends, finds)
-    beside = is_beside(modes, ends, places, dim * log(2 * radius))
+    wide = around(target, modes, ends.lowest, noise[0, :size, :], control)
+    beside = is_beside(modes, wide, ends, places, dim * log(2 * radius))
+    has_find = xp.any(in_use(modes.log_weight))
+    evaluations = evaluations + xp.where(has_find, len(SCALES) * size, 0)
     starts = starts_of(ends, finds, position, uniform[:, dim:], control)
+    known = modes._replace(log_weight=xp.where(is_several | beside, modes.log_weight, UNUSED))
+    wide = wide._replace(log_weight=xp.where(beside, wide.log_weight, UNUSED))
     return Found(
         # Who began in a spike would not leave it, and never see what lies about it.
         xp.where(beside & ~is_several, position, starts),
         evaluations,
-        modes._replace(log_weight=xp.where(is_several | beside, modes.log_weight, UNUSED)),
+        Mixture(*(xp.concat(parts, axis=0) for parts in zip(known, wide, strict=True))),
         xp.where(is_several, missed, 0 * missed),
     )
 
@@ -214,12 +228,21 @@ class _Turn(NamedTuple):
         # Of all ends of the first turn: particles may start at draws.
         wanted = (ends.has_arrived & ~has_gaussian(known, valley)) | is_first
 
+        noise = xp.take(self.noise, rows, axis=1)
+
         def draw(ends: Ends) -> Ends:
-            noise = xp.take(self.noise, rows, axis=1)
             return with_draws(self.target, ends, noise, wanted, self.control)
 
         ends = self.control.cond(xp.any(wanted), draw, lambda ends: ends, ends)
-        cost = xp.sum(descent.evaluations + DRAWS * xp.astype(wanted, valley.dtype)) + asked
+        # One of each valley.
+        steep = wanted & is_steep(ends) & (valley == self.size * turn + numbered(valley))
+
+        def sharpen(ends: Ends) -> Ends:
+            return sharpened(self.target, ends, noise, steep, self.control)
+
+        ends = self.control.cond(xp.any(steep), sharpen, lambda ends: ends, ends)
+        draws = DRAWS * wanted + (DRAWS + ends.centre.shape[1]) * steep
+        cost = xp.sum(descent.evaluations + draws) + asked
         return self._put(turn, ends, known), cost
 
     def _put(self, turn: Any, new: Ends, old: Ends) -> Ends:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use, log_parts, log_sum
-from fhl_ppl.core.search.ends import Ends
+from fhl_ppl.core.search.ends import Ends, log_mean
 from fhl_ppl.core.target import Target, state_at
 
 Array = Any
@@ -57,8 +57,7 @@ def finds_of(ends: Ends) -> Finds:
     # What has not arrived, or is no Gaussian, may lie lower, and is not passed over for a find.
     others = xp.min(xp.where(is_known, xp.full_like(lowest, inf), lowest))
     is_find = is_gaussian & (xp.min(xp.where(is_gaussian, lowest, inf)) < others + dim / 2)
-    largest = xp.max(ends.log_weight, axis=1)
-    guess = largest + xp.log(xp.mean(xp.exp(ends.log_weight - largest[:, None]), axis=1))
+    guess = log_mean(ends.log_weight)
     nothing = xp.full_like(guess, -inf)
     mass = xp.where(is_find, guess, nothing)
     least = xp.max(mass) + log(IGNORED)
@@ -90,11 +89,12 @@ def modes_of(ends: Ends, finds: Finds) -> Mixture:
     return Mixture(log_mass, ends.centre, ends.root, ends.whitening, ends.log_volume)
 
 
-def is_beside(modes: Mixture, ends: Ends, places: Array, log_volume: float) -> Array:
+def is_beside(modes: Mixture, wide: Mixture, ends: Ends, places: Array, log_volume: float) -> Array:
     """Whether there is mass beside the finds, where descents began, a boolean scalar.
 
-    It is told by the energies at `places`, shape [place, dim], which are uniform over a box, as far
-    as the Gaussians of the finds do not explain them.
+    It is told by what is `wide` around one, and by the energies at
+    `places`, shape [place, dim], which are uniform over a box, as far as the Gaussians of the finds
+    do not explain them.
     """
     xp, begun = array_namespace(places), ends.begun
     parts = log_parts(modes, places)
@@ -105,8 +105,9 @@ def is_beside(modes: Mixture, ends: Ends, places: Array, log_volume: float) -> A
     number = xp.sum(xp.astype(tells, begun.dtype))
     largest = xp.max(left)
     total = largest + xp.log(xp.sum(xp.exp(left - largest)) / number) + log_volume
-    all_finds = log_sum(modes.log_weight[None, :])[0]
-    return (number > 0) & (largest > UNUSED) & (total > all_finds + log(BESIDE))
+    in_box = (number > 0) & (largest > UNUSED)
+    least = log_sum(modes.log_weight[None, :])[0] + log(BESIDE)
+    return (in_box & (total > least)) | (xp.max(wide.log_weight) > least)
 
 
 def number_missed(ends: Ends, finds: Finds) -> Array:

@@ -8,6 +8,7 @@ from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.charts import choice
 from fhl_ppl.core.charts.rows import Rows
 from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.learners.archive import NoArchive
 from fhl_ppl.core.learners.chart import ChartLearner
 from fhl_ppl.core.state import State
 from tests.core.charts.found import find, funnel
@@ -97,6 +98,8 @@ def test_or_a_hierarchy_that_explains_what_looked_like_modes():
     assert np.sum(chart.hierarchy.is_child) == 5
     # Its heavy tails keep it from being one mode.
     assert losses[2] > choice.ONE_MODE
+    # If a search has seen that they are modes, it does not explain them.
+    assert not charts.is_moving(find(x, force, several=True, apart=True)[0])
 
 
 @pytest.mark.parametrize("filled", [1, 4])
@@ -110,7 +113,7 @@ def test_no_chart_is_fitted_to_fewer_draws_than_settle_a_gaussian(filled):
         filled=1.0 * (np.arange(4) < filled),
     )
     with np.errstate(all="ignore"):
-        after, _, _ = learner.fitted(own, None, PYTHON)
+        after, _, _ = learner.fitted(own, NoArchive(), PYTHON)
     # 10 draws are fewer than two halves of as many as there are dimensions; 40 are more.
     assert np.any(after.losses != own.losses) == (filled == 4)
     assert not np.any(after.filled)
@@ -121,8 +124,10 @@ def test_the_fit_agrees_between_libraries():
     half = 1.0 * (np.arange(80) % 4 < 2)
     rows = Rows(x, g, np.stack([np.ones(80), half, 1 - half]))
     with np.errstate(all="ignore"):
-        expected = choice.renew(charts.identity(x), rows, rows, np.array(False), PYTHON)[1]
+        none = np.array(False)
+        expected = choice.renew(charts.identity(x), rows, rows, none, none, PYTHON)[1]
     rows = Rows(*map(torch.as_tensor, rows))
     own = charts.identity(rows.position)
-    got = choice.renew(own, rows, rows, torch.as_tensor(False), PYTHON)[1]
+    none = torch.as_tensor(False)
+    got = choice.renew(own, rows, rows, none, none, PYTHON)[1]
     np.testing.assert_allclose(got.numpy(), expected, rtol=0.05, atol=1e-3)

@@ -188,6 +188,24 @@ def test_what_a_search_has_found_is_known_though_nobody_starts_there():
     assert renewed.homes.others == 1
 
 
+SPIKE = Modes([0.3, 0.7], [0.05, 1.0], [0 * APART, 0 * APART])
+
+
+def volumes_of_a_spike():
+    """Of what is known of a spike at the centre of a wide mode, once draws of both were seen."""
+    own = seen(SPIKE, [[0, 0, 1, 1]] * 2)[-1]
+    return np.sort(own.components.fitted.log_volume[masses(own)[0]])
+
+
+def test_a_spike_does_not_stand_for_what_it_is_the_centre_of():
+    np.testing.assert_allclose(volumes_of_a_spike(), DIM * np.log([0.05, 1.0]), atol=2)
+
+
+def test_the_check_notices_that_only_centres_are_compared(monkeypatch):
+    monkeypatch.setattr(grouping, "NESTED", np.inf)
+    assert len(volumes_of_a_spike()) == 1
+
+
 def carried_with_draws_in_both(searched):
     """Components in use once the chart has changed, in whose window draws were in both modes."""
     own = archive.start(np.zeros((4, DIM)))
