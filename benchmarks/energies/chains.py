@@ -32,6 +32,8 @@ NAMES = {"LMC": "MALA", "U-LMC": "SGLD"}
 TEMPERATURES = 4
 TEMPERED = f"FHL, {TEMPERATURES} temperatures"
 """As shipped, but for these: from the energy to the reference of the target."""
+ADAPTIVE = ("NUTS", "FHL as shipped", TEMPERED)
+"""What finds its settings by itself."""
 
 
 class Target(NamedTuple):
@@ -102,6 +104,16 @@ def tuned(target: Target, name: str, s: float, chains: int, budget: int) -> floa
         setting = target.potential, tested, length, each, step * s, PULL, from_data, _key(1000)
         jumps.append(float(_fixed(*setting)[1]))
     return STEPS[int(np.argmax(jumps))]
+
+
+def sampler(target: Target, name: str, s: float, chains: int):
+    """(start, budget, seed) -> [record, chain, dim] and evaluations of the warm-up, if it has one.
+
+    To be made once for all seeds, since it may be compiled.
+    """
+    if name in ADAPTIVE:
+        return Adaptive(target, name, chains).run
+    return lambda start, budget, seed: (fixed(target, name, s, start, budget, seed), None)
 
 
 def _untuned(name: str) -> tuple[Method, int]:
