@@ -10,7 +10,7 @@ def rows(images: dict[str, np.ndarray], count: int = 20, mark: str = "") -> Figu
     Images are [image, pixel] of squares, or [image, height, width].
     """
     wide = max(some.shape[2] / some.shape[1] if some.ndim == 3 else 1 for some in images.values())
-    size = 0.36 * count * wide + 1.7, 0.42 * len(images) + 0.3
+    size = 0.36 * count * wide + 2.0, 0.42 * len(images) + 0.3
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(images), 1, squeeze=False)[:, 0]
     for axis, (name, some) in zip(axes, images.items(), strict=True):

@@ -52,9 +52,9 @@ def noise_energy(q):
     return jnp.sum((q - 0.5) ** 2) / 2
 
 
-def from_both(on: Target, method: str, s: float, seeds: list[int], chains: int, budget: int):
+def from_both(on: Target, method: str, s: float, seeds: list[int], chains: int, budget: int, **of):
     """Positions [record, chain, dim] of each seed, by start; what to call the method."""
-    run, found, label = sampler(on, method, s, chains), {start: [] for start in STARTS}, ""
+    run, found, label = sampler(on, method, s, chains, **of), {start: [] for start in STARTS}, ""
     for seed in seeds:
         keys = jax.random.split(jax.random.key(seed))
         data = on.start(keys[1], chains)
