@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 
 def rows(images: dict[str, np.ndarray], count: int = 20, mark: str = "") -> Figure:
@@ -11,7 +12,8 @@ def rows(images: dict[str, np.ndarray], count: int = 20, mark: str = "") -> Figu
     """
     wide = max(some.shape[2] / some.shape[1] if some.ndim == 3 else 1 for some in images.values())
     size = 0.36 * count * wide + 2.0, 0.42 * len(images) + 0.3
-    figure = Figure(figsize=size, layout="constrained")
+    # The layout does not see all of a name that stands at the left.
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(rect=(0.02, 0, 0.98, 1)))
     axes = figure.subplots(len(images), 1, squeeze=False)[:, 0]
     for axis, (name, some) in zip(axes, images.items(), strict=True):
         if some.ndim == 2:
