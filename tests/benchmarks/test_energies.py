@@ -34,6 +34,15 @@ def test_the_weights_of_a_mixture_are_those_of_normalised_parts():
         assert 0.55 < weight(name) < 0.85
 
 
+def test_a_mixture_has_a_gradient_however_it_is_compiled():
+    """Where nothing is optimized, as starts are; through a maximum a tenth of these had none."""
+    composed, _ = COMPOSED["ring or bar"]
+    start = jnp.tile(2 * jax.random.normal(jax.random.key(0), (1000, 2)), (4, 1))
+    gradient = jax.vmap(jax.grad(lambda q: composed({"q": q})))
+    plainly = jax.jit(gradient, compiler_options={"xla_backend_optimization_level": 0})(start)
+    np.testing.assert_allclose(plainly, jax.jit(gradient)(start), rtol=1e-3, atol=1e-3)
+
+
 def test_density_and_coverage_see_lost_modes_and_copies(rng):
     """Exact draws: 1 and 1 - 2^-5, of 400 each; within .1."""
     centres = 6 * np.eye(4)
