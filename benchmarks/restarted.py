@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.state import State
+from fhl_ppl.core.tempering.path import Parts
 from fhl_ppl.numpyro import FHL
 from fhl_ppl.numpyro.control import JAX
 
@@ -42,6 +44,7 @@ class Restarted:
             lambda state: lax.fori_loop(0, num_warmup, lambda _, value: sample(value), state)
         )
         self.evaluate = jax.jit(jax.vmap(lambda q: (target.potential(q), gradient(q))))
+        self.reference_fn = settings.get("reference_fn")
         # Warm-up may have found a chart, in whose coordinates the particles then move.
         self.leave = jax.jit(lambda state: for_users(state.learnt, state.particles, JAX))
 
@@ -56,9 +59,21 @@ class Restarted:
         begin = State(position, *self.evaluate(position))
         if "chart" in state.learnt:
             begin = charts.enter(state.learnt["chart"].chart, begin)
-        state = state._replace(particles=begin)
+        state = state._replace(particles=begin, replicas=self._again(state.replicas, begin))
         spent = 0
         while spent < limit:
             state = self.step(state)
             spent += int(state.n_steps[0])
             yield spent, self.leave(state)
+
+    def _again(self, replicas: Any, begin: State) -> Any:
+        """All replicas of a particle where it starts again, on the ladder that warm-up found."""
+        if replicas is None:
+            return None
+        reference = jax.vmap(jax.value_and_grad(self.reference_fn))(begin.position)
+        parts, beta = (
+            Parts(begin.potential_energy, begin.gradient, *reference),
+            replicas.ladder.beta,
+        )
+        position = jnp.broadcast_to(begin.position, (len(beta), *begin.position.shape))
+        return replicas._replace(particles=State(position, *parts.at(beta[:, None])))

@@ -272,7 +272,9 @@ def _check_names(sites: Sequence[str]) -> None:
 def _log_sum_exp(values: Array) -> Array:
     """Log of the sum of exponentials over the last axis, without overflow."""
     xp = array_namespace(values)
-    largest = xp.max(values, axis=-1)
+    # Floored it has no gradient. That of a maximum compares values with it, and where a compiler
+    # works them out twice, not to the same bit, none is the largest: 0 / 0.
+    largest = xp.floor(xp.max(values, axis=-1))
     # Where all are -inf there is nothing to shift by.
     largest = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
     return xp.log(xp.sum(xp.exp(values - largest[..., None]), axis=-1)) + largest

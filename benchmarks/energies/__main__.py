@@ -15,6 +15,7 @@ EXPERIMENTS = {
     "mnist": "the same of 28 x 28 pixels",
     "labels": "image and label in one state",
     "conditions": "of a class, of half an image, of one class and not another",
+    "inpainting": "two digits whose sum is known, half of them or more missing",
 }
 """Module of this package, and what it is about."""
 

@@ -32,6 +32,8 @@ NAMES = {"LMC": "MALA", "U-LMC": "SGLD"}
 TEMPERATURES = 4
 TEMPERED = f"FHL, {TEMPERATURES} temperatures"
 """As shipped, but for these: from the energy to the reference of the target."""
+ADAPTIVE = ("NUTS", "FHL as shipped", TEMPERED)
+"""What finds its settings by itself."""
 
 
 class Target(NamedTuple):
@@ -104,6 +106,16 @@ def tuned(target: Target, name: str, s: float, chains: int, budget: int) -> floa
     return STEPS[int(np.argmax(jumps))]
 
 
+def sampler(target: Target, name: str, s: float, chains: int, num_warmup: int = 300):
+    """(start, budget, seed) -> [record, chain, dim] and evaluations of the warm-up, if it has one.
+
+    To be made once for all seeds, since it may be compiled.
+    """
+    if name in ADAPTIVE:
+        return Adaptive(target, name, chains, num_warmup).run
+    return lambda start, budget, seed: (fixed(target, name, s, start, budget, seed), None)
+
+
 def _untuned(name: str) -> tuple[Method, int]:
     """Method and steps of a trajectory; one that is compiled serves both."""
     return METHODS[name]._replace(one_step=False), 1 if METHODS[name].one_step else LENGTH
@@ -116,7 +128,7 @@ def _key(seed):
 class Adaptive:
     """FHL as shipped or tempered, or NUTS: compiled once, run from many starts, all counted."""
 
-    def __init__(self, target: Target, name: str, chains: int, num_warmup: int = 300):
+    def __init__(self, target: Target, name: str, chains: int, num_warmup: int):
         maker = NUTSChains if name == "NUTS" else Restarted
         self.is_nuts, self.num_warmup = name == "NUTS", num_warmup
         settings = {}

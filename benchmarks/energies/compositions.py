@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.energies import torchebm_courses
+from benchmarks.energies import torch_peers
+from benchmarks.energies.chains import TEMPERATURES, TEMPERED
 from benchmarks.energies.nuts import NUTSChains
 from benchmarks.paper import measures
 from benchmarks.paper.compare import Contest, compare, gather
@@ -53,6 +54,11 @@ COMPOSED = {
     "ring and not bar": (RING - 0.5 * upright(0.06, 0.0), lambda q: q[..., 0] < 0),
 }
 """By name, the energy and which of its two parts a position is in."""
+
+
+def afar(q):
+    """The energy of the law of all starts: the reference of temperatures."""
+    return jnp.sum(q**2) / 8
 
 
 def contest(name: str, quick: bool) -> Contest:
@@ -104,8 +110,11 @@ def run(seeds: list[int], quick: bool) -> Result:
         others = {
             "NUTS": nuts_courses(game, seeds),
             "FHL as shipped": shipped_courses(game, seeds, game.budget),
+            TEMPERED: shipped_courses(
+                game, seeds, game.budget, temperatures=TEMPERATURES, reference_fn=afar
+            ),
         }
-        peers = torchebm_courses.courses(game, STEPS, seeds)
+        peers = torch_peers.courses(game, STEPS, seeds)
         for method, courses in (others | peers).items():
             steps = "tuned" if method in peers else "from warm-up"
             rows.append({"steps": steps, "method": method, "setting": ""})

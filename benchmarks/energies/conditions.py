@@ -8,19 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.energies import measures
-from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
+from benchmarks.energies.chains import NAMES, RECORDS, TEMPERED, Target
 from benchmarks.energies.data import noisy
-from benchmarks.energies.halves import KNOWN, completed, drawn, in_doubt
+from benchmarks.energies.halves import KNOWN, completed, drawn, given, in_doubt
 from benchmarks.energies.look import Look
 from benchmarks.energies.model import DIGITS, judge, trained
 from benchmarks.energies.pictures import rows
-from benchmarks.energies.starts import OTHER, from_data, from_noise
+from benchmarks.energies.starts import STARTS, from_both, from_data, noise_energy
 from benchmarks.paper.tables import Result, Table
 from fhl_ppl.energies import energy
 
 LEVEL = 0.3
 CHAINS, BUDGET = 40, 6000
-METHODS = ("HMC", "U-FHL", "FHL as shipped")
+METHODS = ("HMC", "U-FHL", "FHL as shipped", TEMPERED)
 
 
 class Condition(NamedTuple):
@@ -44,22 +44,15 @@ def conditions(quick: bool) -> dict[str, Condition]:
         return jax.nn.logsumexp(logits, -1) - others
 
     def sampled(one):
-        return Target(lambda q: one({"image": q}), data)
-
-    def given(upper):
-        known, marginal = jnp.asarray(upper, jnp.float32), learnt.unconditional(LEVEL)
-        return Target(
-            lambda q: marginal({"image": jnp.concatenate([known, q])}),
-            lambda key, n: data(key, n)[:, KNOWN:],
-        )
+        return Target(lambda q: one({"image": q}), data, reference=noise_energy)
 
     clear, doubtful = noisy(DIGITS.data().held_out, LEVEL, 11)[[5, in_doubt(LEVEL)], :KNOWN]
     return {
         "three": Condition(sampled(three), label=3),
         "three and eight": Condition(sampled(0.5 * three + 0.5 * eight)),
         "three and not eight": Condition(sampled(three + 5 * energy(not_eight, "image")), label=3),
-        "lower half": Condition(given(clear), clear),
-        "lower half in doubt": Condition(given(doubtful), doubtful),
+        "lower half": Condition(given(clear, LEVEL, quick), clear),
+        "lower half in doubt": Condition(given(doubtful, LEVEL, quick), doubtful),
     }
 
 
@@ -118,24 +111,15 @@ def run(seeds: list[int], quick: bool) -> Result:
     for name, condition in conditions(quick).items():
         table, images, on = [], {}, condition.target
         for method in METHODS:
-            adaptive = Adaptive(on, method, chains) if method == "FHL as shipped" else None
+            found, label = from_both(on, method, LEVEL, seeds, chains, budget)
             columns: dict[str, list] = {}
-            for seed in seeds:
-                keys = jax.random.split(jax.random.key(seed))
-                data = on.start(keys[1], chains)
-                noise = from_noise(DIGITS, keys[0], chains)[:, : data.shape[1]]
-                found = [
-                    adaptive.run(begin, budget, own)[0]
-                    if adaptive
-                    else fixed(on, method, LEVEL, begin, budget, own)
-                    for own, begin in ((seed, noise), (seed + OTHER, data))
-                ]
-                halves = [one[RECORDS // 2 :] for one in found]
+            for both in zip(*(found[start] for start in STARTS), strict=True):
+                halves = [one[RECORDS // 2 :] for one in both]
                 for column, value in figures(look, condition, halves).items():
                     columns.setdefault(column, []).append(value)
-                if seed == seeds[0]:
-                    images[method] = look(completed(found[0][-1], condition.upper))[2]
-            table.append({"method": NAMES.get(method, method)} | columns)
+            last = found["noise"][0][-1]
+            images[NAMES.get(method, method)] = look(completed(last, condition.upper))[2]
+            table.append({"method": label} | columns)
         if condition.upper is not None or condition.label is not None:
             table.append(reference(look, condition))
         for one in table:

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.energies import measures
-from benchmarks.energies.chains import NAMES, RECORDS, Adaptive, Target, fixed
+from benchmarks.energies.chains import ADAPTIVE, NAMES, RECORDS, Target, fixed, sampler
 from benchmarks.energies.data import noisy
 from benchmarks.energies.look import Look
 from benchmarks.energies.model import DIGITS, LABELS, trained
 from benchmarks.energies.pictures import rows
-from benchmarks.energies.starts import OTHER, from_data, target
+from benchmarks.energies.starts import OTHER, from_data, noise_energy, target
 from benchmarks.paper.tables import Result, Table
 
 LEVEL = 0.5
@@ -56,7 +56,11 @@ def on_both(quick: bool) -> Target:
         image, code = parts(q)
         return energy({"image": image, "code": code})
 
-    return Target(potential, partial(start, "data"))
+    def reference(q):
+        image, code = parts(q)
+        return noise_energy(image) + jnp.sum(code**2) / 2
+
+    return Target(potential, partial(start, "data"), reference=reference)
 
 
 def labels_of(quick: bool, positions: np.ndarray, seed: int):
@@ -88,14 +92,11 @@ def given_an_image(quick: bool, seeds: list[int], chains: int) -> list[dict]:
         lambda code: energy({"image": image, "code": code}),
         lambda key, n: jnp.eye(LABELS)[jnp.zeros(n, int)] + jax.random.normal(key, (n, 10)),
     )
-    shipped, truth = (
-        Adaptive(on_code, "FHL as shipped", chains),
-        jax.nn.softmax(-network(image[None])),
-    )
-    apart, right = [], np.asarray(truth)[0]
+    shipped = sampler(on_code, "FHL as shipped", LEVEL, chains)
+    apart, right = [], np.asarray(jax.nn.softmax(-network(image[None])))[0]
     for seed in seeds:
         begin = on_code.start(jax.random.key(seed), chains)
-        codes = shipped.run(begin, BUDGET if not quick else 800, seed)[0][RECORDS // 2 :]
+        codes = shipped(begin, BUDGET if not quick else 800, seed)[0][RECORDS // 2 :]
         flat = jnp.asarray(codes.reshape(-1, LABELS), jnp.float32)
         same = jnp.broadcast_to(image, (len(flat), DIGITS.dim))
         found = np.asarray(energy.label_probabilities(same, flat)).mean(0)
@@ -110,17 +111,14 @@ def run(seeds: list[int], quick: bool) -> Result:
     on, images = on_both(quick), {}
     right = long_shares(quick, chains, (1 if quick else LONG) * budget)
     table = []
-    for name in (*METHODS, "NUTS", "FHL as shipped"):
-        adaptive = None if name in METHODS else Adaptive(on, name, chains)
+    for name in (*METHODS, *ADAPTIVE):
+        run_from = sampler(on, name, LEVEL, chains)
         columns: dict[str, list] = {}
         for seed in seeds:
             seen = {}
             for which, own in (("noughts", seed), ("data", seed + OTHER)):
                 begin = start(which, jax.random.key(own), chains)
-                if adaptive is None:
-                    seen[which] = fixed(on, name, LEVEL, begin, budget, own)
-                else:
-                    seen[which] = adaptive.run(begin, budget, own)[0]
+                seen[which], _ = run_from(begin, budget, own)
             if seed == seeds[0]:
                 images[NAMES.get(name, name)] = parts(seen["noughts"][-1])[0]
             halves = [one[RECORDS // 2 :] for one in seen.values()]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.energies import measures
-from benchmarks.energies.chains import NAMES, RECORDS, TEMPERED, Adaptive, Target, fixed
+from benchmarks.energies.chains import ADAPTIVE, NAMES, RECORDS, Target, sampler
 from benchmarks.energies.data import noisy
 from benchmarks.energies.look import Look, alone, quality
 from benchmarks.energies.model import Model, judge, trained
@@ -32,8 +32,7 @@ def target(model: Model, s: float, quick: bool) -> Target:
     return Target(
         lambda q: unconditional({"image": q}),
         partial(from_data, model, s),
-        # That of the starts from noise.
-        reference=lambda q: jnp.sum((q - 0.5) ** 2) / 2,
+        reference=noise_energy,
     )
 
 
@@ -44,8 +43,28 @@ def from_data(model: Model, s: float, key, chains: int):
     return chosen + s * jax.random.normal(noise, chosen.shape)
 
 
-def from_noise(model: Model, key, chains: int):
-    return 0.5 + jax.random.normal(key, (chains, model.dim))
+def from_noise(key, shape):
+    return 0.5 + jax.random.normal(key, shape)
+
+
+def noise_energy(q):
+    """Of the law of starts from noise, N(1/2, 1): the reference of temperatures."""
+    return jnp.sum((q - 0.5) ** 2) / 2
+
+
+def from_both(on: Target, method: str, s: float, seeds: list[int], chains: int, budget: int, **of):
+    """Positions [record, chain, dim] of each seed, by start; what to call the method."""
+    run, found, label = sampler(on, method, s, chains, **of), {start: [] for start in STARTS}, ""
+    for seed in seeds:
+        keys = jax.random.split(jax.random.key(seed))
+        data = on.start(keys[1], chains)
+        starts = from_noise(keys[0], data.shape), data
+        for k, (start, position) in enumerate(zip(STARTS, starts, strict=True)):
+            # With the same random numbers chains would meet, wherever they come from.
+            positions, warm = run(position, budget, seed + OTHER * k)
+            label = "" if warm is None else f" (warm-up {warm:.0f})"
+            found[start].append(positions)
+    return found, NAMES.get(method, method) + label
 
 
 def watched(look: Look, positions: np.ndarray) -> np.ndarray:
@@ -93,24 +112,10 @@ def compare(name: str, model: Model, levels, seeds: list[int], quick: bool) -> R
     for s in levels:
         look, on = Look(model, s, quick), target(model, s, quick)
         table, images = [], {}
-        for method in (*METHODS, "NUTS", "FHL as shipped", TEMPERED):
-            found, note = {start: [] for start in STARTS}, ""
-            adaptive = None if method in METHODS else Adaptive(on, method, chains)
-            for seed in seeds:
-                keys = jax.random.split(jax.random.key(seed))
-                starts = from_noise(model, keys[0], chains), from_data(model, s, keys[1], chains)
-                for k, (start, position) in enumerate(zip(STARTS, starts, strict=True)):
-                    # With the same random numbers chains would meet, wherever they come from.
-                    own = seed + OTHER * k
-                    if adaptive is None:
-                        positions = fixed(on, method, s, position, budget, own)
-                    else:
-                        positions, warm = adaptive.run(position, budget, own)
-                        note = f" (warm-up {warm:.0f})"
-                    found[start].append(positions)
-            label = NAMES.get(method, method)
-            table.append({"method": label + note} | row(look, found))
-            images[label] = look(found["noise"][0][-1])[2]
+        for method in (*METHODS, *ADAPTIVE):
+            found, label = from_both(on, method, s, seeds, chains, budget)
+            table.append({"method": label} | row(look, found))
+            images[NAMES.get(method, method)] = look(found["noise"][0][-1])[2]
             print(label, {k: np.round(v, 3) for k, v in table[-1].items() if k != "method"})
         table += references(look, seeds)
         images["data"] = look(noisy(model.data().held_out, s, 7))[2]

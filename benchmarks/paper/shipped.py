@@ -9,10 +9,13 @@ from benchmarks.restarted import Restarted
 
 
 def shipped_courses(
-    contest: Contest, seeds: list[int], limit: int, num_warmup: int = 300
+    contest: Contest, seeds: list[int], limit: int, num_warmup: int = 300, **settings
 ) -> list[Course]:
-    """One course a seed of `limit` evaluations, those of the warm-up not counted."""
-    fhl, courses = Restarted(contest.problem, contest.particles, num_warmup), []
+    """One course a seed of `limit` evaluations, those of the warm-up not counted.
+
+    `settings` of `FHL` are for what is not as it comes.
+    """
+    fhl, courses = Restarted(contest.problem, contest.particles, num_warmup, **settings), []
     watch = jax.jit(contest.watch)
     for seed in seeds:
         spent, trace = [], []
