@@ -30,6 +30,15 @@ def test_what_lies_on_an_axis_is_found():
     assert found.missed == 0
 
 
+def test_several_on_axes_do_not_tell_of_others():
+    """Each was begun at once, where it was seen."""
+    position = np.random.default_rng(3).uniform(-1, 1, (4, 3))
+    target = Hills(np.concatenate([np.zeros((1, 3)), 6.4 * np.eye(3)]), np.zeros(4))
+    found = searched(target, position, seed=4, turns=2, radius=1.0)
+    assert len(known(found)) == 4
+    assert found.missed == 0
+
+
 def test_the_check_notices_that_nothing_is_looked_at_so_far_out(monkeypatch):
     monkeypatch.setattr(lines, "FAR", 5)
     assert not in_use(searched_on_an_axis().modes.log_weight).any()

@@ -118,7 +118,9 @@ def number_missed(ends: Ends, finds: Finds) -> Array:
     xp, valley = array_namespace(finds.mass), ends.valley
     weighs = finds.mass > xp.max(finds.mass) + log(WORTH_TELLING)
     stands = weighs & in_use(modes_of(ends, finds).log_weight)
-    here = (valley[:, None] == valley) & (valley >= 0)
+    # What was begun where something had been seen has no energy of a beginning.
+    at_random = xp.isfinite(ends.begun)[:, None]
+    here = (valley[:, None] == valley) & (valley >= 0) & at_random
     times = xp.sum(xp.astype(here, valley.dtype), axis=0)
     once, twice = (xp.sum(xp.astype(stands & (times == k), valley.dtype)) for k in (1, 2))
     return (once * once - once) / (2 * (twice + 1))
