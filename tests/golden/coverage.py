@@ -27,8 +27,12 @@ EXPERIMENTAL = (
 """Charts have `tests.core.charts` and `tests.invariance`, temperatures `tests.core.tempering`
 and `tests.invariance.test_swaps`."""
 
-OF_A_SEARCH = {"fhl_ppl.core.learners.archive.with_finds", "fhl_ppl.core.warmup.remember"}
-"""Before the first iteration: `tests.core.learners.test_archive`."""
+OF_A_SEARCH = {
+    "fhl_ppl.core.learners.archive.with_finds",
+    "fhl_ppl.core.learners.grouping.has_valleys",
+    "fhl_ppl.core.warmup.remember",
+}
+"""What is made of its finds: `tests.core.learners.test_archive` and `tests.core.charts`."""
 
 LEFT_ALONE = {"fhl_ppl.core.learners.learner.Steady"}
 """What a learner may leave alone: whether one does is its own business."""

@@ -185,7 +185,9 @@ def search(
     evaluations = evaluations + xp.where(has_find, len(SCALES) * size, 0)
     starts = starts_of(ends, finds, position, uniform[:, dim:], control)
     known = modes._replace(log_weight=xp.where(is_several | beside, modes.log_weight, UNUSED))
-    wide = wide._replace(log_weight=xp.where(beside, wide.log_weight, UNUSED))
+    # Beside several, what is around one may be another that is no Gaussian.
+    is_wide = beside & ~is_several
+    wide = wide._replace(log_weight=xp.where(is_wide, wide.log_weight, UNUSED))
     return Found(
         # Who began in a spike would not leave it, and never see what lies about it.
         xp.where(beside & ~is_several, position, starts),
