@@ -20,6 +20,7 @@ from scipy import stats
 
 from fhl_ppl.core import warmup
 from fhl_ppl.core.groups import make_groups
+from fhl_ppl.core.learners.chart import for_users
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.sampler import make_sampler, step
 from fhl_ppl.core.target import Plain, state_at
@@ -172,7 +173,8 @@ def runner(family: Family, chains: int, knows_modes: bool) -> Callable[..., Arra
             state, learnt, _, _ = step(
                 sampler, groups, state, learnt, iteration, draws, target, JAX
             )
-            return (state, learnt, key), family.is_inside(state.position)
+            place = for_users(learnt, state, JAX)
+            return (state, learnt, key), family.is_inside(place.position)
 
         numbers = jnp.arange(NUM_WARMUP + NUM_SAMPLES)
         return jax.lax.scan(iterate, (state, learnt, key), numbers)[1][NUM_WARMUP:]
