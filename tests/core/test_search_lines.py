@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from fhl_ppl.core import search
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search import TURNS, lines
 from fhl_ppl.core.search.descent import descend
 from fhl_ppl.core.search.ends import DRAWS, ends_of, with_draws
-from fhl_ppl.core.search.finds import finds_of
 from fhl_ppl.core.target import Plain
 from tests.core.test_search import known, searched
 from tests.hills import Hills, funnel, spike
@@ -40,8 +40,40 @@ def test_several_on_axes_do_not_tell_of_others():
 
 
 def test_the_check_notices_that_nothing_is_looked_at_so_far_out(monkeypatch):
-    monkeypatch.setattr(lines, "FAR", 5)
+    monkeypatch.setattr(lines, "STEPS", 5)
     assert not in_use(searched_on_an_axis().modes.log_weight).any()
+
+
+def modes_on_a_path(seed=4):
+    """How many of four are found, each beyond the last along another axis."""
+    centres = 7.0 * np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]])
+    position = np.random.default_rng(seed).uniform(-1, 1, (4, 3))
+    hills = Hills(centres, np.zeros(4))
+    return len(known(searched(hills, position, seed=seed, turns=TURNS, enough=1600, radius=1.0)))
+
+
+def test_it_is_looked_from_what_was_found():
+    assert modes_on_a_path() == 4
+
+
+def test_the_check_notices_that_it_is_looked_from_the_first_alone(monkeypatch):
+    monkeypatch.setattr(search, "ALONG", 0.0)
+    assert modes_on_a_path() == 2
+
+
+def test_where_several_are_known_it_is_looked_farther():
+    """A wave six high has modes 15 standard deviations apart."""
+
+    def wave(position):
+        x, others = position[:, 0], position[:, 1]
+        energy = -6 * np.cos(2 * x) + x**2 / 50 + others**2 / 2
+        return energy, np.stack([12 * np.sin(2 * x) + x / 25, others], axis=1)
+
+    # Where they are, the first of them where descents from both begin.
+    position = np.array([[0.1, 0.1], [3.1, 0.0], [-0.1, 0.5], [0.0, 1.0]])
+    found = known(searched(wave, position, seed=4, turns=TURNS, enough=1600, radius=0.5))
+    assert len(found) >= 7
+    assert np.abs(found[:, 0]).max() > 9
 
 
 def test_it_takes_no_more_than_half_a_turn():
@@ -57,16 +89,17 @@ def test_where_nothing_is_found_there_is_nothing_to_look_from():
     assert searched(funnel, position, turns=TURNS).evaluations <= ROWS * (50 + DRAWS)
 
 
-def ahead_of(target, seed=0):
-    """What is seen from where eight descents end that begin near 0."""
+def ahead_of(target, seed=0, looks=0.0, valleys=1):
+    """What is seen from where eight descents end that begin near 0, after so many looks."""
     rng = np.random.default_rng(seed)
     position, noise = rng.uniform(-0.5, 0.5, (ROWS, 2)), rng.standard_normal((DRAWS, ROWS, 2))
     with np.errstate(all="ignore"):
         ends = ends_of(descend(Plain(target), position, 100, PYTHON))
-        ends = ends._replace(valley=0 * ends.lowest)
+        ends = ends._replace(valley=np.arange(ROWS) % valleys)
         ends = with_draws(Plain(target), ends, noise, ends.has_arrived, PYTHON)
         shake = rng.uniform(-1, 1, (ROWS, 2))
-        return lines.beyond(Plain(target), ends, finds_of(ends), 400, shake, PYTHON)
+        looks = looks + 0 * ends.lowest
+        return lines.beyond(Plain(target), ends, looks, shake, PYTHON)
 
 
 def test_of_a_ray_the_lowest_place_beyond_a_rise_is_taken_and_the_lowest_ray_first():
@@ -75,7 +108,17 @@ def test_of_a_ray_the_lowest_place_beyond_a_rise_is_taken_and_the_lowest_ray_fir
     ahead = ahead_of(Hills(centres, [0.0, -2.0, -6.0, -4.0]))
     np.testing.assert_array_equal(ahead.exists, np.arange(ROWS) < 2)
     np.testing.assert_allclose(ahead.places[:2], [[8.0, 0.0], [0.0, -6.0]], atol=1)
-    assert ahead.evaluations == 2 * 2 * lines.FAR
+    assert ahead.evaluations == 2 * 2 * lines.STEPS
+
+
+def test_a_second_look_goes_on_where_the_first_ended_if_several_are_known():
+    far = Hills([[0.0, 0.0], [12.0, 0.0]], [0.0, 0.0])
+    # All is one valley here.
+    assert ahead_of(far, looks=1.0).evaluations == 0
+    ahead = ahead_of(far, looks=1.0, valleys=2)
+    np.testing.assert_allclose(ahead.places[0], [12.0, 0.0], atol=1)
+    assert ahead.exists[0]
+    assert not ahead_of(far, looks=2.0, valleys=2).exists.any()
 
 
 def test_beyond_a_gaussian_there_is_nothing():

@@ -60,8 +60,6 @@ class Known(NamedTuple):
         The same with modes laid on one another.
     several
         Whether several modes are known.
-    apart
-        Whether these are none that a chart could make one.
     """
 
     best: Chart
@@ -72,7 +70,6 @@ class Known(NamedTuple):
     without: Array
     of_modes: Array
     several: Array
-    apart: Array
 
 
 class Offer(NamedTuple):

@@ -41,7 +41,7 @@ effective draws for 1000 gradients in place of 6.6."""
 
 
 def renew(
-    own: Chart, rows: Rows, within: Rows, several: Array, apart: Array, control: Control
+    own: Chart, rows: Rows, within: Rows, several: Array, control: Control
 ) -> tuple[Chart, Array]:
     """The best of the identity, the chart so far and new ones, and the losses of all.
 
@@ -56,8 +56,6 @@ def renew(
         is no Gaussian for having several modes needs no chart.
     several
         Whether several modes are known.
-    apart
-        Whether a search has seen that they are, and that they are no slices of one.
     control
         Loops.
 
@@ -74,7 +72,7 @@ def renew(
     loss = xp.where(charts.is_moving(own) | (loss < of_modes), loss, of_modes)
     no_drivers = xp.stack([0 * rows.position[0, :]] * hierarchy.DRIVERS)
     known = Known(
-        stack([unchanged] * 3), loss, unchanged, loss, no_drivers, loss, of_modes, several, apart
+        stack([unchanged] * 3), loss, unchanged, loss, no_drivers, loss, of_modes, several
     )
     good = xp.where(charts.is_moving(own), BETTER + 0 * loss, GOOD + 0 * loss)
     losses = xp.stack([loss] * CANDIDATES)
@@ -141,7 +139,7 @@ def _better(known: Known, offer: Offer, rows: Rows, control: Control) -> Known:
     if rows.position.shape[1] < FEW:
         wins = wins & (loss < ONE_MODE)
     else:
-        slices = has_children(offer.charts) & (known.without > SLICES) & ~known.apart
+        slices = has_children(offer.charts) & (known.without > SLICES)
         wins = wins & ((loss < ONE_MODE) | ~known.several | slices)
     best, lowest = select(wins, (offer.charts, (loss,)), (known.best, (known.lowest,)))
     return known._replace(best=best, lowest=lowest[0], latest=at(offer.charts, 0), loss=loss)

@@ -131,16 +131,16 @@ class ChartLearner(Steady):
         )
         kept = State(positions, seen, gradients)
         within, several = kept, seen[0] < 0
-        apart = several
         if isinstance(archive, Archive):
-            homes, apart = archive.homes, has_valleys(archive.components)
-            several = apart | (xp.sum(xp.astype(in_use(homes.mixture.log_weight), seen.dtype)) > 1)
+            homes, several = archive.homes, has_valleys(archive.components)
+            used = xp.astype(in_use(homes.mixture.log_weight), seen.dtype)
+            several = several | (xp.sum(used) > 1)
             within = as_one_mode(homes, home_of(homes, positions, control), kept, control)
         rows = charts.leave(own.chart, kept)
 
         def renewed(_: Chart) -> tuple[Chart, Array]:
             all_rows, of_modes = (Rows(s.position, s.gradient, weights) for s in (rows, within))
-            return choice.renew(own.chart, all_rows, of_modes, several, apart, control)
+            return choice.renew(own.chart, all_rows, of_modes, several, control)
 
         enough = xp.sum(seen) > 2 * dim
         chart, losses = control.cond(enough, renewed, lambda same: (same, own.losses), own.chart)

@@ -32,7 +32,7 @@ from fhl_ppl.core.search.finds import (
     number_missed,
     valleys_of,
 )
-from fhl_ppl.core.search.lines import beyond
+from fhl_ppl.core.search.lines import Beyond, beyond, cost_of, no_look
 from fhl_ppl.core.search.starts import starts_of
 from fhl_ppl.core.target import Target
 
@@ -52,6 +52,8 @@ MORE = 2
 """times as much: a fifth of a warm-up of two gradients each."""
 MOST = 100
 """Evaluations of a descent at the most. Lotka-Volterra's take 50 to 90."""
+ALONG = 0.3
+"""Share of the evaluations so far below which it is looked along axes once more."""
 LEAST = 16
 """With fewer none arrives, and none is begun."""
 
@@ -154,29 +156,43 @@ def search(
     elsewhere = radius * (2 * uniform[num_particles:, :dim] - 1)
     places = xp.concat([position, elsewhere], axis=0)
     look = _Turn(target, places, noise, bounds, size, control)
-    ends, evaluations = look(0)
-    most = bounds.most * size // 2 if bounds.turns > 1 else 0
-    ahead = beyond(target, ends, finds_of(ends), most, places[:size, :] / radius, control)
-    here, row = _rows(places, 1, size)
-    is_ahead = here & xp.take(ahead.exists, row)
-    others = xp.where(is_ahead[:, None], xp.take(ahead.places, row, axis=0), places)
-    look = look._replace(places=others)
+    ends, spent = look(0)
+    number = cost_of(dim, size)
+    can_look = bounds.turns > 1 and number <= bounds.most * size // 2
 
-    def look_more(turn: Any, value: tuple[Ends, Array]) -> tuple[Ends, Array]:
-        def again(value: tuple[Ends, Array]) -> tuple[Ends, Array]:
-            known, cost = look(turn, value[0])
-            return known, value[1] + cost
+    def look_more(turn: Any, value: _Known) -> _Known:
+        here, row = _rows(places, turn, size)
+        rows = xp.astype(numbered(uniform[:size, 0]) + size * turn, xp.int32)
+        shake = xp.take(places, rows, axis=0) / radius
+        nothing = no_look(value.ends, value.looks, shake)
 
-        known, spent = value
+        def along(nothing: Beyond) -> Beyond:
+            return beyond(target, value.ends, nothing.looks, shake, control)
+
+        ahead = nothing
+        if can_look:
+            within = value.spent + number < bounds.enough
+            due = (turn == 1) | (within & (value.along < ALONG * value.spent))
+            ahead = control.cond(due, along, lambda nothing: nothing, nothing)
+        is_ahead = here & xp.take(ahead.exists, row)
+        cost, looks = ahead.evaluations, ahead.looks
+        value = value._replace(spent=value.spent + cost, along=value.along + cost, looks=looks)
+
+        def again(value: _Known) -> _Known:
+            others = xp.where(is_ahead[:, None], xp.take(ahead.places, row, axis=0), places)
+            ends, cost = look._replace(places=others)(turn, value.ends)
+            # What was begun where something was seen tells nothing of where places at random lead.
+            begun = xp.where(is_ahead, xp.full_like(ends.begun, inf), ends.begun)
+            return value._replace(ends=ends._replace(begun=begun), spent=value.spent + cost)
+
         # The next will cost about what one did so far.
-        goes_on = _is_several(known) & (spent * (turn + 1) / turn < bounds.enough)
-        goes_on = goes_on | isinf(bounds.enough) | ((turn == 1) & xp.any(ahead.exists))
-        return control.cond(goes_on, again, lambda value: value, value)
+        within = (turn == 1) & xp.any(ahead.exists)
+        within = within | (value.spent * (turn + 1) / turn < bounds.enough)
+        goes_on = within & (_is_several(value.ends) | xp.any(ahead.exists))
+        return control.cond(goes_on | isinf(bounds.enough), again, lambda value: value, value)
 
-    evaluations = evaluations + ahead.evaluations
-    ends, evaluations = control.fori_loop(1, bounds.turns, look_more, (ends, evaluations))
-    # What was begun where something was seen tells nothing of what places at random lead to.
-    ends = ends._replace(begun=xp.where(is_ahead, xp.full_like(ends.begun, inf), ends.begun))
+    known = _Known(ends, spent, 0 * spent, xp.zeros_like(ends.lowest))
+    ends, evaluations, *_ = control.fori_loop(1, bounds.turns, look_more, known)
     finds, is_several = finds_of(ends), _is_several(ends)
     modes, missed = modes_of(ends, finds), number_missed(ends, finds)
     wide = around(target, modes, ends.lowest, noise[0, :size, :], control)
@@ -204,6 +220,27 @@ def _is_several(ends: Ends) -> Array:
     """
     known = in_use(modes_of(ends, finds_of(ends)).log_weight)
     return array_namespace(known).sum(known * 1) > 1
+
+
+class _Known(NamedTuple):
+    """What all turns so far have led to.
+
+    Attributes
+    ----------
+    ends
+        Of all descents.
+    spent
+        Evaluations, a scalar.
+    along
+        How many of these were along axes, a scalar.
+    looks
+        How often it was looked along axes from each valley, shape [place].
+    """
+
+    ends: Ends
+    spent: Array
+    along: Array
+    looks: Array
 
 
 class _Turn(NamedTuple):

@@ -65,7 +65,7 @@ def finds_of(ends: Ends) -> Finds:
     # Beyond a wall all draws may weigh nothing. The end itself is one more.
     at_end = ends.log_volume - lowest
     weighs = xp.isfinite(at_end) & (xp.where(guess > at_end, guess, at_end) > least)
-    is_near = _squares(centre, centre, ends.whitening) < REACH * dim
+    is_near = squares(centre, centre, ends.whitening) < REACH * dim
     is_same = xp.where(valley >= 0, valley[:, None] == valley, is_near)
     is_same = xp.isfinite(mass)[:, None] & is_same
     is_other = ~is_find & weighs & ~xp.any(is_same, axis=0)
@@ -122,8 +122,10 @@ def number_missed(ends: Ends, finds: Finds) -> Array:
     at_random = xp.isfinite(ends.begun)[:, None]
     here = (valley[:, None] == valley) & (valley >= 0) & at_random
     times = xp.sum(xp.astype(here, valley.dtype), axis=0)
-    once, twice = (xp.sum(xp.astype(stands & (times == k), valley.dtype)) for k in (1, 2))
-    return (once * once - once) / (2 * (twice + 1))
+    never, once, twice = (xp.sum(xp.astype(stands & (times == k), valley.dtype)) for k in range(3))
+    # What lines have led to is not missed.
+    missed = (once * once - once) / (2 * (twice + 1)) - never
+    return xp.where(missed > 0, missed, xp.zeros_like(missed))
 
 
 def _earlier(like: Array) -> Array:
@@ -159,8 +161,8 @@ def valleys_of(
     """
     xp, valley = array_namespace(known.valley), known.valley
     number = first + numbered(ends.lowest)
-    apart = _squares(known.centre, ends.centre, known.whitening)
-    back = xp.matrix_transpose(_squares(ends.centre, known.centre, ends.whitening))
+    apart = squares(known.centre, ends.centre, known.whitening)
+    back = xp.matrix_transpose(squares(ends.centre, known.centre, ends.whitening))
     farther = xp.where(apart > back, apart, back)
     nearest = xp.argmin(xp.where(valley[:, None] >= 0, farther, inf), axis=0)
     is_near = xp.any((farther < NEAR) & (valley[:, None] >= 0), axis=0) & ends.has_arrived
@@ -198,7 +200,7 @@ def _is_parted(target: Target, other: Array, height: Array, ends: Ends) -> Array
     return parted
 
 
-def _squares(centre: Array, other: Array, whitening: Array) -> Array:
+def squares(centre: Array, other: Array, whitening: Array) -> Array:
     """Squares of distances in units of each centre's own Gaussian, [centre, other]."""
     xp = array_namespace(centre)
     apart = other[None, :, :] - centre[:, None, :]

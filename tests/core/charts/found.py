@@ -16,7 +16,7 @@ def funnel(rng, size, dim=6):
     return np.concatenate([v, x], axis=1), np.concatenate([of_v, np.exp(-v) * x], axis=1)
 
 
-def find(position, force, several=False, own=None, apart=False):
+def find(position, force, several=False, own=None):
     half = 1.0 * (np.arange(len(position)) % 4 < 2)
     rows = Rows(position, force, np.stack([np.ones(len(position)), half, 1 - half]))
     with np.errstate(all="ignore"):
@@ -25,6 +25,5 @@ def find(position, force, several=False, own=None, apart=False):
             rows,
             rows,
             np.array(several),
-            np.array(apart),
             PYTHON,
         )
