@@ -149,9 +149,14 @@ def row(found: list[Evidence], truth: float, by: str = "best") -> str:
     }
     value, error = np.array(values[by], float).T
     warned = np.array([len(each.warnings) > 0 for each in found])
+    return cells(value, error, warned, truth)
+
+
+def cells(value: Array, error: Array, warned: Array, truth: float) -> str:
+    """What values, their errors and whether they were warned of, each [run], say together."""
     z = (value - truth) / error
     quiet = (np.abs(z) > 5) & (np.abs(value - truth) > 0.2) & ~warned
-    cells = [
+    told = [
         f"{truth}",
         f"{value.mean():.4f}",
         f"{error.mean():.4f}",
@@ -161,7 +166,7 @@ def row(found: list[Evidence], truth: float, by: str = "best") -> str:
         f"{warned.mean():.0%}",
         f"{quiet.sum()}",
     ]
-    return " | ".join(cells)
+    return " | ".join(told)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
