@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, log
+from numbers import Real
 from typing import Any
 
 from fhl_ppl.core.arrays import array_namespace
@@ -21,9 +22,9 @@ Network = Callable[..., Array]
 class Energy:
     """The energy of one particle, to be given as `potential_fn` to either `FHL`.
 
-    ``a + b`` is the product of the densities, ``t * a`` the density to the power t, ``a - b`` the
-    quotient. A quotient has to be a density, which nobody can check but you: take less than all of
-    b, ``a - 0.5 * b``, or add an energy that grows.
+    ``a + b`` and ``sum([a, b])`` are the product of the densities, ``t * a`` the density to the
+    power t, ``a - b`` the quotient. A quotient has to be a density, which nobody can check but you:
+    take less than all of b, ``a - 0.5 * b``, or add an energy that grows.
 
     Parameters
     ----------
@@ -55,20 +56,25 @@ class Energy:
 
     def __add__(self, other: Energy) -> Energy:
         """Return the energy of the product of both densities."""
-        if not isinstance(other, Energy):
-            raise TypeError(
-                f"only energies can be added to an energy, got {other!r}; "
-                "make one of a function of the sites with Energy(function)."
-            )
+        _check_energy(other)
         return Energy(lambda sites: self(sites) + other(sites))
+
+    def __radd__(self, other: Any) -> Energy:
+        """Return this energy where `sum` begins, at 0."""
+        if isinstance(other, int) and other == 0:
+            return self
+        return self + other
 
     def __mul__(self, inverse_temperature: float) -> Energy:
         """Return the energy of a power of the density."""
-        if not isinstance(inverse_temperature, int | float) or not isfinite(inverse_temperature):
+        if not _is_finite(inverse_temperature):
             raise TypeError(
-                f"an energy can be multiplied by a finite number, got {inverse_temperature!r}."
+                "an energy can be multiplied by a finite number of Python's or NumPy's, got "
+                f"{inverse_temperature!r}; take float() of an array."
             )
-        return Energy(lambda sites: inverse_temperature * self(sites))
+        # A number of NumPy's would have a type of its own, which the energies then take.
+        factor = float(inverse_temperature)
+        return Energy(lambda sites: factor * self(sites))
 
     __rmul__ = __mul__
 
@@ -78,6 +84,7 @@ class Energy:
 
     def __sub__(self, other: Energy) -> Energy:
         """Return the energy of the quotient of both densities."""
+        _check_energy(other)
         return self + -other
 
 
@@ -89,6 +96,7 @@ def energy(network: Network, *sites: str) -> Energy:
     network : callable
         A ``torch.nn.Module`` in evaluation mode, or a JAX function with its parameters bound. Maps
         a batch of each site, ``[batch, *shape of the site]``, to energies [batch] or [batch, 1].
+        An image's energy must be its own, whatever else is in the batch: that is of one here.
     *sites : str
         Names of the sites, in the order of its arguments. Their shapes are any; those of
         `init_params` (NumPyro), `initial_params` (Pyro) hold.
@@ -96,9 +104,10 @@ def energy(network: Network, *sites: str) -> Energy:
     Raises
     ------
     TypeError
-        If no site is named.
+        If no site is named, or the network is no function; when called, if it returns no array.
     ValueError
-        When called, if the network has no energy for each of a batch.
+        When called, if the network has no energy for each of a batch, or one of half precision, if
+        the state lacks a site, or if a part of a module such as dropout is in training mode.
 
     Examples
     --------
@@ -109,10 +118,11 @@ def energy(network: Network, *sites: str) -> Energy:
 
     The same line is all that either backend needs: ``FHL(potential_fn=energy(net, "image"))``.
     """
+    _check_network(network)
     _check_names(sites)
 
     def potential(site_values: Sites) -> Array:
-        values = network(*(site_values[name][None] for name in sites))
+        values = _energies_of(network, *(_of(site_values, name)[None] for name in sites))
         shape = tuple(values.shape)
         if shape not in ((1,), (1, 1)):
             raise ValueError(
@@ -137,6 +147,8 @@ def mixture(energies: Sequence[Energy], weights: Sequence[float] | None = None) 
 
     Raises
     ------
+    TypeError
+        If something else than an energy is mixed.
     ValueError
         If there are no energies, or not as many positive weights.
 
@@ -147,14 +159,22 @@ def mixture(energies: Sequence[Energy], weights: Sequence[float] | None = None) 
     >>> round(float(mixture([flat, flat], [1.0, 3.0])({})), 4)
     -1.3863
     """
-    weights = [1.0] * len(energies) if weights is None else list(weights)
-    fits = len(energies) == len(weights) > 0
-    if not fits or not all(weight > 0 and isfinite(weight) for weight in weights):
+    if callable(energies):
+        raise TypeError("energies must be in a list, as in mixture([a, b], [0.3, 0.7]).")
+    energies = list(energies)
+    for one in energies:
+        _check_energy(one, "mixed")
+    try:
+        each = [1.0] * len(energies) if weights is None else [float(weight) for weight in weights]
+    except (TypeError, ValueError):
+        raise TypeError(f"weights must be numbers, one for each energy, got {weights!r}.") from None
+    fits = len(energies) == len(each) > 0
+    if not fits or not all(weight > 0 and isfinite(weight) for weight in each):
         raise ValueError(
             f"mixture needs one energy or more and a weight above 0 for each, got {len(energies)} "
-            f"energies and weights {weights}."
+            f"energies and weights {each}."
         )
-    logs = [log(weight) for weight in weights]
+    logs = [log(weight) for weight in each]
 
     def potential(sites: Sites) -> Array:
         values = [one(sites) - shift for one, shift in zip(energies, logs, strict=True)]
@@ -167,29 +187,51 @@ class Labelled(Energy):
     """The energy of an image together with a code of its label; `labelled` makes it."""
 
     def __init__(self, network: Network, site: str, code: str, width: float) -> None:
+        _check_network(network)
         _check_names((site, code))
-        if not isfinite(width) or width <= 0:
-            raise ValueError(f"width must be above 0, got {width!r}.")
-        super().__init__(lambda sites: -_log_sum_exp(self._terms(sites[site], sites[code])))
-        self._network, self._width = network, width
+        if site == code:
+            raise ValueError(f"image and code must be two sites, got {site!r} for both.")
+        if not _is_finite(width) or width <= 0:
+            raise ValueError(f"width must be a number above 0, got {width!r}.")
+
+        def potential(sites: Sites) -> Array:
+            image, z = _of(sites, site), _of(sites, code)
+            if z.ndim != 1:
+                raise ValueError(
+                    f"the code {code!r} must have one number for each label, shape (labels,) of a "
+                    f"particle, got {tuple(z.shape)}."
+                )
+            return -_log_sum_exp(self._terms(image, z))
+
+        super().__init__(potential)
+        self._network, self._width = network, float(width)
 
     def _terms(self, image: Array, code: Array) -> Array:
-        """Minus the energy for each label, [..., label], of one image or a batch."""
-        one = code.ndim == 1
-        energies = self._network(image[None])[0] if one else self._network(image)
-        if energies.shape != code.shape:
+        """Minus the energy for each label, [..., label], of one image or of many."""
+        axes, labels = tuple(code.shape[:-1]), code.shape[-1]
+        if tuple(image.shape[: len(axes)]) != axes:
             raise ValueError(
-                f"the network must return an energy for each label, {tuple(code.shape)} as the "
-                f"code is shaped, got {tuple(energies.shape)}."
+                f"there must be an image for each code, of shape {(*axes, '...')}, got "
+                f"{tuple(image.shape)}."
             )
+        batch = image.reshape((-1, *image.shape[len(axes) :]))
+        energies = _energies_of(self._network, batch)
+        expected = len(batch), labels
+        if tuple(energies.shape) != expected:
+            raise ValueError(
+                f"the network must return an energy for each label, {expected} as images and codes "
+                f"are shaped, got {tuple(energies.shape)}."
+            )
+        energies = energies.reshape(tuple(code.shape))
         # |z - e_y|^2 = |z|^2 - 2 z_y + 1.
         square = (code**2).sum(-1)[..., None] - 2 * code + 1
         return -energies - square / (2 * self._width**2)
 
     def label_probabilities(self, images: Array, codes: Array) -> Array:
-        """Return the probability of each label given image and code, [batch, label].
+        """Return the probability of each label given image and code, [..., label].
 
-        A label drawn by it belongs to a draw from the joint density of image and label.
+        A label drawn by it belongs to a draw from the joint density of image and label. There may
+        be any axes in front, of draws or of chains and draws, the same of images and codes.
         """
         terms = self._terms(images, codes)
         shifted = array_namespace(terms).exp(terms - _log_sum_exp(terms)[..., None])
@@ -210,7 +252,8 @@ def labelled(network: Network, site: str, code: str, width: float = 0.5) -> Labe
     ----------
     network : callable
         Maps a batch ``[batch, *shape of the site]`` to energies [batch, label]; of a classifier,
-        minus its logits.
+        minus its logits, and what grows far out, as ``(x**2).sum() / 2`` of an image: logits alone
+        need not leave a density.
     site, code : str
         Names of the image's site and of the code's, whose shape is [label].
     width : float, default 0.5
@@ -219,8 +262,11 @@ def labelled(network: Network, site: str, code: str, width: float = 0.5) -> Labe
 
     Raises
     ------
+    TypeError
+        If the network is no function, or a site is not named.
     ValueError
-        If `width` is not above 0; when called, if there is not an energy for each label.
+        If `width` is not above 0, or there is one name for both sites; when called, if there is not
+        an energy for each label, and as `energy`.
 
     Examples
     --------
@@ -253,11 +299,13 @@ def score(network: Network, site: str) -> Callable[[Sites], dict[str, Array]]:
     >>> gradient_fn({"image": np.array([1.0, 2.0])})
     {'image': array([1., 2.])}
     """
+    _check_network(network)
     _check_names((site,))
 
     def gradient(sites: Sites) -> dict[str, Array]:
+        image = _of(sites, site)
         others = {name: 0 * value for name, value in sites.items() if name != site}
-        return others | {site: -network(sites[site][None])[0]}
+        return others | {site: -_array(network(image[None]))[0]}
 
     return gradient
 
@@ -267,6 +315,72 @@ def _check_names(sites: Sequence[str]) -> None:
         raise TypeError(
             f'name the sites that the network takes, as in energy(network, "image"), got {sites!r}.'
         )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and isfinite(value)
+
+
+def _check_energy(value: Any, done: str = "added to an energy") -> None:
+    if not isinstance(value, Energy):
+        raise TypeError(
+            f"only energies can be {done}, got {value!r}; make one of a function of the sites with "
+            'Energy(function), of a network over batches with energy(network, "image").'
+        )
+
+
+def _check_network(network: Any) -> None:
+    if not callable(network):
+        raise TypeError(
+            f"network must be a function of a batch or a torch.nn.Module, got {network!r}; names "
+            "of sites come after it."
+        )
+
+
+def _of(sites: Sites, name: str) -> Array:
+    """The value of a site that a network takes."""
+    if name not in sites:
+        raise ValueError(
+            f"a network takes the site {name!r}, and the state has {sorted(sites)}: name the sites "
+            "as in init_params (NumPyro), initial_params (Pyro)."
+        )
+    return sites[name]
+
+
+def _energies_of(network: Network, *batches: Array) -> Array:
+    """What a network returns, if it is to be trusted with the test."""
+    for part in _parts_in_training(network):
+        # Batch norm goes through where nothing is random, and learns from batches of one.
+        raise ValueError(
+            f"{part} is in training mode, in which an energy is random or not an image's own: call "
+            "network.eval() before sampling."
+        )
+    values = _array(network(*batches))
+    if "float16" in str(values.dtype):
+        # 8 or 11 binary digits: of an energy of 400 the last one is 2, or .25.
+        raise ValueError(
+            f"network returns {values.dtype}, in which differences of energies are lost; let its "
+            "last layers, where they are summed, be of single precision."
+        )
+    return values
+
+
+def _array(values: Any) -> Array:
+    if not hasattr(values, "shape") or not hasattr(values, "dtype"):
+        raise TypeError(
+            f"network must return an array, got {type(values).__name__}; of several values take "
+            "the one that is meant, as in lambda x: network(x)[0]."
+        )
+    return values
+
+
+def _parts_in_training(network: Any) -> list[str]:
+    """Kinds of layers of a Torch module that do something else in training, and are in it."""
+    modules = getattr(network, "modules", None)
+    if not callable(modules) or not hasattr(network, "training"):
+        return []
+    kinds = [type(part).__name__ for part in modules() if part.training]
+    return [kind for kind in kinds if "Dropout" in kind or "BatchNorm" in kind]
 
 
 def _log_sum_exp(values: Array) -> Array:

@@ -1,10 +1,11 @@
 """Every table and picture of docs/energies.md.
 
-    python -m benchmarks.energies [--only digits] [--seeds 5] [--quick] [--out out/energies]
+    python -m benchmarks.energies [--only digits] [--seeds 5] [--first 0] [--quick] [--out DIR]
 
 writes `results.json`, `results.md` and pictures, as `python -m benchmarks.paper` does. The network
-is trained with a fixed seed, in a minute or two, by the first command that needs it. `--quick` is
-to see that all of it works: its figures mean nothing.
+is trained with a fixed seed, in a minute or two, by the first command that needs it; on another
+number of cores it rounds otherwise, and becomes another one. `--first` is the first seed, for more
+beside earlier ones. `--quick` is to see that all of it works: its figures mean nothing.
 """
 
 from benchmarks.paper.__main__ import main

@@ -39,6 +39,7 @@ def parse(arguments, package, experiments, description):
     )
     parser.add_argument("--only", nargs="*", default=tuple(experiments), choices=experiments)
     parser.add_argument("--seeds", type=int, default=5, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="seed, for more beside earlier ones")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--out", type=Path, default=Path(f"out/{package}"))
     return parser.parse_args(arguments)
@@ -58,7 +59,7 @@ def record(result: Result, seeds: list[int], quick: bool, seconds: float) -> dic
 def main(arguments=None, package="paper", experiments=EXPERIMENTS, description=__doc__):
     """Run the experiments of a package, each a module with `run(seeds, quick)`."""
     options = parse(arguments, package, experiments, description)
-    seeds = list(range(options.seeds))
+    seeds = list(range(options.first, options.first + options.seeds))
     path = options.out / "results.json"
     done = json.loads(path.read_text()) if path.exists() else {}
     for name in options.only:

@@ -17,7 +17,12 @@ class Table(NamedTuple):
         lines = [f"**{self.caption}**", ""]
         lines += ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
         lines += [
-            "| " + " | ".join(cell(row.get(name, "")) for name in columns) + " |"
+            # Of an R-hat the third decimal is what is asked for.
+            "| "
+            + " | ".join(
+                cell(row.get(name, ""), 3 if name.startswith("R-hat") else None) for name in columns
+            )
+            + " |"
             for row in self.rows
         ]
         return "\n".join(lines) + "\n"
@@ -30,11 +35,13 @@ class Result(NamedTuple):
     pictures: dict[str, Any]
 
 
-def cell(value: str | Sequence[float | None]) -> str:
-    """Text, or mean ± sd over seeds.
+def cell(value: str | Sequence[float | None], digits: int | None = None) -> str:
+    """Text, or mean ± sd over seeds, to three figures or so many decimals.
 
     >>> cell([1.0, 2.0, 3.0]), cell([10, None, 12]), cell([None, None])
     ('2.00 ± 1.00', '11.0 ± 1.4 (2 of 3)', 'not reached')
+    >>> cell([1.004, 1.006], 3)
+    '1.005 ± 0.001'
     """
     if isinstance(value, str):
         return value
@@ -42,7 +49,8 @@ def cell(value: str | Sequence[float | None]) -> str:
     if not reached:
         return "not reached"
     mean = float(np.mean(reached))
-    digits = 0 if abs(mean) >= 100 else 1 if abs(mean) >= 10 else 2 if abs(mean) >= 1 else 3
+    if digits is None:
+        digits = 0 if abs(mean) >= 100 else 1 if abs(mean) >= 10 else 2 if abs(mean) >= 1 else 3
     text = f"{mean:.{digits}f}"
     if len(reached) > 1:
         text += f" ± {np.std(reached, ddof=1):.{digits}f}"

@@ -33,6 +33,9 @@ def test_sums_multiples_and_differences_are_products_powers_and_quotients():
     np.testing.assert_allclose(moments(0.25 * a), (1.0, 2.0), rtol=1e-3)
     np.testing.assert_allclose(moments(a - b), (5 / 3, (4 / 3) ** 0.5), rtol=1e-5)
     assert float((-a)({"x": np.zeros(1)})) == -0.5
+    np.testing.assert_allclose(moments(sum([a, b])), (0.6, 0.8**0.5), rtol=1e-6)
+    for half in (np.float32(0.5) * a, a * np.float64(0.5)):
+        assert half({"x": np.zeros(1, np.float32)}).dtype == np.float32
 
 
 def test_a_mixture_has_its_weights():
@@ -91,24 +94,64 @@ def test_labels_drawn_from_codes_have_their_probabilities(rng):
     found = labelled(per_label, "x", "z").label_probabilities(np.repeat(x, 4000, 0), codes)
     np.testing.assert_allclose(found.sum(1), 1)
     assert (abs(found.mean(0) - p) < 4 * found.std(0) / 4000**0.5).all()
+    by_chain = labelled(per_label, "x", "z").label_probabilities(
+        np.repeat(x, 4000, 0).reshape(4, 1000, 1), codes.reshape(4, 1000, 3)
+    )
+    np.testing.assert_array_equal(by_chain, found.reshape(4, 1000, 3))
 
 
 @pytest.mark.parametrize(
     ("wrong", "error", "says"),
     [
         (lambda: energy(lambda x: x), TypeError, "name the sites"),
+        (lambda: energy(3, "x"), TypeError, "network must be a function"),
+        (lambda: energy("x", per_label), TypeError, "network must be a function"),
+        (lambda: gaussian(0, 1)({"y": np.ones(1)}), ValueError, r"site 'x', .* has \['y'\]"),
         (lambda: energy(lambda x: x, "x")({"x": np.ones(3)}), ValueError, "sum over all axes"),
+        (lambda: energy(lambda x: (x,), "x")({"x": np.ones(())}), TypeError, "got tuple"),
+        (lambda: energy(lambda x: None, "x")({"x": np.ones(())}), TypeError, "got NoneType"),
+        (
+            lambda: energy(lambda x: x.astype(np.float16), "x")({"x": np.ones(())}),
+            ValueError,
+            "float16, .* single precision",
+        ),
         (lambda: gaussian(0, 1) + 1, TypeError, "only energies"),
+        (lambda: 1 + gaussian(0, 1), TypeError, "only energies .* got 1;"),
+        (lambda: gaussian(0, 1) - "x", TypeError, "only energies .* got 'x'"),
+        (lambda: gaussian(0, 1) - 1, TypeError, "only energies .* got 1;"),
         (lambda: gaussian(0, 1) * "2", TypeError, "finite number"),
+        (lambda: gaussian(0, 1) * np.ones(1), TypeError, "finite number"),
         (lambda: Energy(3), TypeError, "function of one particle"),
         (lambda: mixture([]), ValueError, "one energy or more"),
+        (lambda: mixture(gaussian(0, 1)), TypeError, "in a list"),
+        (lambda: mixture([per_label]), TypeError, "only energies can be mixed"),
         (lambda: mixture([gaussian(0, 1)], [0.0]), ValueError, "above 0"),
+        (lambda: mixture([gaussian(0, 1)] * 2, [1.0, -1.0]), ValueError, "above 0"),
+        (lambda: mixture([gaussian(0, 1)], ["a"]), TypeError, "weights must be numbers"),
+        (lambda: mixture([gaussian(0, 1)], 1.0), TypeError, "weights must be numbers"),
         (lambda: labelled(per_label, "x", "z", 0.0), ValueError, "width"),
+        (lambda: labelled(per_label, "x", "z", "1"), ValueError, "width"),
+        (lambda: labelled(per_label, "x", "x"), ValueError, "two sites"),
+        (lambda: labelled(3, "x", "z"), TypeError, "network must be a function"),
+        (lambda: labelled(per_label, "x", "z")({"x": np.ones(1)}), ValueError, "site 'z'"),
         (
             lambda: labelled(per_label, "x", "z")({"x": np.ones(1), "z": np.ones(4)}),
             ValueError,
             "for each label",
         ),
+        (
+            lambda: labelled(per_label, "x", "z")({"x": np.ones(1), "z": np.ones((1, 3))}),
+            ValueError,
+            "one number for each label",
+        ),
+        (
+            lambda: labelled(per_label, "x", "z").label_probabilities(np.ones(1), np.ones((5, 3))),
+            ValueError,
+            "an image for each code",
+        ),
+        (lambda: score("x", "x"), TypeError, "network must be a function"),
+        (lambda: score(per_label, "y")({"x": np.ones(1)}), ValueError, "site 'y'"),
+        (lambda: score(lambda x: None, "x")({"x": np.ones(1)}), TypeError, "got NoneType"),
     ],
 )
 def test_what_is_wrong_is_named(wrong, error, says):
@@ -144,6 +187,22 @@ def test_a_torch_module_of_images_is_a_potential_with_a_gradient():
     (found,) = force(position.detach())
     image = layout.flatten({"image": torch.full((5, 5), 3.0), "code": torch.zeros(3)}, "it")
     np.testing.assert_allclose(found, position.detach() * image, rtol=1e-6)
+
+
+@pytest.mark.parametrize("layer", ["Dropout", "BatchNorm1d", "BatchNorm2d"])
+def test_a_module_in_training_mode_is_refused(layer):
+    """Batch norm over an image's own pixels goes through, and would learn from what is drawn."""
+    torch = importorskip("torch")
+    part = getattr(torch.nn, layer)(*{"Dropout": (), "BatchNorm1d": (16,)}.get(layer, (1,)))
+    shape = (1, 4, 4) if layer == "BatchNorm2d" else (16,)
+    net = torch.nn.Sequential(part, torch.nn.Flatten(), torch.nn.Linear(16, 1))
+    potential, sites = energy(net, "image"), {"image": torch.randn(shape)}
+    with pytest.raises(ValueError, match=rf"{layer} is in training mode.* network.eval\(\)"):
+        potential(sites)
+    net.eval()
+    assert torch.isfinite(potential(sites))
+    # What does the same in either mode may be in either.
+    assert energy(torch.nn.Linear(16, 1).train(), "image")({"image": torch.ones(16)}).ndim == 0
 
 
 def test_a_jax_function_of_images_is_a_potential_with_a_gradient():
