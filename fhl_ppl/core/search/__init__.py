@@ -191,8 +191,8 @@ def search(
         goes_on = within & (_is_several(value.ends) | xp.any(ahead.exists))
         return control.cond(goes_on | isinf(bounds.enough), again, lambda value: value, value)
 
-    known = _Known(ends, spent, 0 * spent, xp.zeros_like(ends.lowest))
-    ends, evaluations, *_ = control.fori_loop(1, bounds.turns, look_more, known)
+    begun = _Known(ends, spent, 0 * spent, xp.zeros_like(ends.lowest))
+    ends, evaluations, *_ = control.fori_loop(1, bounds.turns, look_more, begun)
     finds, is_several = finds_of(ends), _is_several(ends)
     modes, missed = modes_of(ends, finds), number_missed(ends, finds)
     wide = around(target, modes, ends.lowest, noise[0, :size, :], control)
