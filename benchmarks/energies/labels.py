@@ -17,12 +17,11 @@ from benchmarks.energies.data import noisy
 from benchmarks.energies.look import Look
 from benchmarks.energies.model import DIGITS, LABELS, trained
 from benchmarks.energies.pictures import rows
-from benchmarks.energies.starts import OTHER, from_data, noise_energy, target
+from benchmarks.energies.starts import METHODS, OTHER, from_data, noise_energy, target
 from benchmarks.paper.tables import Result, Table
 
 LEVEL = 0.5
 CHAINS, BUDGET, LONG = 40, 6000, 5
-METHODS = ("LMC", "HMC", "FHL joint")
 
 
 @cache
