@@ -8,19 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.energies import measures
-from benchmarks.energies.chains import NAMES, RECORDS, TEMPERED, Target
+from benchmarks.energies.chains import ADAPTIVE, NAMES, RECORDS, Target
 from benchmarks.energies.data import noisy
 from benchmarks.energies.halves import KNOWN, completed, drawn, given, in_doubt
 from benchmarks.energies.look import Look
 from benchmarks.energies.model import DIGITS, judge, trained
 from benchmarks.energies.pictures import rows
-from benchmarks.energies.starts import STARTS, from_both, from_data, noise_energy
+from benchmarks.energies.starts import METHODS, STARTS, from_both, from_data, noise_energy
 from benchmarks.paper.tables import Result, Table
 from fhl_ppl.energies import energy
 
 LEVEL = 0.3
 CHAINS, BUDGET = 40, 6000
-METHODS = ("HMC", "U-FHL", "FHL as shipped", TEMPERED)
 
 
 class Condition(NamedTuple):
@@ -110,7 +109,7 @@ def run(seeds: list[int], quick: bool) -> Result:
     look, pictures, tables = Look(DIGITS, LEVEL, quick), {}, []
     for name, condition in conditions(quick).items():
         table, images, on = [], {}, condition.target
-        for method in METHODS:
+        for method in (*METHODS, *ADAPTIVE):
             found, label = from_both(on, method, LEVEL, seeds, chains, budget)
             columns: dict[str, list] = {}
             for both in zip(*(found[start] for start in STARTS), strict=True):
