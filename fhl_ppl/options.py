@@ -27,7 +27,7 @@ from fhl_ppl.core.learners.windows import window_ends
 from fhl_ppl.core.metrics import dense_fit, low_rank_fit
 from fhl_ppl.core.moves import JUMPS
 from fhl_ppl.core.plan import Kind, Plan
-from fhl_ppl.core.search import Bounds, bounds_of
+from fhl_ppl.core.search.bounds import Bounds, bounds_of
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, TWO_STAGE
 
 INTEGRATORS = ("split", "leapfrog")

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax, random
 
 from fhl_ppl.core.moves import UNIFORMS
-from fhl_ppl.core.search import places_of
+from fhl_ppl.core.search.bounds import places_of
 from fhl_ppl.core.search.ends import DRAWS
 from fhl_ppl.core.state import Draws
 

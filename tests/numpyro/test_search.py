@@ -13,7 +13,8 @@ from jax import random
 from numpyro import distributions as dist
 from numpyro.infer import MCMC, init_to_median
 
-from fhl_ppl.core.search import Bounds, places_of, search
+from fhl_ppl.core.search import search
+from fhl_ppl.core.search.bounds import Bounds, places_of
 from fhl_ppl.core.search.ends import DRAWS
 from fhl_ppl.core.target import Plain
 from fhl_ppl.numpyro import FHL

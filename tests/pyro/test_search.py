@@ -12,7 +12,8 @@ import pyro.distributions as dist
 from pyro.infer.autoguide.initialization import init_to_median
 
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.search import Bounds, places_of, search
+from fhl_ppl.core.search import search
+from fhl_ppl.core.search.bounds import Bounds, places_of
 from fhl_ppl.core.search.ends import DRAWS
 from fhl_ppl.core.target import Plain
 from fhl_ppl.pyro import FHL, MCMC

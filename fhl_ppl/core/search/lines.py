@@ -17,12 +17,20 @@ from fhl_ppl.core.target import Target, state_at
 
 Array = Any
 
-STEPS = 8
-"""At how many places is looked to either side, a standard deviation of the find apart."""
+FIRST = 2.5
+"""Where it is looked first, in standard deviations of the find."""
 
-LOOKS = 4
-"""How often is looked from a valley where several are known, each time farther out. Modes of a
-period are 15 standard deviations apart if its wave is six high."""
+RATIO = 1.2
+"""How much farther is each place than the one before. Up to where another mode is, D away, the
+energy rises by D^2 / 2 if the find is a Gaussian; so one as high that is s times as wide is seen
+from s D to either side. Of those a seventh as wide none is passed over, of a tenth one in six."""
+
+STEPS = 10
+"""At how many places is looked to either side: up to 13 standard deviations."""
+
+LOOKS = 2
+"""How often is looked from a valley where several are known, the second time farther out. Modes of
+a period are 15 standard deviations apart if its wave is six high."""
 
 SHAKE = 0.1
 """How far from there a descent begins, likewise."""
@@ -83,14 +91,13 @@ def beyond(target: Target, ends: Ends, looks: Array, shake: Array, control: Cont
         sd = xp.sqrt(xp.sum(root**2, axis=1))
         rays = xp.concat([eye(root) * sd, -eye(root) * sd], axis=0)
         # The last place of a look is the first of the next, which tells whether there was a rise.
-        near = fewest * (STEPS - 1) + 1
-        places = xp.concat([centre + (near + step) * rays for step in range(STEPS)], axis=0)
+        near = FIRST * RATIO ** (fewest * (STEPS - 1))
+        places = xp.concat([centre + near * RATIO**step * rays for step in range(STEPS)], axis=0)
         energy = xp.reshape(_energies(target, places, rows, control), (STEPS, 2 * dim))
-        lowest = xp.take(ends.lowest, heaviest) + 0 * energy[:1, :]
-        before = xp.where(fewest == 0, lowest, xp.full_like(lowest, -inf))
-        before = xp.concat([before, energy[:-1, :]], axis=0)
+        begins = xp.take(ends.lowest, heaviest) + 0 * energy[0, :]
+        begins = xp.where(fewest == 0, begins, xp.full_like(begins, -inf))
         nowhere = xp.full_like(energy, inf)
-        fallen = xp.where(energy < before - BARRIER, energy, nowhere)
+        fallen = xp.where(energy < _highest_before(energy, begins) - BARRIER, energy, nowhere)
         least = xp.where(fallen == xp.min(fallen, axis=0), fallen, nowhere)
         least = xp.reshape(least, (-1,))
         # In one dimension there are fewer places than rows may be, which then are taken again.
@@ -107,6 +114,16 @@ def beyond(target: Target, ends: Ends, looks: Array, shake: Array, control: Cont
 
     nothing = no_look(ends, looks, shake)
     return control.cond(fewest < most, look, lambda nothing: nothing, nothing)
+
+
+def _highest_before(energy: Array, begins: Array) -> Array:
+    """The highest of all places before each, [step, ray]; the first has what it `begins` with."""
+    xp = array_namespace(energy)
+    highest = [begins]
+    for row in range(energy.shape[0] - 1):
+        here = energy[row, :]
+        highest.append(xp.where(here > highest[-1], here, highest[-1]))
+    return xp.stack(highest)
 
 
 def _energies(target: Target, places: Array, rows: int, control: Control) -> Array:

@@ -17,7 +17,8 @@ from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
 from fhl_ppl.core.sampler import make_sampler, step
-from fhl_ppl.core.search import Bounds, search
+from fhl_ppl.core.search import search
+from fhl_ppl.core.search.bounds import Bounds
 from fhl_ppl.core.statistics import read
 from fhl_ppl.core.target import Plain, RandomForce, state_at
 from fhl_ppl.pyro.batching.potential import BatchedPotential

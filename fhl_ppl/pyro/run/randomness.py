@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fhl_ppl.core.moves import UNIFORMS
-from fhl_ppl.core.search import places_of
+from fhl_ppl.core.search.bounds import places_of
 from fhl_ppl.core.search.ends import DRAWS
 from fhl_ppl.core.state import Draws
 from fhl_ppl.pyro.run.arrays import TensorArrays

@@ -1,0 +1,82 @@
+"""A turn of a search: descents from as many places, and which valleys these end in."""
+
+from typing import Any, NamedTuple
+
+from fhl_ppl.core.arrays import array_namespace, numbered
+from fhl_ppl.core.control import Control
+from fhl_ppl.core.search.bounds import Bounds
+from fhl_ppl.core.search.descent import descend
+from fhl_ppl.core.search.ends import (
+    DRAWS,
+    Ends,
+    ends_of,
+    is_steep,
+    no_ends,
+    sharpened,
+    with_draws,
+)
+from fhl_ppl.core.search.finds import has_gaussian, valleys_of
+from fhl_ppl.core.target import Target
+
+Array = Any
+
+
+class Turn(NamedTuple):
+    """Descents from some of the places, and all that is known with them."""
+
+    target: Target
+    places: Array
+    noise: Array
+    bounds: Bounds
+    size: int
+    control: Control
+
+    def __call__(self, turn: Any, known: Ends | None = None) -> tuple[Ends, Array]:
+        """What is known with it, and evaluations."""
+        xp = array_namespace(self.places)
+        rows = xp.astype(numbered(self.noise[0, : self.size, 0]) + self.size * turn, xp.int32)
+        begun = xp.take(self.places, rows, axis=0)
+        descent = descend(self.target, begun, self.bounds.most, self.control)
+        ends = ends_of(descent)
+        is_first = known is None
+        known = self._put(turn, ends, known or no_ends(ends, self.bounds.turns))
+        valley, asked = valleys_of(self.target, known, ends, self.size * turn, self.control)
+        ends = ends._replace(valley=valley)
+        # Of all ends of the first turn: particles may start at draws.
+        wanted = (ends.has_arrived & ~has_gaussian(known, valley)) | is_first
+
+        noise = xp.take(self.noise, rows, axis=1)
+
+        def draw(ends: Ends) -> Ends:
+            return with_draws(self.target, ends, noise, wanted, self.control)
+
+        ends = self.control.cond(xp.any(wanted), draw, lambda ends: ends, ends)
+        # One of each valley.
+        steep = wanted & is_steep(ends) & (valley == self.size * turn + numbered(valley))
+
+        def sharpen(ends: Ends) -> Ends:
+            return sharpened(self.target, ends, noise, steep, self.control)
+
+        ends = self.control.cond(xp.any(steep), sharpen, lambda ends: ends, ends)
+        draws = DRAWS * wanted + (DRAWS + ends.centre.shape[1]) * steep
+        cost = xp.sum(descent.evaluations + draws) + asked
+        return self._put(turn, ends, known), cost
+
+    def _put(self, turn: Any, new: Ends, old: Ends) -> Ends:
+        """The ends of a turn in their place among all."""
+        xp = array_namespace(self.places)
+        here, row = rows_of(self.places, turn, self.size)
+
+        def put(new: Array, old: Array) -> Array:
+            is_new = xp.reshape(here, (-1,) + (1,) * (old.ndim - 1))
+            return xp.where(is_new, xp.take(new, row, axis=0), old)
+
+        return Ends(*map(put, new, old))
+
+
+def rows_of(places: Array, turn: Any, size: int) -> tuple[Array, Array]:
+    """Which of all places are those of a turn, and their numbers in it; 0 for others."""
+    xp = array_namespace(places)
+    row = numbered(places[:, 0]) - size * turn
+    here = (row >= 0) & (row < size)
+    return here, xp.astype(xp.where(here, row, 0 * row), xp.int32)
