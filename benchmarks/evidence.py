@@ -119,10 +119,10 @@ TARGETS = {
 }
 
 
-def found_in(target: Target, runs: int, chains: int, temperatures: int | None) -> list[Evidence]:
-    """What `fhl_ppl.log_evidence` says of runs of a target."""
+def found_in(target: Target, runs: int, chains: int, **settings: int) -> list[Evidence]:
+    """What `fhl_ppl.log_evidence` says of runs of a target with these settings of the kernel."""
     mcmc = MCMC(
-        FHL(target.model, temperatures=temperatures),
+        FHL(target.model, **settings),
         num_warmup=NUM_WARMUP,
         num_samples=NUM_SAMPLES,
         num_chains=chains,
@@ -176,15 +176,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--chains", type=int, default=16)
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
     parser.add_argument("--temperatures", type=int, help="of a tempered run; default: none")
+    parser.add_argument("--search", type=int, help="places to descend from; default: the kernel's")
     parser.add_argument("--tell", action="store_true", help="print the warnings of each run too")
     given = parser.parse_args(arguments)
     jax.config.update("jax_enable_x64", True)
+    settings = {name: getattr(given, name) for name in ("temperatures", "search")}
+    settings = {name: value for name, value in settings.items() if value is not None}
     ways = ["best"] if given.temperatures is None else ["best", "bridge", "stones"]
     print("| target | by | log Z | found | error | mean z | sd of z | off by | warned | wrong |")
     print("|" + "---|" * 10)
     for name in given.targets:
         target, begin = TARGETS[name], time.perf_counter()
-        found = found_in(target, given.runs, given.chains, given.temperatures)
+        found = found_in(target, given.runs, given.chains, **settings)
         for way in ways:
             print(f"| {name} | {way} |", row(found, target.log_evidence, way), "|", flush=True)
         if given.tell:

@@ -135,8 +135,9 @@ def against(
     if missing > MISSING:
         told.append(
             f"Away from the draws there are places with about {missing:.2g} times the mass that "
-            "the draws are of: modes that no chain is in. Run with more chains, from starts that "
-            "are farther apart (init_strategy, init_params)."
+            "the draws are of: modes that no chain is in. Descend from more places before warm-up "
+            "(search=500), or run more chains from starts that are farther apart (init_strategy, "
+            "init_params)."
         )
     unexplained = max(first.unexplained, second.unexplained)
     if unexplained > UNEXPLAINED:

@@ -63,10 +63,13 @@ class _Path(NamedTuple):
     failures: Array
 
 
-def descend(target: Target, position: Array, most: int, control: Control) -> Descent:
-    """Descend from places, shape [place, dim], with `most` evaluations of each at the most.
+def descend(
+    target: Target, position: Array, is_asked: Array, most: int, control: Control
+) -> Descent:
+    """Descend from the places, [place, dim], that are asked for, [place].
 
-    With half of them where none has arrived by then, as in a funnel, whose neck is far.
+    With `most` evaluations of each at the most, and half of them where none has arrived by then, as
+    in a funnel, whose neck is far.
     """
     xp = array_namespace(position)
     none = 0 * position[:, 0]
@@ -74,7 +77,8 @@ def descend(target: Target, position: Array, most: int, control: Control) -> Des
     nowhere = State(position, none + inf, 0 * position)
     identities = stack([eye(position)] * position.shape[0])
     found = Descent(nowhere, identities, none > 0, none, none + inf)
-    begun = _Path(found, none + 1, none + LATELY * ENOUGH, none > 0, none)
+    failures = xp.where(is_asked, none, none + PATIENCE)
+    begun = _Path(found, none + 1, none + LATELY * ENOUGH, none > 0, failures)
 
     def advance(number: Any, path: _Path) -> _Path:
         pays = (number < most // 2) | xp.any(path.found.has_arrived)
@@ -136,7 +140,7 @@ def _step(target: Target, path: _Path) -> _Path:
             inverse_hessian,
             has_arrived | arrives,
             evaluations + xp.astype(goes_on, evaluations.dtype),
-            xp.where(is_first, new, begun),
+            xp.where(is_first & goes_on, new, begun),
         ),
         xp.where(taken, 1 + 0 * step, step * shorter),
         lately,

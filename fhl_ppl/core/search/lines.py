@@ -69,6 +69,16 @@ def no_look(ends: Ends, looks: Array, shake: Array) -> Beyond:
     return Beyond(shake, shake[:, 0] < -inf, xp.zeros_like(ends.lowest[0]), looks)
 
 
+def both(one: Beyond, other: Beyond) -> Beyond:
+    """What two looks have seen, as far as there are rows; costs are added, `other` is the later."""
+    xp, rows = array_namespace(one.places), one.exists.shape[0]
+    exists = xp.concat([one.exists, other.exists])
+    order = xp.argsort(xp.astype(~exists, xp.int32), stable=True)[:rows]
+    places = xp.take(xp.concat([one.places, other.places]), order, axis=0)
+    evaluations = one.evaluations + other.evaluations
+    return Beyond(places, xp.take(exists, order), evaluations, other.looks)
+
+
 def beyond(target: Target, ends: Ends, looks: Array, shake: Array, control: Control) -> Beyond:
     """The lowest place of each ray to which the energy has come down, of `row` rays at the most.
 

@@ -12,13 +12,15 @@ from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search.ends import Ends
 from fhl_ppl.core.search.finds import finds_of, modes_of
-from fhl_ppl.core.search.lines import Beyond, beyond, cost_of, no_look
-from fhl_ppl.core.search.turn import Turn, rows_of
+from fhl_ppl.core.search.lines import Beyond, beyond, both, cost_of, no_look
+from fhl_ppl.core.search.turn import Begin, Turn
 
 Array = Any
 
 ALONG = 0.3
 """Share of the evaluations so far below which it is looked along axes once more."""
+AT_ONCE = 4
+"""How often in a turn."""
 
 
 class Known(NamedTuple):
@@ -42,23 +44,28 @@ class Known(NamedTuple):
     looks: Array
 
 
-def all_turns(turn: Turn, radius: float) -> Known:
-    """All that turns lead to, whose places at random are up to `radius` from 0."""
-    ends, spent = turn(0)
-    begun = Known(ends, spent, 0 * spent, array_namespace(spent).zeros_like(ends.lowest))
+def all_turns(turn: Turn, places: Array, radius: float) -> Known:
+    """All that turns from `places`, [place, dim], lead to; those at random are up to `radius`."""
+    xp = array_namespace(places)
+    first, everywhere = places[: turn.size, :], places[: turn.size, 0] < inf
+    ends, spent = turn(0, Begin(first, everywhere, everywhere))
+    known = Known(ends, spent, 0 * spent, xp.zeros_like(ends.lowest))
 
     def one_more(number: Any, known: Known) -> Known:
-        ahead = _seen_ahead(turn, number, known, radius)
+        at_random = xp.take(places, turn.rows_of(number), axis=0)
+        ahead = _seen_ahead(turn, number, known, at_random / radius)
         cost = ahead.evaluations
         known = Known(known.ends, known.spent + cost, known.along + cost, ahead.looks)
+        position = xp.where(ahead.exists[:, None], ahead.places, at_random)
+        begin = Begin(position, _may_begin(turn, known, ahead), ~ahead.exists)
 
         def descended(known: Known) -> Known:
-            return _descended(turn, number, known, ahead)
+            ends, cost = turn(number, begin, known.ends)
+            return known._replace(ends=ends, spent=known.spent + cost)
 
-        goes_on = _goes_on(turn, number, known, ahead)
-        return turn.control.cond(goes_on, descended, lambda known: known, known)
+        return turn.control.cond(xp.any(begin.is_asked), descended, lambda known: known, known)
 
-    return turn.control.fori_loop(1, turn.bounds.turns, one_more, begun)
+    return turn.control.fori_loop(1, turn.bounds.turns, one_more, known)
 
 
 def is_several(ends: Ends) -> Array:
@@ -70,40 +77,35 @@ def is_several(ends: Ends) -> Array:
     return array_namespace(known).sum(known * 1) > 1
 
 
-def _seen_ahead(turn: Turn, number: Any, known: Known, radius: float) -> Beyond:
+def _seen_ahead(turn: Turn, number: Any, known: Known, shake: Array) -> Beyond:
     """Where to begin along axes: always looked for in the second turn, and then for its share."""
-    places, size, bounds, control = turn.places, turn.size, turn.bounds, turn.control
-    xp = array_namespace(places)
-    rows = xp.astype(numbered(places[:size, 0]) + size * number, xp.int32)
-    shake = xp.take(places, rows, axis=0) / radius
-    nothing, cost = no_look(known.ends, known.looks, shake), cost_of(places.shape[1], size)
+    size, bounds, control = turn.size, turn.bounds, turn.control
+    nothing, cost = no_look(known.ends, known.looks, shake), cost_of(shake.shape[1], size)
     if 3 * cost > 2 * bounds.most * size:
         return nothing
-    within = known.spent + cost < bounds.enough
-    due = (number == 1) | (within & (known.along < ALONG * known.spent))
 
-    def look(nothing: Beyond) -> Beyond:
-        return beyond(turn.target, known.ends, nothing.looks, shake, control)
+    def once_more(time: Any, ahead: Beyond) -> Beyond:
+        spent, along = (so_far + ahead.evaluations for so_far in (known.spent, known.along))
+        due = (spent + cost < bounds.enough) & (along < ALONG * spent)
 
-    return control.cond(due, look, lambda nothing: nothing, nothing)
+        def look(ahead: Beyond) -> Beyond:
+            seen = beyond(turn.target, known.ends, ahead.looks, shake, control)
+            return both(ahead, seen)
+
+        is_first = (number == 1) & (time == 0)
+        return control.cond(due | is_first, look, lambda ahead: ahead, ahead)
+
+    return control.fori_loop(0, AT_ONCE, once_more, nothing)
 
 
-def _goes_on(turn: Turn, number: Any, known: Known, ahead: Beyond) -> Array:
-    """Whether there is more to be expected, and it may cost what a turn did so far."""
+def _may_begin(turn: Turn, known: Known, ahead: Beyond) -> Array:
+    """Which descents are made, [row]: from what was seen ahead, if each costs what others did.
+
+    From places at random where there are several valleys, or whatever it costs.
+    """
     xp, enough = array_namespace(known.spent), turn.bounds.enough
-    within = (number == 1) & xp.any(ahead.exists)
-    within = within | (known.spent * (number + 1) / number < enough)
-    return (within & (is_several(known.ends) | xp.any(ahead.exists))) | isinf(enough)
-
-
-def _descended(turn: Turn, number: Any, known: Known, ahead: Beyond) -> Known:
-    """With a turn more, from what was seen ahead and from places at random."""
-    places = turn.places
-    xp = array_namespace(places)
-    here, row = rows_of(places, number, turn.size)
-    is_ahead = here & xp.take(ahead.exists, row)
-    others = xp.where(is_ahead[:, None], xp.take(ahead.places, row, axis=0), places)
-    ends, cost = turn._replace(places=others)(number, known.ends)
-    # What was begun where something was seen tells nothing of where places at random lead.
-    begun = xp.where(is_ahead, xp.full_like(ends.begun, inf), ends.begun)
-    return known._replace(ends=ends._replace(begun=begun), spent=known.spent + cost)
+    begun = xp.sum(xp.astype(xp.isfinite(known.ends.lowest), known.spent.dtype))
+    each = (known.spent - known.along) / xp.where(begun > 0, begun, xp.ones_like(begun))
+    within = known.spent + each * (1 + numbered(ahead.places[:, 0])) < enough
+    any_place = xp.all(within) & is_several(known.ends)
+    return (ahead.exists & within) | any_place | isinf(enough)

@@ -6,6 +6,7 @@ from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search import search
 from fhl_ppl.core.search.bounds import Bounds, places_of
+from fhl_ppl.core.search.descent import descend
 from fhl_ppl.core.search.ends import DRAWS
 from fhl_ppl.core.target import Plain
 from tests.hills import Hills
@@ -30,6 +31,11 @@ def searched(target, position, most=100, seed=0, turns=1, enough=None, radius=2.
     uniform = rng.uniform(1e-9, 1, (places, dim + DRAWS))
     with np.errstate(all="ignore"):
         return search(Plain(target), position, radius, noise, uniform, bounds, PYTHON)
+
+
+def descended(target, begin, most=100):
+    """From all places."""
+    return descend(Plain(target), begin, np.ones(len(begin), bool), most, PYTHON)
 
 
 def found(target, position, most=100, seed=0):

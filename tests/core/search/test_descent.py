@@ -2,18 +2,15 @@
 
 import numpy as np
 
-from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.search.descent import descend
 from fhl_ppl.core.search.ends import roots_of
-from fhl_ppl.core.target import Plain
-from tests.core.search.searched import GAUSSIAN
+from tests.core.search.searched import GAUSSIAN, descended
 from tests.hills import funnel
 
 
 def test_a_descent_ends_at_the_minimum_and_knows_how_wide_it_is():
     begin = np.random.default_rng(0).uniform(-50, 50, (6, 3))
     with np.errstate(all="ignore"):
-        end = descend(Plain(GAUSSIAN), begin, 100, PYTHON)
+        end = descended(GAUSSIAN, begin)
     assert end.has_arrived.all()
     energy, _ = GAUSSIAN(begin)
     assert (energy > 50).all()
@@ -27,7 +24,7 @@ def test_a_descent_ends_at_the_minimum_and_knows_how_wide_it_is():
 
 def test_it_goes_on_to_the_end_only_if_one_arrives():
     begin = np.random.default_rng(0).uniform(-2, 2, (3, 10))
-    end = descend(Plain(funnel), begin, 100, PYTHON)
+    end = descended(funnel, begin)
     np.testing.assert_array_equal(end.evaluations, 50)
 
     first = np.arange(3) == 0
@@ -37,14 +34,14 @@ def test_it_goes_on_to_the_end_only_if_one_arrives():
         easy = (position**2).sum(axis=1) / 2
         return np.where(first, easy, energy), np.where(first[:, None], position, gradient)
 
-    end = descend(Plain(easy_for_the_first), begin, 100, PYTHON)
+    end = descended(easy_for_the_first, begin)
     np.testing.assert_array_equal(end.has_arrived, first)
     np.testing.assert_array_equal(end.evaluations[1:], 100)
 
 
 def test_it_stops_where_it_is_told_to():
     begin = np.full((2, 3), 40.0)
-    end = descend(Plain(GAUSSIAN), begin, 6, PYTHON)
+    end = descended(GAUSSIAN, begin, 6)
     assert not end.has_arrived.any()
     np.testing.assert_array_equal(end.evaluations, 3)
 
@@ -54,7 +51,7 @@ def test_it_gives_up_where_there_are_no_numbers():
         return np.full(len(position), np.nan), np.zeros_like(position)
 
     begin = np.ones((2, 3))
-    end = descend(Plain(nowhere), begin, 100, PYTHON)
+    end = descended(nowhere, begin)
     assert not end.has_arrived.any()
     np.testing.assert_array_equal(end.state.position, begin)
     assert (end.evaluations < 20).all()
@@ -71,6 +68,6 @@ def test_a_round_gaussian_is_arrived_at_in_single_precision():
     """The second step leads to 0 but for rounding, and squares of what is left underflow."""
     begin = np.random.default_rng(0).uniform(-2, 2, (4, 10)).astype(np.float32)
     with np.errstate(all="ignore"):
-        end = descend(Plain(lambda q: (np.sum(q**2, axis=1) / 2, q)), begin, 100, PYTHON)
+        end = descended(lambda q: (np.sum(q**2, axis=1) / 2, q), begin)
     assert end.has_arrived.all()
     np.testing.assert_allclose(end.inverse_hessian, np.stack([np.eye(10)] * 4), atol=0.1)

@@ -5,18 +5,16 @@ from functools import partial
 import numpy as np
 import pytest
 
-from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.search import ends as ends_module
 from fhl_ppl.core.search import finds as finds_module
 from fhl_ppl.core.search.bounds import TURNS
-from fhl_ppl.core.search.descent import descend
-from fhl_ppl.core.target import Plain
 from tests.core.search.searched import (
     GAUSSIAN,
     RIGHT,
     TOO_HIGH,
     WRONG,
     beside,
+    descended,
     found,
     known,
     searched,
@@ -75,7 +73,7 @@ def test_the_check_notices_that_only_distances_are_looked_at(monkeypatch):
 def check_that_a_neck_is_no_find():
     target, position = partial(funnel, width=1.5), np.random.default_rng(2).uniform(-2, 2, (4, 10))
     # All arrive, where v is -10.
-    assert descend(Plain(target), position, 100, PYTHON).has_arrived.all()
+    assert descended(target, position).has_arrived.all()
     starts, evaluations = found(target, position)
     np.testing.assert_array_equal(starts, position)
     assert evaluations > 0

@@ -7,10 +7,9 @@ from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search import lines, turns
 from fhl_ppl.core.search.bounds import TURNS
-from fhl_ppl.core.search.descent import descend
 from fhl_ppl.core.search.ends import DRAWS, ends_of, with_draws
 from fhl_ppl.core.target import Plain
-from tests.core.search.searched import known, searched
+from tests.core.search.searched import descended, known, searched
 from tests.hills import Hills, funnel, spike
 
 ROWS = 8
@@ -95,7 +94,7 @@ def ahead_of(target, seed=0, looks=0.0, valleys=1):
     rng = np.random.default_rng(seed)
     position, noise = rng.uniform(-0.5, 0.5, (ROWS, 2)), rng.standard_normal((DRAWS, ROWS, 2))
     with np.errstate(all="ignore"):
-        ends = ends_of(descend(Plain(target), position, 100, PYTHON))
+        ends = ends_of(descended(target, position))
         ends = ends._replace(valley=np.arange(ROWS) % valleys)
         ends = with_draws(Plain(target), ends, noise, ends.has_arrived, PYTHON)
         shake = rng.uniform(-1, 1, (ROWS, 2))
@@ -138,6 +137,16 @@ def test_the_check_notices_that_places_are_too_far_apart(monkeypatch):
     monkeypatch.setattr(lines, "RATIO", 1.3)
     with pytest.raises(AssertionError):
         check_that_a_mode_is_seen_wherever_it_is()
+
+
+def test_of_two_looks_all_that_there_are_rows_for_is_kept():
+    near = ahead_of(Hills([[0.0, 0.0], [6.0, 0.0]], [0.0, 0.0]))
+    other = ahead_of(Hills([[0.0, 0.0], [0.0, 8.0], [0.0, -8.0]], [0.0, 0.0, 0.0]))
+    together = lines.both(near, other)
+    np.testing.assert_array_equal(together.exists, np.arange(ROWS) < 3)
+    kept = np.concatenate([near.places[:1], other.places[:2]])
+    np.testing.assert_array_equal(together.places[:3], kept)
+    assert together.evaluations == near.evaluations + other.evaluations
 
 
 def test_beyond_a_gaussian_there_is_nothing():

@@ -28,7 +28,7 @@ def test_where_there_are_several_it_looks_for_more():
     assert one < more
     assert more >= 10
     assert 2 * cost < whole_cost <= 1.1 * 100 * places_of(4)
-    assert known_valleys(TURNS, enough=1.8 * cost)[1] < 2.3 * cost
+    assert known_valleys(TURNS, enough=1.8 * cost)[1] < 2.2 * cost
 
 
 def test_from_as_many_places_as_are_asked_for():
