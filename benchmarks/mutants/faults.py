@@ -350,8 +350,8 @@ FAULTS = (
     ),
     Fault(
         "core/search/turn.py",
-        "ends.has_arrived & ~has_gaussian(known, valley)",
-        "ends.has_arrived & has_gaussian(known, valley)",
+        "ends.has_arrived & ~are_explained(ends, known)",
+        "ends.has_arrived & are_explained(ends, known)",
         "core/search/test_turns.py",
     ),
     Fault(

@@ -33,6 +33,9 @@ FEW = 10.0
 """With so many places for each dimension their spread counts for half, and their gradients for
 half; with fewer the gradients, which tell the precision of a Gaussian before it is explored."""
 
+AT_LEAST = 8.0
+"""So many of the earlier places of what a search has seen count at any rate."""
+
 
 class Components(NamedTuple):
     """What has been seen of each mode.
@@ -219,6 +222,9 @@ def _refit(
     # What is older counts for what this window lacks of it.
     old = before.count
     kept = xp.clip(old - count, 0.0, None)
+    # A few places in one tail of a mode would make it many times as wide.
+    least = xp.where(before.is_valley > 0, xp.clip(old, 0.0, AT_LEAST), 0 * old)
+    kept = xp.where(kept > least, kept, least)
     total = count + kept
     share = kept / xp.clip(total, 1.0, None)
 
@@ -304,7 +310,10 @@ def _simplify(components: Components, bound: Array) -> Components:
     wider = (fitted.log_volume[:, None] - fitted.log_volume) / fitted.centre.shape[1]
     wider = xp.where(in_use(fitted.log_weight)[:, None] & (wider > NESTED), wider, 0 * wider)
     explained = parts - fitted.centre.shape[1] * (xp.exp(2 * wider) - 1) / 2
-    others = log_sum(xp.where(own, UNUSED, explained))
+    # What a search has seen is part of another only if it has seen that too: a component of places
+    # in the tails of several modes may be wide enough to explain all of these.
+    counts = (components.is_valley[:, None] == 0) | (components.is_valley > 0)
+    others = log_sum(xp.where(own | ~counts, UNUSED, explained))
     height = xp.max(xp.where(own, parts, UNUSED), axis=1)
     lacking = xp.where(in_use(fitted.log_weight), height - others, xp.inf)
     gone = (order == xp.argmin(lacking)) & (lacking < bound)

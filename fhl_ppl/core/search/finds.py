@@ -78,6 +78,13 @@ def has_gaussian(ends: Ends, valley: Array) -> Array:
     return xp.any(ends.is_gaussian[:, None] & (ends.valley[:, None] == valley), axis=0)
 
 
+def are_explained(ends: Ends, known: Ends) -> Array:
+    """Which ends, [new], are in a valley with a Gaussian's end that is known and not far above."""
+    xp, dim = array_namespace(ends.lowest), ends.centre.shape[1]
+    same = known.is_gaussian[:, None] & (known.valley[:, None] == ends.valley)
+    return xp.any(same & (known.lowest[:, None] < ends.lowest + dim / 2), axis=0)
+
+
 def modes_of(ends: Ends, finds: Finds) -> Mixture:
     """The heaviest find of each valley, with log masses in place of log weights."""
     xp, mass = array_namespace(finds.mass), finds.mass

@@ -16,7 +16,7 @@ from fhl_ppl.core.search.ends import (
     sharpened,
     with_draws,
 )
-from fhl_ppl.core.search.finds import has_gaussian, valleys_of
+from fhl_ppl.core.search.finds import are_explained, valleys_of
 from fhl_ppl.core.target import Target
 
 Array = Any
@@ -63,7 +63,7 @@ class Turn(NamedTuple):
         valley, asked = valleys_of(self.target, known, ends, self.size * turn, self.control)
         ends = ends._replace(valley=valley)
         # Of all ends of the first turn: particles may start at draws.
-        wanted = (ends.has_arrived & ~has_gaussian(known, valley)) | is_first
+        wanted = (ends.has_arrived & ~are_explained(ends, known)) | is_first
 
         noise = xp.take(self.noise, rows, axis=1)
 
