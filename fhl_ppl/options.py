@@ -193,7 +193,7 @@ class Options:
         "500, is from how many places to descend instead, whatever it costs: a mode that one place "
         "in a hundred leads to is then missed by one search in 150. "
         "Only where the particles of a model start by `init_to_uniform`, the default, whose radius "
-        "it keeps to, and not with a `gradient_fn`, a minibatch, `temperatures`, more than 64 "
+        "it keeps to, and not with a `gradient_fn`, a minibatch, more than 64 "
         "particles (of each other they see enough), more than 128 dimensions, a short warm-up, or "
         "in blocks of Gibbs.",
     )
@@ -213,7 +213,8 @@ class Options:
         "them. Every chain then has a private replica at each, from the posterior (1) to a "
         "reference (0, the prior of a model), and neighbours swap. Warm-up sets the temperatures "
         "between. It costs that many times the gradients, and one more of each replica an "
-        "iteration; `n_steps` counts them all. There are no charts with it: each temperature would "
+        "iteration; `n_steps` counts them all. `search` is made at the posterior, whose replicas "
+        "know what it finds. There are no charts with it: each temperature would "
         "have coordinates of its own, and a swap would have to translate.",
     )
     trusts_gradient: bool = True
@@ -338,7 +339,7 @@ class Options:
     def search_bounds(self, num_warmup: int, num_particles: int, dim: int) -> Bounds | None:
         """How far to look before warm-up; None for no search."""
         wanted = bool(self.search) and self.trusts_gradient and not self.noisy_gradient
-        if not wanted or self.temperatures is not None or not 0 < dim <= SEARCH_LIMIT:
+        if not wanted or not 0 < dim <= SEARCH_LIMIT:
             return None
         places = None if isinstance(self.search, bool | np.bool_) else self.search
         return bounds_of(num_warmup, num_particles, places)

@@ -13,8 +13,10 @@ from numpyro.infer.util import ParamInfo
 from fhl_ppl.core import warmup
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.search import Found, search
+from fhl_ppl.core.stacked import at
 from fhl_ppl.core.state import State
 from fhl_ppl.core.target import Plain
+from fhl_ppl.core.tempering import step as tempering
 from fhl_ppl.numpyro.control import WITHOUT_HOST, control_of, once
 from fhl_ppl.numpyro.devices import placed, spread_out
 from fhl_ppl.numpyro.engine import Engine, make_engine
@@ -115,10 +117,14 @@ class Beginning(NamedTuple):
         # A model without latent sites has an empty pytree, which says nothing of its size.
         flattened = jax.vmap(lambda _, tree: ravel_pytree(tree)[0])
         position, spent = once(flattened)(jnp.arange(len(keys)), z), jnp.zeros((), int)
-        found = None if is_given else self._found(position, keys, model_args, model_kwargs)
+        # Those at the target come first; for the others all of it is one wide mode.
+        own, number = slice(self.num_particles), self.num_particles
+        found = None
+        if not is_given:
+            found = self._found(position[own], keys[own], model_args, model_kwargs)
         if found is not None:
-            spent = jnp.asarray(jnp.ceil(found.evaluations / len(keys)), int)
-            position = jnp.asarray(found.starts)
+            spent = jnp.asarray(jnp.ceil(found.evaluations / number), int)
+            position = jnp.concatenate([jnp.asarray(found.starts), position[number:]])
         position = spread_out(
             *(self.mesh, position, len(keys), self.options.group_size, self.is_vectorized)
         )
@@ -152,7 +158,7 @@ class Beginning(NamedTuple):
 
         state: FHLState = begin(position, spent, rng_key, fingerprint(model_args, model_kwargs))
         if found is not None:
-            state = state._replace(learnt=once(warmup.remember)(state.learnt, found))
+            state = _remember(state, found)
         return engine, placed(self.mesh, state)
 
     def _found(
@@ -175,6 +181,14 @@ class Beginning(NamedTuple):
             position, noise, uniform = map(np.asarray, (position, noise, uniform))
         with np.errstate(all="ignore"):
             return search(target, position, radius, noise, uniform, bounds, control)
+
+
+def _remember(state: FHLState, found: Found) -> FHLState:
+    """With what a search has found in the archive."""
+    if state.replicas is None:
+        return state._replace(learnt=once(warmup.remember)(state.learnt, found))
+    replicas = once(tempering.remember)(state.replicas, found)
+    return state._replace(replicas=replicas, learnt=at(replicas.learnt, 0))
 
 
 def _everyone(state: FHLState) -> State:

@@ -13,6 +13,7 @@ from jax import random
 from numpyro import distributions as dist
 from numpyro.infer import MCMC, init_to_median
 
+from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search import search
 from fhl_ppl.core.search.bounds import Bounds, places_of
 from fhl_ppl.core.search.ends import DRAWS
@@ -89,7 +90,6 @@ def test_the_first_iteration_counts_what_it_cost():
         {"num_warmup": 100},
         {"init_strategy": init_to_median},
         {"gradient_fn": lambda z: z},
-        {"temperatures": 2},
         {"init_params": {"x": jnp.full((CHAINS, 3), -3.5)}},
     ],
     ids=lambda settings: next(iter(settings)),
@@ -97,6 +97,22 @@ def test_the_first_iteration_counts_what_it_cost():
 def test_there_is_none(settings):
     state, _ = begun(**settings)
     np.testing.assert_array_equal(state.n_steps, 0)
+
+
+def two():
+    """Two modes, and descents to both."""
+    x = numpyro.sample("x", dist.Normal(0, 10).expand([3]).to_event(1))
+    numpyro.factor("two", -0.5 * (jnp.abs(x[0]) - 3) ** 2 / 0.09)
+
+
+def test_what_it_finds_the_replicas_at_the_target_know():
+    kernel = FHL(two, temperatures=3)
+    state = kernel.init(random.split(random.key(0), CHAINS), 1000, None, (), {})
+    assert 0 < state.n_steps[0] <= 0.4 * 1000 + DRAWS * places_of(CHAINS) / CHAINS
+    known = in_use(state.replicas.learnt["archive"].components.fitted.log_weight).sum(axis=1)
+    np.testing.assert_array_equal(known, [2, 0, 0])
+    assert in_use(state.learnt["archive"].components.fitted.log_weight).sum() == 2
+    np.testing.assert_array_equal(state.replicas.particles.position[0], state.particles.position)
 
 
 def in_batches():

@@ -92,14 +92,18 @@ def test_all_start_in_the_right_solution_and_the_cost_is_counted():
         {"warmup_steps": 20},
         {"init_strategy": init_to_median},
         {"gradient_fn": lambda sites: sites},
-        {"temperatures": 2, "warmup_steps": 50},
         {"initial_params": {"x": torch.full((CHAINS, 3), -3.5)}},
     ],
     ids=lambda settings: next(iter(settings)),
 )
 def test_there_is_none(settings):
-    # The replica of a particle counts too.
-    assert first_count(ran(**settings)) <= 4
+    assert first_count(ran(**settings)) == 1
+
+
+def test_with_temperatures_it_is_made_at_the_target():
+    mcmc = ran(temperatures=2)
+    assert (mcmc.get_samples()["x"] > 2).all()
+    assert 4 < first_count(mcmc) <= 0.2 * 400 + DRAWS * places_of(CHAINS) / CHAINS + 4
 
 
 def test_a_state_that_is_loaded_searches_for_nothing(monkeypatch):

@@ -14,6 +14,7 @@ from fhl_ppl.core.groups import Groups
 from fhl_ppl.core.homes import home_of
 from fhl_ppl.core.learners.learner import Learnt, homes_of
 from fhl_ppl.core.sampler import Sampler
+from fhl_ppl.core.search import Found
 from fhl_ppl.core.stacked import at, each_array
 from fhl_ppl.core.state import Draws, State
 from fhl_ppl.core.statistics import ACCEPTED, TENSION, read
@@ -62,6 +63,16 @@ def start(
 
     learnt = control.map(begin, particles)
     return Replicas(particles, learnt, ladder, trips.start(particles.potential_energy))
+
+
+def remember(replicas: Replicas, found: Found) -> Replicas:
+    """Know at the target what a search of it has found; where that starts is `start`'s business."""
+    known = warmup.remember(at(replicas.learnt, 0), found)
+
+    def put(own: Array, all_of_them: Array) -> Array:
+        return array_namespace(own).concat([own[None, ...], all_of_them[1:, ...]], axis=0)
+
+    return replicas._replace(learnt=each_array(put, known, replicas.learnt))
 
 
 def step(

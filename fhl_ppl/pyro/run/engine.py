@@ -17,7 +17,7 @@ from fhl_ppl.core.metrics import LowRankMetric, reported
 from fhl_ppl.core.plan import Plan
 from fhl_ppl.core.report import Report, report
 from fhl_ppl.core.sampler import make_sampler, step
-from fhl_ppl.core.search import search
+from fhl_ppl.core.search import Found, search
 from fhl_ppl.core.search.bounds import Bounds
 from fhl_ppl.core.statistics import read
 from fhl_ppl.core.target import Plain, RandomForce, state_at
@@ -124,10 +124,14 @@ class Engine:
         drawn = draw_of_search(self.arrays.tensor(position), bounds.turns)
         noise, uniform = map(self.arrays.array, drawn)
         found = search(self._target, position, radius, noise, uniform, bounds, PYTHON)
+        self._begin_at(found)
+        return ceil(float(found.evaluations) / len(position))
+
+    def _begin_at(self, found: Found) -> None:
+        """Begin once more, where a search has found starts, and know what it has found."""
         self.state = state_at(self._target, found.starts)
         self.learnt = warmup.start(self.sampler, self.state, *self._given)
         self.learnt = warmup.remember(self.learnt, found)
-        return ceil(float(found.evaluations) / len(position))
 
     def _groups(self, num_particles: int) -> Groups:
         return make_groups(num_particles, self.settings["group_size"], self.state.position)

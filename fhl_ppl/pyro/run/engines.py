@@ -68,13 +68,12 @@ def make_engine(
     with pyro.validation_enabled(False):
         if options.noisy_gradient:
             _check_noise(potential, problem.position)
+        radius, temperatures = problem.start_radius, options.temperatures or 1
+        if radius is not None and minibatch is None:
+            number = len(problem.position) // temperatures
+            settings["search_within"] = radius, options.search_bounds(num_warmup, number, dim)
         if reference is None:
-            radius = problem.start_radius
-            if radius is not None and minibatch is None:
-                far = options.search_bounds(num_warmup, len(problem.position), dim)
-                settings["search_within"] = radius, far
             return Engine(potential, problem.position, plan, **settings)
-        temperatures = options.temperatures or 1
         return TemperedEngine(
             *(potential, reference, problem.position, plan), temperatures=temperatures, **settings
         )

@@ -4,13 +4,15 @@ from typing import Any
 
 from torch import Tensor
 
+from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import PYTHON
+from fhl_ppl.core.search import Found
 from fhl_ppl.core.stacked import at, each_array
 from fhl_ppl.core.state import Draws
 from fhl_ppl.core.statistics import ACCEPTED
 from fhl_ppl.core.target import Plain
 from fhl_ppl.core.tempering.path import Path
-from fhl_ppl.core.tempering.step import Replicas, start, step
+from fhl_ppl.core.tempering.step import Replicas, remember, start, step
 from fhl_ppl.diagnostics.run import tempering
 from fhl_ppl.pyro.batching.potential import BatchedPotential
 from fhl_ppl.pyro.run.arrays import on_host
@@ -58,10 +60,18 @@ class TemperedEngine(Engine):
         reference = Plain(lambda q: evaluated(self._reference, q, self.arrays))
         self._path = Path(self._target, reference)
         begin = self._of_replicas(self.arrays.array(position))
+        self._hold(self._started(begin, step_size, metric))
+        self.groups = self._groups(begin.shape[1])
+
+    def _started(self, begin: Array, step_size: float, metric: Array) -> Replicas:
         # In the type of the positions, as what is learnt is stacked and keeps its type.
         eta = 0 * begin[0, 0, 0] + step_size
-        self._hold(start(self.sampler, begin, eta, metric, self._path, PYTHON))
-        self.groups = self._groups(begin.shape[1])
+        return start(self.sampler, begin, eta, metric, self._path, PYTHON)
+
+    def _begin_at(self, found: Found) -> None:
+        begin = self.replicas.particles.position
+        begin = array_namespace(begin).concat([found.starts[None, ...], begin[1:, ...]], axis=0)
+        self._hold(remember(self._started(begin, *self._given), found))
 
     def _advance(self) -> Iteration:
         draws, uniform = self._of_all(self._draw())
