@@ -1,10 +1,10 @@
 """Are modes found in which no chain started? `python -m benchmarks.tempered` prints a table.
 
 All chains start at one point; NumPyro, float64, `--temperatures` replicas of each of `--chains`
-chains. With `--temperatures 1` it is the default: no replicas, starts of the kernel's own, after a
-search from `--search` places. A row has the modes that got draws in the run that found the fewest,
-the largest error of a mode's weight in its Monte Carlo errors, the largest R-hat of being in one,
-gradients for an iteration of one chain, and round trips.
+chains. With `--own-starts`, or `--temperatures 1`, which is the default without replicas, chains
+start where the kernel has them, after a search from `--search` places. A row has the modes that got
+draws in the run that found the fewest, the largest error of a mode's weight in its Monte Carlo
+errors, the largest R-hat of being in one, gradients for an iteration of one chain, and round trips.
 """
 
 import argparse
@@ -83,6 +83,25 @@ def shells(dim: int) -> Case:
     return Case(model, -centre + 2 * np.eye(dim)[0], is_in, np.array([0.5, 0.5]))
 
 
+def narrow(dim: int) -> Case:
+    """A mode of width .1 and weight .05 that is 6 from a standard one, along an axis."""
+    centre, weight = 6 * np.eye(dim)[0], np.array([0.95, 0.05])
+
+    def model():
+        prior = dist.Normal(0, 5).expand([dim]).to_event(1)
+        x = numpyro.sample("x", prior)
+        wide = -0.5 * (x**2).sum()
+        narrow = -0.5 * ((x - centre) ** 2).sum() / 0.1**2 - dim * jnp.log(0.1)
+        both = jnp.logaddexp(jnp.log(weight[0]) + wide, jnp.log(weight[1]) + narrow)
+        numpyro.factor("both", both - prior.log_prob(x))
+
+    def is_in(x):
+        far = x[..., 0] > 4.5
+        return np.stack([~far, far], -1)
+
+    return Case(model, np.zeros(dim), is_in, weight)
+
+
 def hills(seed: int) -> Case:
     """Six Gaussians in four dimensions, with weights, widths and places drawn by `seed`."""
     rng = np.random.default_rng(seed)
@@ -107,17 +126,20 @@ CASES: dict[str, Callable[[], Case]] = {
     "eggbox": eggbox,
     "shells, d = 2": lambda: shells(2),
     "shells, d = 5": lambda: shells(5),
+    "narrow, d = 10": partial(narrow, 10),
     **{f"hills {seed}": partial(hills, seed) for seed in range(6)},
 }
 
 
 def run(case: Case, seed: int, options: Any) -> dict[str, float]:
-    start = init_to_value(values={"x": jnp.asarray(case.start)})
-    tempered = {"temperatures": options.temperatures, "init_strategy": start}
-    searched = {"search": options.search or True}
-    kernel = FHL(case.model, **(tempered if options.temperatures > 1 else searched))
+    is_tempered = options.temperatures > 1
+    settings: dict[str, Any] = {"temperatures": options.temperatures} if is_tempered else {}
+    if options.own_starts or not is_tempered:
+        settings["search"] = options.search or True
+    else:
+        settings["init_strategy"] = init_to_value(values={"x": jnp.asarray(case.start)})
     mcmc = MCMC(
-        kernel,
+        FHL(case.model, **settings),
         num_warmup=options.warmup,
         num_samples=options.draws,
         num_chains=options.chains,
@@ -148,6 +170,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--temperatures", type=int, default=6)
     parser.add_argument("--search", type=int, help="default: as many as a fifth of warm-up pays")
+    parser.add_argument("--own-starts", action="store_true")
     parser.add_argument("--chains", type=int, default=16)
     parser.add_argument("--warmup", type=int, default=600)
     parser.add_argument("--draws", type=int, default=1000)
