@@ -13,6 +13,7 @@ from fhl_ppl.core.metrics.dense import eigen, power
 from fhl_ppl.core.metrics.dense_fit import from_scores
 from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use, log_parts, log_sum
 from fhl_ppl.core.moments.welford import Welford
+from fhl_ppl.core.search.ends import DRAWS
 
 Array = Any
 
@@ -33,8 +34,8 @@ FEW = 10.0
 """With so many places for each dimension their spread counts for half, and their gradients for
 half; with fewer the gradients, which tell the precision of a Gaussian before it is explored."""
 
-AT_LEAST = 8.0
-"""So many of the earlier places of what a search has seen count at any rate."""
+AT_LEAST = float(DRAWS)
+"""So many of the earlier places of what a search has seen count at any rate: as many as it saw."""
 
 
 class Components(NamedTuple):
