@@ -26,23 +26,27 @@ def flat(found):
 
 
 HILLS = Hills(([4.0, 4.0], [-4.0, -4.0]), (0.0, 3.0))
+GRID = Hills(([-2.0, -1.5], [2.0, 1.5], [-5.0, 2.5], [-1.0, 5.5]), (0.0, 1.0, 2.0, 3.0))
+"""One of these is come to from the others alone, as their fourth corner."""
 FIXED = {"adapt_step_size": False, "adapt_mass_matrix": False, "num_steps": 1, "step_size": 0.1}
 CHAINS = 4
 BOUNDS = Bounds(50, 3, 1200)
 PLACES = 3 * places_of(CHAINS)
 
 
-def test_of_tensors_it_finds_what_it_finds_in_numpy():
+@pytest.mark.parametrize("hills", [HILLS, GRID], ids=["two", "grid"])
+def test_of_tensors_it_finds_what_it_finds_in_numpy(hills):
     rng = np.random.default_rng(0)
     position = rng.uniform(-2, 2, (CHAINS, 2))
     noise = rng.standard_normal((DRAWS, PLACES, 2))
     uniform = rng.uniform(1e-9, 1, (PLACES, 2 + DRAWS))
     with np.errstate(all="ignore"):
-        expected = search(Plain(HILLS), position, 2.0, noise, uniform, BOUNDS, PYTHON)
+        expected = search(Plain(hills), position, 2.0, noise, uniform, BOUNDS, PYTHON)
     position, noise, uniform = map(torch.as_tensor, (position, noise, uniform))
-    found = search(Plain(HILLS), position, 2.0, noise, uniform, BOUNDS, PYTHON)
+    found = search(Plain(hills), position, 2.0, noise, uniform, BOUNDS, PYTHON)
     for one, other in zip(flat(found), flat(expected), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+        # Of a longer search: rounding grows from step to step of a descent.
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
 
 
 def steep():

@@ -144,6 +144,13 @@ def is_steep(ends: Ends) -> Array:
     return ends.has_arrived & ~ends.is_gaussian & (above > STEEP * dim / 2)
 
 
+def is_flat(ends: Ends) -> Array:
+    """Which minima are wider than was thought, of those with draws."""
+    xp, dim = array_namespace(ends.centre), ends.centre.shape[1]
+    above = xp.mean(ends.energy, axis=1) - ends.lowest
+    return ends.has_arrived & (above < FLAT * dim / 2)
+
+
 def sharpened(target: Target, ends: Ends, noise: Array, is_asked: Array, control: Control) -> Ends:
     """Look at the second derivatives around the ends that are asked for, and draw once more.
 

@@ -16,15 +16,17 @@ REACH = 16.0
 NEAR = 4.0
 """Square of the distance below which two ends are in one valley without being asked: there is none
 between Gaussians of one width so near."""
-BETWEEN = (0.21, 0.5, 0.67)
-"""Where on the way from one end to another is looked for what parts them. Not all are multiples of
-something, as modes on a lattice have others in the middle."""
+BETWEEN = (0.5, 0.21, 0.67)
+"""Where on the way from one end to another is looked for what parts them, until it is seen. Not all
+are multiples of something, as modes on a grid have others in the middle."""
 BARRIER = 1.0
 """What parts valleys is so much above the higher of the two. Between equal Gaussians 2.8 standard
 deviations apart."""
 
 WORTH_TELLING = 0.01
 """Mass, relative to the largest, from which finds count where it is guessed how many are missed."""
+SURELY = 3.0
+"""How many times more are missed than what was seen ahead has found, if that is told."""
 BESIDE = 0.05
 """Mass, relative to that of all finds, from which what lies about them counts. All that begin in a
 spike of .03 and weight .3 at the centre of a Gaussian stay in it: 3000 effective draws, R-hat
@@ -130,9 +132,9 @@ def number_missed(ends: Ends, finds: Finds) -> Array:
     here = (valley[:, None] == valley) & (valley >= 0) & at_random
     times = xp.sum(xp.astype(here, valley.dtype), axis=0)
     never, once, twice = (xp.sum(xp.astype(stands & (times == k), valley.dtype)) for k in range(3))
-    # What lines have led to is not missed.
-    missed = (once * once - once) / (2 * (twice + 1)) - never
-    return xp.where(missed > 0, missed, xp.zeros_like(missed))
+    guess = (once * once - once) / (2 * (twice + 1))
+    # What was seen ahead is not missed. The guess is about as far off as it is large.
+    return xp.where(guess > SURELY * never, guess - never, xp.zeros_like(guess))
 
 
 def _earlier(like: Array) -> Array:
@@ -187,24 +189,29 @@ def valleys_of(
 
         def ask(value: tuple[Array, Array]) -> tuple[Array, Array]:
             of_new, evaluations = value
-            same = ~_is_parted(target, other, height, ends)
-            cost = len(BETWEEN) * xp.sum(xp.astype(is_asked, evaluations.dtype))
-            return xp.where(is_asked & same, place + 0 * number, of_new), evaluations + cost
+            same = is_asked
+            for share in BETWEEN:
+                evaluations = evaluations + xp.sum(xp.astype(same, evaluations.dtype))
+                same = same & ~_is_parted(target, share, other, height, ends)
+            return xp.where(same, place + 0 * number, of_new), evaluations
 
         return control.cond(xp.any(is_asked), ask, lambda value: value, (of_new, evaluations))
 
     return control.fori_loop(0, valley.shape[0], compare, (of_new, 0 * xp.sum(number)))
 
 
-def _is_parted(target: Target, other: Array, height: Array, ends: Ends) -> Array:
-    """Whether there is something higher between ends [place] and another place, [dim]."""
+def _is_parted(target: Target, share: float, other: Array, height: Array, ends: Ends) -> Array:
+    """Whether it is higher at some share of the way from a place, [dim], to ends, [place]."""
     xp = array_namespace(other)
     higher = xp.where(ends.lowest > height, ends.lowest, height + 0 * ends.lowest)
-    parted = higher < -inf
-    for share in BETWEEN:
-        between = state_at(target, other + share * (ends.centre - other)).potential_energy
-        parted = parted | ~(between < higher + BARRIER)
-    return parted
+    between = state_at(target, other + share * (ends.centre - other)).potential_energy
+    return ~(between < higher + BARRIER)
+
+
+def are_at(ends: Ends, exists: Array, place: Array) -> Array:
+    """Which places, shape [place, dim], are near one of the ends that exist."""
+    near = squares(ends.centre, place, ends.whitening) < NEAR
+    return array_namespace(place).any(near & exists[:, None], axis=0)
 
 
 def squares(centre: Array, other: Array, whitening: Array) -> Array:

@@ -11,6 +11,7 @@ from fhl_ppl.core.search.ends import (
     DRAWS,
     Ends,
     ends_of,
+    is_flat,
     is_steep,
     no_ends,
     sharpened,
@@ -71,14 +72,15 @@ class Turn(NamedTuple):
             return with_draws(self.target, ends, noise, wanted, self.control)
 
         ends = self.control.cond(xp.any(wanted), draw, lambda ends: ends, ends)
-        # One of each valley.
-        steep = wanted & is_steep(ends) & (valley == self.size * turn + numbered(valley))
+        # One of each valley. Who began near a minimum has not learnt how wide it is.
+        unlike = is_steep(ends) | (is_flat(ends) & ~is_at_random)
+        unlike = wanted & unlike & (valley == self.size * turn + numbered(valley))
 
         def sharpen(ends: Ends) -> Ends:
-            return sharpened(self.target, ends, noise, steep, self.control)
+            return sharpened(self.target, ends, noise, unlike, self.control)
 
-        ends = self.control.cond(xp.any(steep), sharpen, lambda ends: ends, ends)
-        draws = DRAWS * wanted + (DRAWS + ends.centre.shape[1]) * steep
+        ends = self.control.cond(xp.any(unlike), sharpen, lambda ends: ends, ends)
+        draws = DRAWS * wanted + (DRAWS + ends.centre.shape[1]) * unlike
         cost = xp.sum(descent.evaluations + draws) + asked
         return self._put(turn, ends, known), cost
 

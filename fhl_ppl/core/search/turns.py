@@ -1,8 +1,8 @@
 """Turn after turn, as long as a search may find more (section 10, search).
 
 Where there is one valley, a second turn begins where something was seen along an axis, and that is
-all. Where there are several, it is looked for more from places at random, and along the axes of
-what was found.
+all. Where there are several, it is looked for more: at fourth corners of three, where there are
+none of these along the axes of what was found, and from places at random.
 """
 
 from math import inf, isinf
@@ -10,19 +10,21 @@ from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.mixture import in_use
+from fhl_ppl.core.search.ahead import Ahead, both, no_look
+from fhl_ppl.core.search.corners import LOOK, corners
 from fhl_ppl.core.search.ends import Ends
 from fhl_ppl.core.search.finds import finds_of, modes_of
-from fhl_ppl.core.search.lines import Beyond, beyond, both, cost_of, no_look
+from fhl_ppl.core.search.lines import beyond, cost_of
 from fhl_ppl.core.search.turn import Begin, Turn
 
 Array = Any
 
 ALONG = 0.2
-"""Share of the evaluations so far below which it is looked along axes once more, where looks that
-led to a new valley do not count. Of six hills that lie on no axes of one another each look is in
+"""Share of the evaluations so far below which it is looked ahead once more, where looks that led to
+a new valley do not count. Of six hills that lie on no axes of one another each look is in
 vain, and with .3 places at random were too few in 3 of 48 searches, with .2 in 2."""
 AT_ONCE = 4
-"""How often in a turn."""
+"""How often along axes in a turn."""
 
 
 class Known(NamedTuple):
@@ -35,7 +37,7 @@ class Known(NamedTuple):
     spent
         Evaluations, a scalar.
     in_vain
-        How many of these were along axes and led to no new valley, a scalar.
+        How many of these were to look ahead and led to no new valley, a scalar.
     looks
         How often it was looked along axes from each valley, shape [place].
     """
@@ -55,9 +57,8 @@ def all_turns(turn: Turn, places: Array, radius: float) -> Known:
 
     def one_more(number: Any, known: Known) -> Known:
         at_random = xp.take(places, turn.rows_of(number), axis=0)
-        ahead = _seen_ahead(turn, number, known, at_random / radius)
+        ahead, known = _seen_ahead(turn, number, known, at_random / radius)
         cost = ahead.evaluations
-        known = Known(known.ends, known.spent + cost, known.in_vain + cost, ahead.looks)
         position = xp.where(ahead.exists[:, None], ahead.places, at_random)
         begin = Begin(position, _may_begin(turn, known, ahead), ~ahead.exists)
 
@@ -82,34 +83,62 @@ def is_several(ends: Ends) -> Array:
 
 
 def _number_seen_ahead(ends: Ends) -> Array:
-    """How many valleys were first come to from where something was seen along an axis."""
+    """How many valleys were first come to from where something was seen ahead."""
     xp = array_namespace(ends.valley)
     is_first = ends.has_arrived & (ends.valley == numbered(ends.valley))
     return xp.sum(xp.astype(is_first & ~xp.isfinite(ends.begun), xp.int32))
 
 
-def _seen_ahead(turn: Turn, number: Any, known: Known, shake: Array) -> Beyond:
-    """Where to begin along axes: always looked for in the second turn, and then for its share."""
+def _seen_ahead(turn: Turn, number: Any, known: Known, shake: Array) -> tuple[Ahead, Known]:
+    """Where to begin, and what is known when that was paid for."""
+    xp, control = array_namespace(shake), turn.control
+
+    def at_corners(nothing: Ahead) -> Ahead:
+        return corners(turn.target, known.ends, turn.size * (number - 1), shake, control)
+
+    is_due = _may_look(turn, known, LOOK)
+    ahead = control.cond(is_due, at_corners, lambda nothing: nothing, no_look(shake))
+
+    def along_axes(value: tuple[Ahead, Known]) -> tuple[Ahead, Known]:
+        seen, known = _along_axes(turn, number, value[1], shake)
+        return both(value[0], seen), known
+
+    value = ahead, _paid(known, ahead)
+    return control.cond(xp.any(ahead.exists), lambda value: value, along_axes, value)
+
+
+def _along_axes(turn: Turn, number: Any, known: Known, shake: Array) -> tuple[Ahead, Known]:
+    """What is seen along axes: always looked for in the second turn, and then for its share."""
     size, bounds, control = turn.size, turn.bounds, turn.control
-    nothing, cost = no_look(known.ends, known.looks, shake), cost_of(shake.shape[1], size)
+    cost, nothing = cost_of(shake.shape[1], size), (no_look(shake), known)
     if 3 * cost > 2 * bounds.most * size:
         return nothing
 
-    def once_more(time: Any, ahead: Beyond) -> Beyond:
-        spent, in_vain = (so_far + ahead.evaluations for so_far in (known.spent, known.in_vain))
-        due = (spent + cost < bounds.enough) & (in_vain < ALONG * spent)
+    def once_more(time: Any, value: tuple[Ahead, Known]) -> tuple[Ahead, Known]:
+        def look(value: tuple[Ahead, Known]) -> tuple[Ahead, Known]:
+            ahead, known = value
+            seen, looks = beyond(turn.target, known.ends, known.looks, shake, control)
+            return both(ahead, seen), _paid(known, seen)._replace(looks=looks)
 
-        def look(ahead: Beyond) -> Beyond:
-            seen = beyond(turn.target, known.ends, ahead.looks, shake, control)
-            return both(ahead, seen)
-
-        is_first = (number == 1) & (time == 0)
-        return control.cond(due | is_first, look, lambda ahead: ahead, ahead)
+        is_due = _may_look(turn, value[1], cost) | ((number == 1) & (time == 0))
+        return control.cond(is_due, look, lambda value: value, value)
 
     return control.fori_loop(0, AT_ONCE, once_more, nothing)
 
 
-def _may_begin(turn: Turn, known: Known, ahead: Beyond) -> Array:
+def _may_look(turn: Turn, known: Known, cost: int) -> Array:
+    """Whether it may be looked ahead once more."""
+    is_within = known.spent + cost < turn.bounds.enough
+    return is_within & (known.in_vain < ALONG * known.spent)
+
+
+def _paid(known: Known, seen: Ahead) -> Known:
+    """With what a look took, which is in vain as long as it has led to nothing."""
+    cost = seen.evaluations
+    return known._replace(spent=known.spent + cost, in_vain=known.in_vain + cost)
+
+
+def _may_begin(turn: Turn, known: Known, ahead: Ahead) -> Array:
     """Which descents are made, [row], if each costs what others did: from what was seen ahead.
 
     And from places at random where there are several valleys. All, if it may cost what it will.

@@ -6,6 +6,7 @@ import pytest
 from fhl_ppl.core.control import PYTHON
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search import lines, turns
+from fhl_ppl.core.search.ahead import both
 from fhl_ppl.core.search.bounds import TURNS
 from fhl_ppl.core.search.ends import DRAWS, ends_of, with_draws
 from fhl_ppl.core.target import Plain
@@ -99,7 +100,7 @@ def ahead_of(target, seed=0, looks=0.0, valleys=1):
         ends = with_draws(Plain(target), ends, noise, ends.has_arrived, PYTHON)
         shake = rng.uniform(-1, 1, (ROWS, 2))
         looks = looks + 0 * ends.lowest
-        return lines.beyond(Plain(target), ends, looks, shake, PYTHON)
+        return lines.beyond(Plain(target), ends, looks, shake, PYTHON)[0]
 
 
 def test_of_a_ray_the_lowest_place_beyond_a_rise_is_taken_and_the_lowest_ray_first():
@@ -142,7 +143,7 @@ def test_the_check_notices_that_places_are_too_far_apart(monkeypatch):
 def test_of_two_looks_all_that_there_are_rows_for_is_kept():
     near = ahead_of(Hills([[0.0, 0.0], [6.0, 0.0]], [0.0, 0.0]))
     other = ahead_of(Hills([[0.0, 0.0], [0.0, 8.0], [0.0, -8.0]], [0.0, 0.0, 0.0]))
-    together = lines.both(near, other)
+    together = both(near, other)
     np.testing.assert_array_equal(together.exists, np.arange(ROWS) < 3)
     kept = np.concatenate([near.places[:1], other.places[:2]])
     np.testing.assert_array_equal(together.places[:3], kept)
