@@ -355,6 +355,18 @@ FAULTS = (
         "core/search/test_finds.py",
     ),
     Fault(
+        "core/search/corners.py",
+        "place - xp.take(modes.centre, origin, axis=0)",
+        "place + xp.take(modes.centre, origin, axis=0)",
+        "core/search/test_corners.py",
+    ),
+    Fault(
+        "core/search/corners.py",
+        "(highest(modes.valley) >= newest)",
+        "(highest(modes.valley) < newest)",
+        "core/search/test_corners.py",
+    ),
+    Fault(
         "core/search/lines.py",
         "energy < _highest_before(energy, begins) - BARRIER",
         "energy > _highest_before(energy, begins) - BARRIER",

@@ -11,6 +11,7 @@ from fhl_ppl.core.search import turns
 from fhl_ppl.core.search.ahead import no_look
 from fhl_ppl.core.search.bounds import TURNS, bounds_of
 from fhl_ppl.core.search.ends import DRAWS, ends_of, no_ends, with_draws
+from fhl_ppl.core.search.finds import finds_of, number_missed
 from fhl_ppl.core.target import Plain
 from tests.core.search.searched import descended, known, searched
 from tests.hills import Hills
@@ -41,6 +42,31 @@ def test_the_check_notices_that_no_corners_are_looked_at(monkeypatch):
         turns, "corners", lambda target, ends, newest, shake, control: no_look(shake)
     )
     assert signs_found() < 30
+
+
+def missed_of(at_random, ahead):
+    """What is guessed to be missed where valleys were come to so often, and some others ahead."""
+    rows = [valley for valley, times in enumerate(at_random) for _ in range(times)]
+    valley = np.array(rows + [len(at_random) + k for k in range(ahead)], dtype=float)
+    begin = np.stack([10 * valley, 0 * valley], axis=1)
+    ends = ends_of(descended(Hills(begin, 0 * valley), begin + 0.1))
+    first = np.array([np.flatnonzero(valley == each)[0] for each in valley], dtype=float)
+    begun = np.where(np.arange(len(valley)) < len(rows), 0.0, np.inf)
+    ends = ends._replace(
+        valley=first,
+        begun=begun,
+        is_gaussian=np.ones(len(valley), bool),
+        log_weight=np.zeros((len(valley), DRAWS)),
+    )
+    return number_missed(ends, finds_of(ends))
+
+
+def test_what_was_seen_ahead_is_not_missed():
+    """Chao's guess from five valleys come to once is 5 * 4 / 2, and is about as uncertain."""
+    assert missed_of([1, 1, 1, 1, 1], ahead=0) == 10
+    assert missed_of([1, 1, 1, 1, 1], ahead=3) == 7
+    assert missed_of([1, 1, 1, 1, 1], ahead=4) == 0
+    assert missed_of([2, 2, 2, 3], ahead=0) == 0
 
 
 def ahead_of(target, begin, newest=0, turns=2):
