@@ -16,7 +16,7 @@ from fhl_ppl.core.control import Control
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search.ahead import SHAKE, Ahead, energies_at, no_look
 from fhl_ppl.core.search.ends import STEEP, Ends
-from fhl_ppl.core.search.finds import NEAR, are_at, finds_of, modes_of, squares
+from fhl_ppl.core.search.finds import BARRIER, BETWEEN, NEAR, are_at, finds_of, modes_of, squares
 from fhl_ppl.core.target import Target
 
 Array = Any
@@ -36,10 +36,10 @@ class _Corners(NamedTuple):
     place
         Shape [corner, dim].
     size
-        Squares of the two sides, in units of the mode that they meet in; infinite for what does not
-        count.
+        Squares of the two sides, each in standard deviations of the wider mode at its ends;
+        infinite for what does not count.
     height
-        The energy at the highest of the three.
+        The energy at the highest of the three, or higher, if what changes it adds up.
     sd
         Standard deviations of one of the three, shape [corner, dim].
     """
@@ -77,14 +77,18 @@ def corners(target: Target, ends: Ends, newest: Any, shake: Array, control: Cont
         order = xp.argsort(xp.where(is_mode, -mass, xp.full_like(mass, inf)), stable=True)[:MODES]
         modes, exists = Ends(*(xp.take(of, order, axis=0) for of in ends)), xp.take(is_mode, order)
         seen = _not_known(_close(_corners(modes, exists, newest), modes), ends)
-        counts = xp.isfinite(seen.size)
         energy = energies_at(target, seen.place, rows, control)
         least_high = seen.height + STEEP * shake.shape[1] / 2
-        energy = xp.where(counts & (energy < least_high), energy, xp.full_like(energy, inf))
+        counts = xp.isfinite(seen.size) & (energy < least_high)
+        is_inside, asked = _in_known_valleys(
+            target, ends, seen.place, energy, counts, rows, control
+        )
+        energy = xp.where(counts & ~is_inside, energy, xp.full_like(energy, inf))
         lowest = xp.argsort(energy, stable=True)[:rows]
         place, sd = (xp.take(of, lowest, axis=0) for of in (seen.place, seen.sd))
-        evaluations = xp.sum(xp.astype(counts, energy.dtype))
-        return Ahead(place + SHAKE * sd * shake, xp.isfinite(xp.take(energy, lowest)), evaluations)
+        exists = xp.isfinite(xp.take(energy, lowest))
+        looked = xp.sum(xp.astype(xp.isfinite(seen.size), energy.dtype))
+        return Ahead(place + SHAKE * sd * shake, exists, looked + asked)
 
     number = xp.sum(xp.astype(is_mode, xp.int32))
     return control.cond(number > 2, look, lambda nothing: nothing, no_look(shake))
@@ -103,7 +107,8 @@ def _corners(modes: Ends, exists: Array, newest: Any) -> _Corners:
         xp.asarray(numbers, dtype=xp.int32, device=device(exists))
         for numbers in zip(*threes, strict=True)
     )
-    apart = xp.reshape(squares(modes.centre, modes.centre, modes.whitening), (-1,))
+    apart = squares(modes.centre, modes.centre, modes.whitening)
+    apart = xp.min(xp.stack([apart, xp.matrix_transpose(apart)]), axis=0)
 
     def highest(of: Array) -> Array:
         return xp.max(xp.stack([xp.take(of, each) for each in (one, other, origin)]), axis=0)
@@ -112,12 +117,15 @@ def _corners(modes: Ends, exists: Array, newest: Any) -> _Corners:
     place = place - xp.take(modes.centre, origin, axis=0)
     counts = highest(xp.astype(~exists, xp.int32)) < 1
     counts = counts & (highest(modes.valley) >= newest) & ~are_at(modes, exists, place)
+    apart = xp.reshape(apart, (-1,))
     size = sum(xp.take(apart, number * origin + each) for each in (one, other))
+    first, second, between = (xp.take(modes.lowest, each) for each in (one, other, origin))
+    heights = [highest(modes.lowest), first + second - between]
     sd = xp.sqrt(xp.sum(modes.root**2, axis=2))
     return _Corners(
         place,
         xp.where(counts, size, xp.full_like(size, inf)),
-        highest(modes.lowest),
+        xp.max(xp.stack(heights), axis=0),
         xp.take(sd, one, axis=0),
     )
 
@@ -145,3 +153,29 @@ def _smallest(seen: _Corners, number: int) -> _Corners:
     xp = array_namespace(seen.size)
     order = xp.argsort(seen.size, stable=True)[:number]
     return _Corners(*(xp.take(of, order, axis=0) for of in seen))
+
+
+def _in_known_valleys(
+    target: Target,
+    ends: Ends,
+    place: Array,
+    energy: Array,
+    is_asked: Array,
+    rows: int,
+    control: Control,
+) -> tuple[Array, Array]:
+    """Which places nothing parts from the Gaussian that is nearest, and evaluations.
+
+    A bent grid has corners in tails of what is known.
+    """
+    xp = array_namespace(place)
+    away = squares(ends.centre, place, ends.whitening)
+    nearest = xp.argmin(xp.where(ends.is_gaussian[:, None], away, xp.full_like(away, inf)), axis=0)
+    centre, lowest = xp.take(ends.centre, nearest, axis=0), xp.take(ends.lowest, nearest)
+    height = xp.where(energy > lowest, energy, lowest)
+    evaluations = 0 * xp.sum(place)
+    for share in BETWEEN:
+        evaluations = evaluations + xp.sum(xp.astype(is_asked, energy.dtype))
+        between = energies_at(target, centre + share * (place - centre), rows, control)
+        is_asked = is_asked & (between < height + BARRIER)
+    return is_asked, evaluations

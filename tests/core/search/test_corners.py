@@ -90,8 +90,8 @@ def test_the_fourth_corner_is_seen():
     ahead = ahead_of(Hills(CUBE[:4], np.zeros(4)), CUBE[:3])
     np.testing.assert_array_equal(ahead.exists, np.arange(ROWS) < 1)
     np.testing.assert_allclose(ahead.places[0], CUBE[3], atol=0.5)
-    # Each of the three may be the one in between.
-    assert ahead.evaluations == 3
+    # Each of the three may be the one in between, and something parts the one that is seen.
+    assert ahead.evaluations == 3 + 1
 
 
 def test_of_many_corners_those_with_a_mode_are_taken():
@@ -104,6 +104,23 @@ def test_of_many_corners_those_with_a_mode_are_taken():
 
 def test_what_is_known_is_not_looked_at():
     assert not ahead_of(Hills(CUBE[:4], np.zeros(4)), CUBE[:4]).exists.any()
+
+
+def begun_beside_a_bent_corner():
+    """A known mode is two and a half standard deviations from where the grid would have it."""
+    centres = CUBE[:4] + 2.5 * np.array([[0.0, 0.0, 0.0]] * 3 + [[1.0, 0.0, 0.0]])
+    ahead = ahead_of(Hills(centres, np.zeros(4)), centres)
+    assert ahead.evaluations > 0
+    return ahead.exists.any()
+
+
+def test_it_is_not_begun_in_a_valley_that_is_known():
+    assert not begun_beside_a_bent_corner()
+
+
+def test_the_check_notices_that_nobody_asks_what_parts_them(monkeypatch):
+    monkeypatch.setattr(corners_module, "BARRIER", -np.inf)
+    assert begun_beside_a_bent_corner()
 
 
 def test_of_three_one_is_new():
@@ -123,7 +140,7 @@ def test_the_closest_are_looked_at_first(monkeypatch):
     fourth = steps[3] + steps[[1, 2]]
     hills = Hills(np.concatenate([steps, fourth]), np.zeros(6))
     ahead = ahead_of(hills, steps)
-    assert ahead.evaluations == 1
+    assert ahead.evaluations == 1 + 1
     np.testing.assert_allclose(ahead.places[0], fourth[1], atol=0.5)
 
 
