@@ -10,6 +10,7 @@ errors, the largest R-hat of being in one, gradients for an iteration of one cha
 import argparse
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import arviz as az
@@ -122,11 +123,34 @@ def hills(seed: int) -> Case:
     return Case(model, centre[0], is_in, weight)
 
 
+def signs() -> Case:
+    """Five of eight directions along no axes, each with two modes of .3 and .7 of its mass."""
+    number, dim, share = 5, 8, np.array([0.3, 0.7])
+    axes = np.linalg.qr(np.random.default_rng(0).normal(size=(dim, dim)))[0]
+    patterns = np.array(list(product([0, 1], repeat=number)))
+
+    def model():
+        prior = dist.Normal(0, 5).expand([dim]).to_event(1)
+        x = numpyro.sample("x", prior)
+        along = x @ axes
+        sides = (along[:number, None] - 1.2 * np.array([-1, 1])) / 0.3
+        both = jax.nn.logsumexp(np.log(share) - 0.5 * sides**2, axis=1).sum()
+        rest = -0.5 * (along[number:] ** 2).sum() / 0.3**2
+        numpyro.factor("both", both + rest - prior.log_prob(x))
+
+    def is_in(x):
+        side = (x @ axes)[..., :number] > 0
+        return (side[..., None, :] == patterns).all(-1)
+
+    return Case(model, np.zeros(dim), is_in, np.prod(share[patterns], axis=1))
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "eggbox": eggbox,
     "shells, d = 2": lambda: shells(2),
     "shells, d = 5": lambda: shells(5),
     "narrow, d = 10": partial(narrow, 10),
+    "signs": signs,
     **{f"hills {seed}": partial(hills, seed) for seed in range(6)},
 }
 

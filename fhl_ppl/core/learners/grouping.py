@@ -4,6 +4,7 @@ A place whose density the components cannot explain begins a new one; then place
 components and these fitted to them, in turns; and a component that the others explain is given up.
 """
 
+from collections.abc import Callable
 from math import log, pi, sqrt
 from typing import Any, NamedTuple
 
@@ -110,13 +111,13 @@ def group(
         lacks = xp.where(number_of_turn == 0, bound, xp.inf)
         roots = _roots(within)
         weighed = seen._replace(taken=seen.taken * _weighs(seen, before, roots))
-        components = control.fori_loop(
-            0, slots, lambda _, found: _begin(found, roots, weighed, lacks), components
+        components = _as_long_as_any(
+            slots, lambda found: _begin(found, roots, weighed, lacks), components, control
         )
         looked = control.cond(first, lambda both: both[0], lambda both: both[1], (apart, weighed))
         components = _refit(components, before, roots, looked, first, bound, control)
-        components = control.fori_loop(
-            0, slots - 1, lambda _, found: _simplify(found, bound / 2), components
+        components = _as_long_as_any(
+            slots - 1, lambda found: _simplify(found, bound / 2), components, control
         )
         root = components.fitted.root[0, :, :]
         within = xp.where(first, root @ xp.matrix_transpose(root), within)
@@ -162,6 +163,24 @@ def _weighs(seen: Places, before: Components, roots: Any) -> Array:
     dim = seen.places.shape[2]
     mass = dim * (1 + log(2 * pi)) / 2 + roots[2] - seen.energy
     return xp.astype(mass > xp.max(before.fitted.log_weight) + log(IGNORED), mass.dtype)
+
+
+def _as_long_as_any(
+    most: int, change: Callable, components: Components, control: Control
+) -> Components:
+    """Let components be begun or given up, one at a time, until none is: mostly at once."""
+    xp = array_namespace(components.count)
+
+    def go_on(components: Components) -> tuple[Components, Array]:
+        changed = change(components)
+        used, before = (in_use(each.fitted.log_weight) for each in (changed, components))
+        return changed, xp.any(used != before)
+
+    def once_more(_: Any, value: tuple[Components, Array]) -> tuple[Components, Array]:
+        return control.cond(value[1], lambda value: go_on(value[0]), lambda value: value, value)
+
+    begun = components, numbered(components.count)[0] == 0
+    return control.fori_loop(0, most, once_more, begun)[0]
 
 
 def _begin(components: Components, roots: Any, seen: Places, bound: Array) -> Components:
