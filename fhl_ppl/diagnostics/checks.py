@@ -7,7 +7,13 @@ import numpy as np
 
 from fhl_ppl.diagnostics.ends import narrow_ends
 from fhl_ppl.diagnostics.group_units import variance_inflation
-from fhl_ppl.diagnostics.known_modes import disagreement, lost_modes, missed_modes, no_crossings
+from fhl_ppl.diagnostics.known_modes import (
+    disagreement,
+    lost_modes,
+    missed_modes,
+    no_crossings,
+    no_room,
+)
 from fhl_ppl.diagnostics.table import chains_first
 
 Dataset = Any
@@ -86,6 +92,7 @@ def findings(
             _unadjusted(sample_stats),
             lost_modes(sample_stats),
             missed_modes(sample_stats.attrs),
+            no_room(sample_stats.attrs),
             no_crossings(sample_stats) or disagreement(sample_stats),
             _no_round_trips(sample_stats.attrs),
             _divergences(sample_stats),

@@ -103,6 +103,19 @@ def missed_modes(settings: Mapping[str, Any]) -> str:
     )
 
 
+def no_room(settings: Mapping[str, Any]) -> str:
+    """Warn where the archive is full: what was found besides is not drawn from."""
+    masses = masses_of(settings)
+    if not (masses > 0).all() or len(masses) == 1:
+        return ""
+    return (
+        f"All {len(masses)} places of the archive are taken by modes; if warm-up or the search "
+        "before it found more, the lightest were left out, and the draws may lack what these "
+        "weigh. See fhl_ppl.modes; order the labels or fix the signs that make so many, or give "
+        "temperatures."
+    )
+
+
 def no_crossings(sample_stats: Dataset) -> str:
     """Warn of modes between which hardly anybody went."""
     if "mode" not in sample_stats:

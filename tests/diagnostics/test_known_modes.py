@@ -10,6 +10,7 @@ from fhl_ppl.diagnostics.known_modes import (
     lost_modes,
     missed_modes,
     no_crossings,
+    no_room,
 )
 from tests.conftest import importorskip
 from tests.diagnostics.particles import inference_data
@@ -93,3 +94,10 @@ def test_it_is_told_that_a_search_has_missed_some():
     assert not missed_modes({"modes_missed": 0.3})
     assert "missed 1 or more modes" in missed_modes({"modes_missed": 0.5})
     assert "missed 3 or more modes" in missed_modes({"modes_missed": 3.0})
+
+
+def test_it_is_told_that_there_is_no_room_for_more():
+    assert not no_room({})
+    assert not no_room({"mode_masses": [1.0]})
+    assert not no_room({"mode_masses": [0.5, 0.5, 0.0]})
+    assert "All 3 places" in no_room({"mode_masses": [0.5, 0.4, 0.1]})

@@ -27,8 +27,8 @@ from fhl_ppl.core.state import State
 
 Array = Any
 
-COMPONENTS = 24
-"""Components that there is room for: gmm3 has 6, one for each labelling, an eggbox 18."""
+COMPONENTS = 32
+"""Components that there is room for: four labels have 24 orders, five signs 32 ways."""
 FEWER, LARGE = 12, 64
 """Of more than LARGE dimensions: each has some eight matrices of them."""
 PLACES = 256
