@@ -144,17 +144,11 @@ def is_steep(ends: Ends) -> Array:
     return ends.has_arrived & ~ends.is_gaussian & (above > STEEP * dim / 2)
 
 
-def is_flat(ends: Ends) -> Array:
-    """Which minima are wider than was thought, of those with draws."""
-    xp, dim = array_namespace(ends.centre), ends.centre.shape[1]
-    above = xp.mean(ends.energy, axis=1) - ends.lowest
-    return ends.has_arrived & (above < FLAT * dim / 2)
-
-
 def sharpened(target: Target, ends: Ends, noise: Array, is_asked: Array, control: Control) -> Ends:
     """Look at the second derivatives around the ends that are asked for, and draw once more.
 
-    A descent that comes straight down into a spike has learnt its surroundings. It takes an
+    A descent that comes straight down into a spike has learnt its surroundings, and one that begins
+    near a minimum too little. It takes an
     evaluation for each dimension, and the draws.
     """
     centre = ends.centre

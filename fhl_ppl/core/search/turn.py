@@ -11,7 +11,6 @@ from fhl_ppl.core.search.ends import (
     DRAWS,
     Ends,
     ends_of,
-    is_flat,
     is_steep,
     no_ends,
     sharpened,
@@ -73,7 +72,7 @@ class Turn(NamedTuple):
 
         ends = self.control.cond(xp.any(wanted), draw, lambda ends: ends, ends)
         # One of each valley. Who began near a minimum has not learnt how wide it is.
-        unlike = is_steep(ends) | (is_flat(ends) & ~is_at_random)
+        unlike = is_steep(ends) | (ends.has_arrived & ~is_at_random)
         unlike = wanted & unlike & (valley == self.size * turn + numbered(valley))
 
         def sharpen(ends: Ends) -> Ends:

@@ -12,7 +12,7 @@ from fhl_ppl.core.arrays import array_namespace, numbered
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search.ahead import Ahead, both, no_look
 from fhl_ppl.core.search.corners import LOOK, corners
-from fhl_ppl.core.search.ends import Ends
+from fhl_ppl.core.search.ends import DRAWS, Ends
 from fhl_ppl.core.search.finds import finds_of, modes_of
 from fhl_ppl.core.search.lines import beyond, cost_of
 from fhl_ppl.core.search.turn import Begin, Turn
@@ -146,5 +146,7 @@ def _may_begin(turn: Turn, known: Known, ahead: Ahead) -> Array:
     xp, enough = array_namespace(known.spent), turn.bounds.enough
     begun = xp.sum(xp.astype(xp.isfinite(known.ends.lowest), known.spent.dtype))
     each = (known.spent - known.in_vain) / xp.where(begun > 0, begun, xp.ones_like(begun))
-    within = known.spent + each * (1 + numbered(ahead.places[:, 0])) < enough
+    # Of who begins where something was seen it is looked how wide the minimum is.
+    looks = (DRAWS + ahead.places.shape[1]) * xp.astype(ahead.exists, each.dtype)
+    within = known.spent + xp.cumulative_sum(each + looks) < enough
     return ((ahead.exists | is_several(known.ends)) & within) | isinf(enough)
