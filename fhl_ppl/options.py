@@ -187,7 +187,7 @@ class Options:
         "more if these are fewer than 8, end in minima; where the target is about a Gaussian "
         "there, particles start at draws of such Gaussians. With several minima only those do "
         "that came to one which weighs nothing beside them, and one for each that no particle came "
-        "to, and some 80 to 120 places are descended from. It costs a fifth of a gradient for each "
+        "to, and some 40 to 120 places are descended from. It costs a fifth of a gradient for each "
         "particle and iteration of the warm-up (if that is short three tenths), and two fifths "
         "with several minima, which `n_steps` of the first iteration counts. An integer, such as "
         "500, is from how many places to descend instead, whatever it costs: a mode that one place "

@@ -38,8 +38,9 @@ BOUNDS = Bounds(50, 3, 1200)
 PLACES = 3 * places_of(CHAINS)
 
 
-@pytest.mark.parametrize("hills", [HILLS, GRID], ids=["two", "grid"])
-def test_compiled_it_finds_what_it_finds_in_numpy(hills):
+# Of a longer search: rounding grows from step to step of a descent.
+@pytest.mark.parametrize(("hills", "tolerance"), [(HILLS, 1e-9), (GRID, 1e-6)], ids=["two", "grid"])
+def test_compiled_it_finds_what_it_finds_in_numpy(hills, tolerance):
     rng = np.random.default_rng(0)
     position = rng.uniform(-2, 2, (CHAINS, 2))
     noise = rng.standard_normal((DRAWS, PLACES, 2))
@@ -51,8 +52,7 @@ def test_compiled_it_finds_what_it_finds_in_numpy(hills):
             lambda q, *given: search(Plain(hills), q, 2.0, *given, BOUNDS, WITHOUT_HOST)
         )(*map(jnp.asarray, (position, noise, uniform)))
     for one, other in zip(flat(found), flat(expected), strict=True):
-        # Of a longer search: rounding grows from step to step of a descent.
-        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
 def steep():

@@ -148,8 +148,7 @@ def sharpened(target: Target, ends: Ends, noise: Array, is_asked: Array, control
     """Look at the second derivatives around the ends that are asked for, and draw once more.
 
     A descent that comes straight down into a spike has learnt its surroundings, and one that begins
-    near a minimum too little. It takes an
-    evaluation for each dimension, and the draws.
+    near a minimum too little. It takes an evaluation for each dimension, and the draws.
     """
     centre = ends.centre
     xp = array_namespace(centre)
