@@ -226,13 +226,14 @@ def _warm(mcmc: MCMC, former: Former | None) -> Iterator[None]:
 
 
 def _taken_apart(tree: Any, path: str = "") -> tuple[dict[str, Array], dict[str, Any]]:
-    """All tensors of nested dicts and lists as arrays, and all else, by their paths.
+    """All tensors of nested dicts and lists as arrays, and all else, what is empty too, by paths.
 
-    >>> arrays, plain = _taken_apart({"a": {"b": torch.ones(2), "c": 0.5}, "d": [torch.zeros(1)]})
+    >>> tree = {"a": {"b": torch.ones(2), "c": 0.5}, "d": [torch.zeros(1)], "e": {}}
+    >>> arrays, plain = _taken_apart(tree)
     >>> sorted(arrays), plain
-    (['a/b', 'd/#0'], {'a/c': 0.5})
-    >>> sorted(_put_together(arrays, plain)["a"])
-    ['b', 'c']
+    (['a/b', 'd/#0'], {'a/c': 0.5, 'e': {}})
+    >>> sorted(_put_together(arrays, plain))
+    ['a', 'd', 'e']
     """
     arrays: dict[str, Array] = {}
     plain: dict[str, Any] = {}
@@ -241,7 +242,7 @@ def _taken_apart(tree: Any, path: str = "") -> tuple[dict[str, Array], dict[str,
         here = f"{path}{name}"
         if isinstance(value, Tensor):
             arrays[here] = value.cpu().numpy()
-        elif isinstance(value, dict | list) and here != "settings":
+        elif value and isinstance(value, dict | list) and here != "settings":
             below = _taken_apart(value, f"{here}/")
             arrays, plain = arrays | below[0], plain | below[1]
         else:

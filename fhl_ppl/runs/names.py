@@ -68,6 +68,6 @@ def from_arviz_names(statistics: Mapping[str, Array], group: Array) -> dict[str,
         for name, values in statistics.items()
     }
     shape = next(iter(found.values())).shape[:2]
-    found[GROUP] = np.broadcast_to(group[:, None], shape).copy()
-    # In the order of a run.
-    return {name: found[name] for name in MEANINGS if name in found} | found
+    # In the order of a run, where the groups come last.
+    found = {name: found[name] for name in MEANINGS if name in found} | found
+    return found | {GROUP: np.broadcast_to(group[:, None], shape).copy()}

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 # Before anything forks, so that no process has to import them again.
@@ -71,10 +72,14 @@ def in_a_process(kernel, result, store, kill_after=None):
     reads, begun = os.pipe()
     process = os.fork()
     if not process:
+        failed = 1
         try:
             result.write_text(json.dumps(one_run(kernel, store, begun)))
+            failed = 0
+        except Exception:
+            traceback.print_exc()
         finally:
-            os._exit(0)
+            os._exit(failed)
     os.close(begun)
     if kill_after is not None:
         share, count = math.modf(kill_after)
@@ -82,9 +87,12 @@ def in_a_process(kernel, result, store, kill_after=None):
             os.read(reads, 1)
         time.sleep(share / 10)
         os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     os.close(reads)
-    return json.loads(result.read_text()) if kill_after is None else None
+    if kill_after is not None:
+        # It was killed, or had ended.
+        return None if status in (-signal.SIGKILL, 0) else sys.exit("the run failed")
+    return json.loads(result.read_text()) if status == 0 else sys.exit("the run failed")
 
 
 def main(kernel, folder, *moments):

@@ -18,7 +18,7 @@ from fhl_ppl.pyro import FHL, MCMC
 from fhl_ppl.pyro.blocks import PyroSampling
 from fhl_ppl.runs import kept
 from tests.conftest import importorskip
-from tests.pyro.small import model
+from tests.pyro.small import gaussian, model, noisy
 
 DATA = torch.tensor([1.0, 2.0, 3.0, 2.0])
 
@@ -180,6 +180,32 @@ class TestStore:
     @pytest.mark.parametrize("kernel", ["noisy", "low rank", "charts"])
     def test_other_kernels(self, tmp_path, kernel):
         check_kills(tmp_path, [40.1, 33.9], kernel)
+
+    @pytest.mark.parametrize(
+        "kernel",
+        [
+            {"noisy_gradient": True, "potential_fn": gaussian, "gradient_fn": noisy},
+            {"model": model, "jumps": False},
+            {"model": model, "temperatures": 3},
+            {"model": model, "dense_mass": True, "search": False},
+        ],
+        ids=["noisy", "no jumps", "tempered", "dense"],
+    )
+    def test_states_of_every_kind_come_back(self, tmp_path, kernel):
+        """Those without an archive of modes too, say, where an entry of the state is empty."""
+        args, start = (DATA,), None
+        if "potential_fn" in kernel:
+            args, start = (), {"x": torch.linspace(-1.0, 1.0, 16).reshape(8, 2)}
+
+        def run_one(**options):
+            mcmc = MCMC(FHL(**kernel), 20, 20, start, num_chains=8, disable_progbar=True)
+            pyro.set_rng_seed(0)
+            fhl_ppl.run(mcmc, *args, block=10, **options)
+            return mcmc
+
+        undisturbed = run_one()
+        run_one(store=tmp_path, until=Until(draws=10))
+        assert_same(undisturbed, run_one(store=tmp_path))
 
     def test_a_warm_up_that_ends_early_goes_on(self, tmp_path, monkeypatch):
         """Alike whether it was killed before that was decided."""
