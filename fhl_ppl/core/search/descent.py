@@ -18,6 +18,10 @@ Array = Any
 ENOUGH = 0.2
 """One has arrived that expects to fall by less, and lately fell by less: energies of draws go up
 and down by more."""
+BEYOND = 2.0
+"""So many standard deviations, as far as these are known, one then looks ahead: where it is lower
+there, it goes on. In a tail exp(-|x|) a slope of 1 promises as little as near a minimum. Around one
+it would be higher by .7 at the least."""
 LATELY = 64.0
 """Of what was gained half is forgotten at each step. That it lately fell is taken for granted at
 the start, by so many times ENOUGH: seven steps have to be tried."""
@@ -54,10 +58,14 @@ class Descent(NamedTuple):
 
 
 class _Path(NamedTuple):
-    """A descent on its way; `step` is the length of the next step, 1 for all that BFGS asks."""
+    """A descent on its way; `step` is the length of the next step, 1 for all that BFGS asks.
+
+    Who `is_sure` to have arrived looks beyond with that step.
+    """
 
     found: Descent
     step: Array
+    is_sure: Array
     lately: Array
     is_scaled: Array
     failures: Array
@@ -78,7 +86,7 @@ def descend(
     identities = stack([eye(position)] * position.shape[0])
     found = Descent(nowhere, identities, none > 0, none, none + inf)
     failures = xp.where(is_asked, none, none + PATIENCE)
-    begun = _Path(found, none + 1, none + LATELY * ENOUGH, none > 0, failures)
+    begun = _Path(found, none + 1, none > 0, none + LATELY * ENOUGH, none > 0, failures)
 
     def advance(number: Any, path: _Path) -> _Path:
         pays = (number < most // 2) | xp.any(path.found.has_arrived)
@@ -89,7 +97,7 @@ def descend(
 
 
 def _step(target: Target, path: _Path) -> _Path:
-    found, step, lately, is_scaled, failures = path
+    found, step, is_sure, lately, is_scaled, failures = path
     state, inverse_hessian, has_arrived, evaluations, begun = found
     position, energy, gradient = state
     xp = array_namespace(position)
@@ -129,11 +137,15 @@ def _step(target: Target, path: _Path) -> _Path:
     lately = lately / 2 + xp.where(taken, gained, 0 * lately)
     is_scaled = is_scaled | curved
     expected = xp.sum(state.gradient * _times(inverse_hessian, state.gradient), axis=1) / 2
-    arrives = goes_on & is_scaled & (lately < ENOUGH) & (expected < ENOUGH)
+    arrives = goes_on & is_sure & ~taken
+    is_sure = goes_on & is_scaled & (lately < ENOUGH) & (expected < ENOUGH) & ~arrives
+    # In standard deviations a step of length 1 is as long as the root of what it expects twice.
+    beyond = BEYOND / xp.sqrt(2 * xp.where(expected > least, expected, least + 0 * expected))
     # Where the parabola through what is known has its minimum.
     shorter = -slope / (2 * (new - energy - slope))
     shorter = xp.where(sound & (shorter > 0.1), shorter, 0.1 + 0 * shorter)
     shorter = xp.where(shorter < 0.5, shorter, 0.5 + 0 * shorter)
+    following = xp.where(taken, 1 + 0 * step, step * shorter)
     return _Path(
         Descent(
             state,
@@ -142,7 +154,8 @@ def _step(target: Target, path: _Path) -> _Path:
             evaluations + xp.astype(goes_on, evaluations.dtype),
             xp.where(is_first & goes_on, new, begun),
         ),
-        xp.where(taken, 1 + 0 * step, step * shorter),
+        xp.where(is_sure, beyond, following),
+        is_sure,
         lately,
         is_scaled,
         xp.where(taken, 0 * failures, failures + 1),
