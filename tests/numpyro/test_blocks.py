@@ -194,8 +194,11 @@ def test_other_ways_of_running_chains(settings):
 
 @pytest.mark.slow
 def test_a_callable_for_the_chains():
-    """There the loops are batched in two ways, which round differently: a proposal may be refused
-    by one alone, and some iterations later all is as before, as both draw from one Gaussian."""
+    """There the loops are batched in two ways, which round differently.
+
+    A proposal may be refused by one alone; some iterations later all is as before, as both draw
+    from one Gaussian.
+    """
     settings = {"num_chains": 4, "chain_method": jax.vmap}
     alone, in_blocks = make(**settings), make(**settings)
     alone.run(KEY, DATA)

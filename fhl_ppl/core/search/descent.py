@@ -16,12 +16,17 @@ from fhl_ppl.core.target import Target, state_at
 Array = Any
 
 ENOUGH = 0.2
-"""One has arrived that expects to fall by less, and lately fell by less: energies of draws go up
-and down by more."""
+"""One that lately fell by less, and expects to fall by less, is near: energies of draws go up and
+down by more. If no step gains anything more it has arrived."""
+SURE = 1e-4
+"""One that is near and expects to fall by less looks beyond. Had it only to be near, what is amiss
+along one axis would hide a tail along another: of 3931 descents on an eggbox, whose edges are in
+such tails, 40 ended in one without SURE and BEYOND, at 16.4 evaluations each, and none with them,
+at 17.6."""
 BEYOND = 2.0
-"""So many standard deviations, as far as these are known, one then looks ahead: where it is lower
-there, it goes on. In a tail exp(-|x|) a slope of 1 promises as little as near a minimum. Around one
-it would be higher by .7 at the least."""
+"""So many standard deviations, as far as these are known: where it is lower there, one goes on. A
+tail exp(-|x|), on which BFGS knows of no width, promises as little as a minimum does, but around
+that it is higher by 2."""
 LATELY = 64.0
 """Of what was gained half is forgotten at each step. That it lately fell is taken for granted at
 the start, by so many times ENOUGH: seven steps have to be tried."""
@@ -108,6 +113,8 @@ def _step(target: Target, path: _Path) -> _Path:
     new = there.potential_energy
     sound = xp.isfinite(new) & xp.all(xp.isfinite(there.gradient), axis=1)
     taken = goes_on & sound & (new <= energy + SUFFICIENT * slope)
+    # From the minimum itself no way leads downhill.
+    taken = taken & ~(is_sure & (new >= energy))
     gained = xp.where(is_first, 0 * lately, energy - new)
 
     def at_first(inverse_hessian: Array) -> Array:
@@ -137,8 +144,10 @@ def _step(target: Target, path: _Path) -> _Path:
     lately = lately / 2 + xp.where(taken, gained, 0 * lately)
     is_scaled = is_scaled | curved
     expected = xp.sum(state.gradient * _times(inverse_hessian, state.gradient), axis=1) / 2
-    arrives = goes_on & is_sure & ~taken
-    is_sure = goes_on & is_scaled & (lately < ENOUGH) & (expected < ENOUGH) & ~arrives
+    failures = xp.where(taken, 0 * failures, failures + 1)
+    is_near = goes_on & is_scaled & (lately < ENOUGH) & (expected < ENOUGH)
+    arrives = is_near & ~taken & (is_sure | (failures >= PATIENCE))
+    is_sure = is_near & (expected < SURE) & ~arrives
     # In standard deviations a step of length 1 is as long as the root of what it expects twice.
     beyond = BEYOND / xp.sqrt(2 * xp.where(expected > least, expected, least + 0 * expected))
     # Where the parabola through what is known has its minimum.
@@ -158,7 +167,7 @@ def _step(target: Target, path: _Path) -> _Path:
         is_sure,
         lately,
         is_scaled,
-        xp.where(taken, 0 * failures, failures + 1),
+        failures,
     )
 
 

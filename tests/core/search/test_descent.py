@@ -1,7 +1,9 @@
 """Descents to minima, and the Gaussians around these."""
 
 import numpy as np
+import pytest
 
+from fhl_ppl.core.search import descent
 from fhl_ppl.core.search.ends import roots_of
 from tests.core.search.searched import GAUSSIAN, descended
 from tests.hills import funnel
@@ -71,3 +73,46 @@ def test_a_round_gaussian_is_arrived_at_in_single_precision():
         end = descended(lambda q: (np.sum(q**2, axis=1) / 2, q), begin)
     assert end.has_arrived.all()
     np.testing.assert_allclose(end.inverse_hessian, np.stack([np.eye(10)] * 4), atol=0.1)
+
+
+def eggbox(q):
+    """Of an eggbox on a square, as it is sampled: modes at its edges are in tails exp(-|q|)."""
+    share = 1 / (1 + np.exp(-q))
+    across, along = (5 * np.pi * share).T
+    height = 2 + np.cos(across) * np.cos(along)
+    slope = np.stack([np.sin(across) * np.cos(along), np.cos(across) * np.sin(along)], 1)
+    slope = slope * (5 * height**4)[:, None] * 5 * np.pi * share * (1 - share)
+    volume = (np.logaddexp(0, q) + np.logaddexp(0, -q)).sum(1)
+    return volume - height**5, slope + 2 * share - 1
+
+
+def check_that_no_descent_ends_in_a_tail():
+    levels = [-240.1458, -239.7404, -239.335, -235.3141, -234.9087, -230.4839]
+    begin = np.random.default_rng(0).uniform(-2, 2, (1000, 2))
+    with np.errstate(all="ignore"):
+        end = descended(eggbox, begin)
+    arrived = end.state.potential_energy[end.has_arrived]
+    assert len(arrived) > 950
+    assert np.abs(arrived[:, None] - levels).min(axis=1).max() < 0.1
+
+
+def test_no_descent_ends_in_a_tail():
+    check_that_no_descent_ends_in_a_tail()
+
+
+def test_the_check_notices_that_one_does(monkeypatch):
+    monkeypatch.setattr(descent, "SURE", descent.ENOUGH)
+    with pytest.raises(AssertionError):
+        check_that_no_descent_ends_in_a_tail()
+
+
+def test_one_that_no_step_brings_further_has_arrived():
+    """Rounding of forces, such as of large data in single precision, keeps it from being sure."""
+
+    def rounded(position):
+        return (position**2).sum(axis=1) / 2, np.round(position / 0.1) * 0.1
+
+    with np.errstate(all="ignore"):
+        end = descended(rounded, np.random.default_rng(0).uniform(-2, 2, (50, 4)))
+    assert end.has_arrived.all()
+    assert (end.state.potential_energy < 0.2).all()
