@@ -20,6 +20,9 @@ ENOUGH = 1e-2
 Judged by the sum of all, a child whose place is many of its widths from the others' was left half
 way: a horseshoe's, for a coefficient of 23 standard errors, was right within the draws and 10
 widths off where its scale was largest, and a chain that came there stayed."""
+ROUNDING = 8.0
+"""Least damping, for each weight, in units of rounding: two weights that do the same make a matrix
+that is singular, which NumPy and PyTorch refuse."""
 
 Reached = tuple[Array, Array, Array, Array, Array]
 """Weights, residuals, losses, damping, and whether to go on."""
@@ -101,6 +104,8 @@ def _solve(normal: Array, downhill: Array, damping: Array, ridge: float) -> Arra
     """Steps [dim, weight]; none where numbers are missing."""
     xp = array_namespace(normal)
     no = eye(normal[0, :, :])
+    least = xp.full_like(damping, ROUNDING * no.shape[0] * xp.finfo(no.dtype).eps)
+    damping = xp.where(damping > least, damping, least)
     diagonal = ridge + damping[:, None] * (xp.sum(normal * no, axis=2) + ridge)
     matrix = normal + diagonal[:, :, None] * no
     usable = xp.all(xp.isfinite(matrix), axis=(1, 2)) & xp.all(xp.isfinite(downhill), axis=1)
