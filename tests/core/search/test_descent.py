@@ -5,7 +5,7 @@ import pytest
 
 from fhl_ppl.core.search import descent
 from fhl_ppl.core.search.ends import roots_of
-from tests.core.search.searched import GAUSSIAN, descended
+from tests.core.search.searched import GAUSSIAN, descended, eggbox
 from tests.hills import funnel
 
 
@@ -73,17 +73,6 @@ def test_a_round_gaussian_is_arrived_at_in_single_precision():
         end = descended(lambda q: (np.sum(q**2, axis=1) / 2, q), begin)
     assert end.has_arrived.all()
     np.testing.assert_allclose(end.inverse_hessian, np.stack([np.eye(10)] * 4), atol=0.1)
-
-
-def eggbox(q):
-    """Of an eggbox on a square, as it is sampled: modes at its edges are in tails exp(-|q|)."""
-    share = 1 / (1 + np.exp(-q))
-    across, along = (5 * np.pi * share).T
-    height = 2 + np.cos(across) * np.cos(along)
-    slope = np.stack([np.sin(across) * np.cos(along), np.cos(across) * np.sin(along)], 1)
-    slope = slope * (5 * height**4)[:, None] * 5 * np.pi * share * (1 - share)
-    volume = (np.logaddexp(0, q) + np.logaddexp(0, -q)).sum(1)
-    return volume - height**5, slope + 2 * share - 1
 
 
 def check_that_no_descent_ends_in_a_tail():

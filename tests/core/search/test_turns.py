@@ -6,7 +6,7 @@ import pytest
 from fhl_ppl.core.mixture import in_use
 from fhl_ppl.core.search.bounds import TURNS, bounds_of, places_of
 from fhl_ppl.core.search.ends import DRAWS
-from tests.core.search.searched import GAUSSIAN, found, known, searched
+from tests.core.search.searched import GAUSSIAN, eggbox, found, known, searched
 from tests.hills import Hills
 
 TWELVE = Hills(
@@ -107,3 +107,14 @@ def test_what_it_cost_is_told():
     # A place that has arrived is evaluated with the others, for nothing.
     assert evaluations <= sum(calls) <= 2 * evaluations
     assert evaluations >= DRAWS * places_of(4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_all_of_an_eggbox_is_found(seed):
+    """Of 96 searches of sixteen particles none lacks one of the eighteen modes."""
+    position = np.random.default_rng(seed).uniform(-2, 2, (16, 2))
+    most, turns, enough = bounds_of(1000, 16)
+    modes = known(searched(eggbox, position, most, seed + 100, turns, enough))
+    at = np.round(10 / (1 + np.exp(-modes))).astype(int)
+    assert len(at) == len(np.unique(at, axis=0)) == 18
+    assert np.isin(at % 4, (0, 2)).all()
