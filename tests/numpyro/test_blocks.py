@@ -228,8 +228,13 @@ def test_a_warm_up_that_ends_early_goes_on(method, num_chains, num_warmup, tmp_p
         settings = {"chain_method": method, "num_chains": num_chains, "num_warmup": num_warmup}
         return MCMC(FHL(model), num_samples=100, progress_bar=False, **settings)
 
-    undisturbed, again, early = begin(), begin(), {"early_warmup": True, "store": tmp_path}
-    status = fhl_ppl.run(undisturbed, KEY, DATA, early_warmup=True)
+    undisturbed, again, early = (
+        begin(),
+        begin(),
+        {"early_warmup": True, "store": tmp_path / "killed"},
+    )
+    # Into a store as well: where there is one no companions are kept.
+    status = fhl_ppl.run(undisturbed, KEY, DATA, early_warmup=True, store=tmp_path / "whole")
     assert status.warmup < num_warmup
 
     def killed(sampling, block, real=NumpyroSampling.hasten):
@@ -243,9 +248,11 @@ def test_a_warm_up_that_ends_early_goes_on(method, num_chains, num_warmup, tmp_p
             fhl_ppl.run(begin(), KEY, DATA, **early)
     assert fhl_ppl.run(again, KEY, DATA, **early).warmup == status.warmup
     assert_same(undisturbed, again)
-    assert fhl_ppl.open_store(tmp_path)["posterior"].attrs["warmup_done"] == status.warmup
+    assert (
+        fhl_ppl.open_store(tmp_path / "killed")["posterior"].attrs["warmup_done"] == status.warmup
+    )
     with pytest.raises(ValueError, match="early_warmup was True and is False"):
-        fhl_ppl.run(begin(), KEY, DATA, store=tmp_path)
+        fhl_ppl.run(begin(), KEY, DATA, store=tmp_path / "killed")
 
 
 def test_bad_arguments():

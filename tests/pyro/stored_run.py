@@ -89,10 +89,9 @@ def in_a_process(kernel, result, store, kill_after=None):
         os.kill(process, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     os.close(reads)
-    if kill_after is not None:
-        # It was killed, or had ended.
-        return None if status in (-signal.SIGKILL, 0) else sys.exit("the run failed")
-    return json.loads(result.read_text()) if status == 0 else sys.exit("the run failed")
+    if status not in ({0} if kill_after is None else {0, -signal.SIGKILL}):
+        sys.exit("the run failed")
+    return json.loads(result.read_text()) if kill_after is None else None
 
 
 def main(kernel, folder, *moments):

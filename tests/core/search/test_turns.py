@@ -111,7 +111,7 @@ def test_what_it_cost_is_told():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_all_of_an_eggbox_is_found(seed):
-    """Of 96 searches of sixteen particles none lacks one of the eighteen modes."""
+    """All eighteen modes, by sixteen particles."""
     position = np.random.default_rng(seed).uniform(-2, 2, (16, 2))
     most, turns, enough = bounds_of(1000, 16)
     modes = known(searched(eggbox, position, most, seed + 100, turns, enough))
