@@ -1,18 +1,26 @@
 """Which mode each particle is in, and trajectories that know it (section 10).
 
 The space is divided among the components of the mixture. A trajectory may turn about the centre of
-the component that it begins in, if it is refused where it ends in another: within a part the move
-is what it would be if there were no other, and the way back is made in the same part.
+the component that it begins in, and go by how wide that is, if it is refused where it ends in
+another: within a part the move is what it would be if there were no other, and the way back is made
+in the same part.
 """
 
+from math import log
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
+from fhl_ppl.core.metrics import AnyMetric, MetricAtHome
 from fhl_ppl.core.mixture import Mixture, in_use, log_parts
 from fhl_ppl.core.state import State
 
 Array = Any
+
+ALIKE = 1.5
+"""Up to how many times as wide as others, or as narrow, one counts as of the usual width: moments
+are of a few hundred correlated places. With the widths of all taken as they are, two modes that
+mirror each other had a fifth less effective draws for a gradient."""
 
 
 class Homes(NamedTuple):
@@ -24,6 +32,8 @@ class Homes(NamedTuple):
         What divides it.
     means
         Means of the positions and of the gradients seen in each part, [2, component, dim].
+    scales
+        How many times as wide as usual each is along each axis, shape [component, dim].
     heaviest
         Number of the component of most weight, a scalar.
     others
@@ -32,16 +42,24 @@ class Homes(NamedTuple):
 
     mixture: Mixture
     means: Array
+    scales: Array
     heaviest: Array
     others: Array
 
 
-def make_homes(mixture: Mixture, means: Array) -> Homes:
-    """Divide the space among the components of a mixture with these means [2, component, dim]."""
+def make_homes(mixture: Mixture, means: Array, within: Array) -> Homes:
+    """Divide the space among the components of a mixture with these means [2, component, dim].
+
+    `within`, shape [dim, dim], is the covariance within a component of the usual width.
+    """
     xp = array_namespace(mixture.centre)
     used = xp.astype(in_use(mixture.log_weight), mixture.centre.dtype)
     others = xp.clip(xp.sum(used) - 1, 0.0, None)
-    return Homes(mixture, means, xp.argmax(mixture.log_weight), others)
+    scales = xp.sqrt(xp.sum(mixture.root**2, axis=2) / xp.linalg.diagonal(within))
+    is_unlike = xp.isfinite(scales) & (scales > 0) & (others > 0)
+    log_scales = xp.log(xp.where(is_unlike, scales, xp.ones_like(scales)))
+    scales = xp.where(xp.abs(log_scales) > log(ALIKE), scales, xp.ones_like(scales))
+    return Homes(mixture, means, scales, xp.argmax(mixture.log_weight), others)
 
 
 def home_of(homes: Homes, position: Array, control: Control) -> Array:
@@ -82,6 +100,37 @@ def as_one_mode(homes: Homes | None, home: Array, state: State, control: Control
         )
 
     return control.cond(homes.others > 0, shifted, lambda value: value, state)
+
+
+def as_usual_mode(homes: Homes | None, home: Array, state: State, control: Control) -> State:
+    """Lay all components on top of the heaviest, and make them as wide as usual.
+
+    Gradients are stretched as much as positions are drawn together: energies stay.
+    """
+    if homes is None:
+        return state
+
+    def widened(state: State) -> State:
+        xp = array_namespace(state.position)
+        state = as_one_mode(homes, home, state, control)
+        mean = xp.take(homes.means, homes.heaviest[None], axis=1)
+        scale = _scale(homes, home)
+        return state._replace(
+            position=mean[0, :, :] + (state.position - mean[0, :, :]) / scale,
+            gradient=mean[1, :, :] + (state.gradient - mean[1, :, :]) * scale,
+        )
+
+    return control.cond(homes.others > 0, widened, lambda state: state, state)
+
+
+def metric_at(homes: Homes | None, home: Array, metric: AnyMetric) -> AnyMetric | MetricAtHome:
+    """What each particle goes by: the metric in the units of its component."""
+    return metric if homes is None else MetricAtHome(metric, _scale(homes, home))
+
+
+def _scale(homes: Homes, home: Array) -> Array:
+    xp = array_namespace(homes.scales)
+    return xp.take(homes.scales, xp.astype(home, xp.int32), axis=0)
 
 
 def follow(centre: Array, before: Homes | None, after: Homes | None) -> Array:

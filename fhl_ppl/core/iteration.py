@@ -12,8 +12,8 @@ from fhl_ppl.core.arrays import array_namespace
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.couplings.roles import Roles
 from fhl_ppl.core.groups import Groups
-from fhl_ppl.core.homes import Homes, home_of, turning_point
-from fhl_ppl.core.metrics import AnyMetric, draw_momentum, kinetic_energy
+from fhl_ppl.core.homes import Homes, home_of, metric_at, turning_point
+from fhl_ppl.core.metrics import AnyMetric, OfParticles, draw_momentum, kinetic_energy
 from fhl_ppl.core.metropolis import is_finite, keep, rounding
 from fhl_ppl.core.moves.choice import Choice
 from fhl_ppl.core.moves.jump import (
@@ -136,6 +136,7 @@ def iterate(
         return control.cond(jumps > 0, of_jumps, of_trajectories, state)
 
     home = _home(state, tuning, control)
+    metric = metric_at(tuning.homes, home, tuning.metric)
     if choice is None or coupling.has_scouts:
         roles = coupling.roles(groups, state, draws)
     else:
@@ -145,7 +146,7 @@ def iterate(
         )
     momentum, jump = either(
         lambda state: _before_jumps(names, state, draws, tuning, groups, roles, control),
-        lambda state: _before_trajectories(names, state, draws, tuning),
+        lambda state: _before_trajectories(names, state, draws, tuning, metric),
     )
     reference = tuning.reference
     if reference is not None and tuning.homes is not None:
@@ -162,7 +163,7 @@ def iterate(
         PhasePoint(state.position, momentum, *state[1:]),
         tuning.step_size,
         tuning.num_steps,
-        tuning.metric,
+        metric,
         target,
         None if tuning.pulling_strength is None else pull,
         control,
@@ -184,6 +185,7 @@ def iterate(
             roles,
             strength,
             tuning,
+            metric,
             target,
             coupling,
             groups,
@@ -240,11 +242,11 @@ def _before_jumps(
 
 
 def _before_trajectories(
-    names: tuple[str, ...], state: State, draws: Draws, tuning: Tuning
+    names: tuple[str, ...], state: State, draws: Draws, tuning: Tuning, metric: OfParticles
 ) -> tuple[Array, Jump | None]:
     """Momenta, and in the place of jumps, if there are any, that all stay."""
     jump = None if tuning.jump is None else no_jump(names, state)
-    return draw_momentum(tuning.metric, draws.noise), jump
+    return draw_momentum(metric, draws.noise), jump
 
 
 def _test_jumps(
@@ -281,6 +283,7 @@ def _test_trajectories(
     roles: Roles,
     strength: Array,
     tuning: Tuning,
+    metric: OfParticles,
     target: Target,
     coupling: Any,
     groups: Groups,
@@ -288,7 +291,7 @@ def _test_trajectories(
     stays: Array,
 ) -> _Test:
     xp = array_namespace(state.position)
-    kinetic = tuple(kinetic_energy(tuning.metric, momentum) for momentum in momenta)
+    kinetic = tuple(kinetic_energy(metric, momentum) for momentum in momenta)
     old, new = state.potential_energy + kinetic[0], end.potential_energy + kinetic[1]
     # Behind a wall the integrator is judged by the momentum, which it blows up where it fails.
     behind = end.potential_energy == xp.inf

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.groups import Groups
-from fhl_ppl.core.homes import as_one_mode
+from fhl_ppl.core.homes import as_usual_mode
 from fhl_ppl.core.iteration import Tuning
 from fhl_ppl.core.learners.archive import NoArchive, with_finds
 from fhl_ppl.core.learners.chart import recharted
@@ -88,7 +88,7 @@ def see(
 ) -> Seen:
     """Show an iteration, of which `state` and `info` came, to those who learn from it."""
     gathered, mode = without_strays(state), of_the_best(info.mode, state)
-    within = as_one_mode(tuning.homes, mode, gathered, control)
+    within = as_usual_mode(tuning.homes, mode, gathered, control)
     stray = is_stray(state)
     return Seen(iteration, state, info, stray, gathered, within, draws, tuning, groups, control)
 

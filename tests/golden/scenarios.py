@@ -122,7 +122,8 @@ def _two_modes(xp, position, metric):
     weight = xp.log(xp.stack([0 * position[0, 0] + 0.6, 0 * position[0, 0] + 0.4]))
     centre = position[:2, :]
     mixture = Mixture(weight, centre, root, inverse, volume)
-    return make_homes(mixture, xp.stack([centre, 0 * centre]))
+    within = root[0, :, :] @ xp.matrix_transpose(root[0, :, :])
+    return make_homes(mixture, xp.stack([centre, 0 * centre]), within)
 
 
 def one_jump(name, inputs, control):

@@ -3,6 +3,7 @@
 Not so if they are let out of it. See `tests.invariance.exact_draws`.
 """
 
+import numpy as np
 import pytest
 
 from fhl_ppl.core import iteration as iteration_module
@@ -20,7 +21,8 @@ from tests.invariance.jumping import make_modes, make_reference, with_step_size
 from tests.targets import TARGETS
 
 Z_THRESHOLD = z_threshold(len(COUPLINGS) * len(TARGETS))
-home_of = iteration_module.home_of
+SCALES = np.array([[1.0, 0.6, 1.8], [2.0, 1.0, 0.5], [1.0, 1.0, 1.0]])
+home_of, kinetic_energy = iteration_module.home_of, iteration_module.kinetic_energy
 
 
 def run(target, coupling, seed):
@@ -28,7 +30,7 @@ def run(target, coupling, seed):
     homes = make_modes(exact.mean, exact.covariance)
     # The centres that are turned about differ by more than those that divide the space.
     centre = exact.mean + 3 * (homes.mixture.centre - exact.mean)
-    homes = homes._replace(mixture=homes.mixture._replace(centre=centre))
+    homes = homes._replace(mixture=homes.mixture._replace(centre=centre), scales=SCALES)
 
     def go(step_size, seed, **settings):
         tuning = Tuning(step_size, 4, 1.0, metric, make_reference(exact), homes=homes)
@@ -55,4 +57,13 @@ def test_trajectories_that_leave_their_mode_are_caught(monkeypatch):
         return known[-1]
 
     monkeypatch.setattr(iteration_module, "home_of", where_it_began)
+    assert_caught(run("skewed", "alternate", 1), Z_THRESHOLD)
+
+
+def test_an_energy_in_other_units_than_the_momentum_is_caught(monkeypatch):
+    monkeypatch.setattr(
+        iteration_module,
+        "kinetic_energy",
+        lambda metric, momentum: kinetic_energy(metric.common, momentum),
+    )
     assert_caught(run("skewed", "alternate", 1), Z_THRESHOLD)

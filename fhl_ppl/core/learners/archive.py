@@ -143,7 +143,7 @@ def start(position: Array, components: int | None = None) -> Archive:
             zeros,
         ),
         identity,
-        make_homes(nothing, repeat(row, 2, components)),
+        make_homes(nothing, repeat(row, 2, components), identity),
         0 * zeros[0],
     )
 
@@ -251,7 +251,7 @@ def renew(archive: Archive, control: Control) -> Archive:
         taken=xp.reshape(xp.concat([0 * archive.taken[:1, :], both]), (size,)),
     )
     found, within = group(seen, apart, archive.components, archive.within, control)
-    homes = make_homes(mixture_of(found), found.mean)
+    homes = make_homes(mixture_of(found), found.mean, within)
     return archive._replace(taken=0 * archive.taken, components=found, within=within, homes=homes)
 
 

@@ -59,14 +59,16 @@ def carried(archive: Archive, old: Chart, new: Chart, control: Control) -> Archi
     kept = _kept(components, near, (seen > 0) & (components.is_valley == 0))
     # Nothing is laid on one another yet: what follows a mode's mean begins at that of all places.
     pooled = 0 * kept.mean + xp.stack([positions.mean, forces.mean])[:, None, :]
-    homes = make_homes(mixture_of(kept), pooled)
+    within = dense_fit.from_scores(positions, forces).inverse_mass_matrix
+    homes = make_homes(mixture_of(kept), pooled, within)
+    usual = xp.ones_like(homes.scales)
     return Archive(
         xp.reshape(xp.stack([rows.position, rows.gradient]), archive.places.shape),
         xp.reshape(rows.potential_energy, archive.energy.shape),
         xp.reshape(taken, archive.taken.shape),
         kept,
-        dense_fit.from_scores(positions, forces).inverse_mass_matrix,
-        homes._replace(others=0 * homes.others),
+        within,
+        homes._replace(scales=usual, others=0 * homes.others),
         archive.missed,
     )
 

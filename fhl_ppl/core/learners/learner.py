@@ -47,8 +47,8 @@ class Seen(NamedTuple):
     gathered
         The state with strays put where the best particle is: for all that is estimated from all.
     within
-        The same with all modes laid on top of one another, where modes are known: for all that a
-        trajectory goes by (`homes.as_one_mode`).
+        The same with all modes laid on top of one another, and equally wide, where modes are known:
+        for all that a trajectory goes by (`homes.as_usual_mode`).
     draws, tuning
         What it was made with.
     groups

@@ -7,7 +7,7 @@ from typing import Any
 from array_api_compat import device
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.homes import as_one_mode, home_of
+from fhl_ppl.core.homes import as_usual_mode, home_of
 from fhl_ppl.core.learners import windows
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window, homes_of
 from fhl_ppl.core.moments import principal_scale, widest_in_halves
@@ -105,7 +105,7 @@ class TrajectoryLength(Steady):
         homes, state = homes_of(renewed), window.gathered
         if homes is not None:
             home = home_of(homes, state.position, window.control)
-            state = as_one_mode(homes, home, state, window.control)
+            state = as_usual_mode(homes, home, state, window.control)
         return self._scales.restart(state.position, renewed["metric"])
 
     def length(self, own: PrincipalScale | CheckedScale) -> Array:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.control import Control
-from fhl_ppl.core.metrics import AnyMetric, velocity, weigh
+from fhl_ppl.core.metrics import OfParticles, velocity, weigh
 from fhl_ppl.core.target import Target
 from fhl_ppl.core.trajectory.reference import Reference, drift, restoring_force, turn_in
 from fhl_ppl.core.trajectory.splitting import LEAPFROG, Splitting
@@ -49,7 +49,7 @@ def elastic_leapfrog(
     start: PhasePoint,
     step_size: Array,
     num_steps: Array,
-    metric: AnyMetric,
+    metric: OfParticles,
     target: Target,
     pull: Callable[[Array, Array], Array] | None,
     control: Control,

@@ -11,7 +11,7 @@ Both maps preserve volume and are undone by flipping p, so exactness is that of 
 from typing import Any, NamedTuple
 
 from fhl_ppl.core.arrays import array_namespace
-from fhl_ppl.core.metrics import AnyMetric, velocity, weigh
+from fhl_ppl.core.metrics import OfParticles, velocity, weigh
 
 Array = Any
 
@@ -41,7 +41,7 @@ def no_reference(position: Array) -> Reference:
     return Reference(centre, array_namespace(position).sum(centre))
 
 
-def restoring_force(reference: Reference, metric: AnyMetric, position: Array) -> Array:
+def restoring_force(reference: Reference, metric: OfParticles, position: Array) -> Array:
     """Omega M (q - c), shape [particle, dim]; omega times it is the reference's gradient."""
     return reference.frequency * weigh(metric, position - reference.centre)
 
@@ -76,7 +76,7 @@ def turn_in(reference: Reference, step_size: Array) -> Turn:
 
 
 def drift(
-    turn: Turn, metric: AnyMetric, position: Array, momentum: Array, restoring: Array
+    turn: Turn, metric: OfParticles, position: Array, momentum: Array, restoring: Array
 ) -> tuple[Array, Array]:
     """Turn (q - c, p); `restoring` is `restoring_force` at q."""
     # q - (1 - cos)(q - c) and not c + cos (q - c): without a turn q stays what it is to the bit.

@@ -5,9 +5,10 @@ import pytest
 
 from fhl_ppl.core.charts import chart as charts
 from fhl_ppl.core.control import PYTHON
-from fhl_ppl.core.homes import as_one_mode, home_of
+from fhl_ppl.core.homes import ALIKE, as_one_mode, as_usual_mode, home_of, metric_at
 from fhl_ppl.core.learners import archive, grouping
 from fhl_ppl.core.learners.carried import carried
+from fhl_ppl.core.metrics.dense import make_metric
 from fhl_ppl.core.mixture import Mixture, in_use, log_parts, log_sum
 from fhl_ppl.core.search import Found
 from fhl_ppl.core.state import State
@@ -51,6 +52,11 @@ def seen(target, where, seed=0, particles=4):
             own, begin = archive.renew(own, PYTHON), end
             stages.append(own)
     return stages
+
+
+def last_of(stages):
+    """The modes that are known in the end, and the covariance within them."""
+    return stages[-1].homes, stages[-1].within
 
 
 def found_in(target):
@@ -148,6 +154,28 @@ def test_states_are_laid_upon_the_heaviest_mode(rng):
     together = as_one_mode(own.homes, home, state, PYTHON)
     np.testing.assert_allclose(together.position.mean(axis=0), 0, atol=0.3)
     np.testing.assert_array_equal(together.position[::2], state.position[::2])
+
+
+def test_modes_of_other_widths_are_made_as_wide_as_usual(rng):
+    unlike = Modes([0.5, 0.5], [1.0, 0.1], [0 * APART, APART])
+    homes, within = last_of(seen(unlike, [np.array([0, 1, 0, 1])] * 3))
+    state = unlike.state(rng, np.arange(2000) % 2)
+    home = home_of(homes, state.position, PYTHON)
+    alike = as_usual_mode(homes, home, state, PYTHON)
+    sds = [alike.position[k::2].std(axis=0) for k in (0, 1)]
+    assert np.abs(np.log(sds[0] / sds[1])).max() < 1.2 * np.log(ALIKE)
+    # A trajectory sees what is estimated from these.
+    metric = metric_at(homes, home, make_metric(within))
+    middle = homes.means[0, homes.heaviest]
+    apart = as_one_mode(homes, home, state, PYTHON).position - middle
+    square = np.sum(metric.common.whiten(alike.position - middle) ** 2, axis=1)
+    np.testing.assert_allclose(np.sum(apart * metric.weigh(apart), axis=1), square)
+
+
+def test_modes_that_are_nearly_as_wide_count_as_equally_wide():
+    alike = Modes([0.5, 0.5], [1.0, 0.8], [0 * APART, APART])
+    homes, _ = last_of(seen(alike, [np.array([0, 1, 0, 1])] * 3))
+    np.testing.assert_array_equal(homes.scales, 1)
 
 
 def test_densities_of_the_mixture_add_up(rng):

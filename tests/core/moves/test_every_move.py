@@ -156,7 +156,8 @@ def jump_on(arrays, name, iteration, control):
     target = Plain(TARGETS["skewed"].potential_and_gradient)
     metric = make_metric(arrays["dense"])
     fitted = FittedGaussian(arrays["about"], metric, arrays["about"] / 3, arrays["two"])
-    homes = make_homes(Mixture(*(arrays[f] for f in Mixture._fields)), arrays["means"])
+    mixture = Mixture(*(arrays[f] for f in Mixture._fields))
+    homes = make_homes(mixture, arrays["means"], arrays["dense"])
     # The middle of what stands for the jump.
     uniform = position[:, 0] * 0 + (NAMES.index(name) + 0.5) / len(NAMES)
     choice = choose_jumps(
