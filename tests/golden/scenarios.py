@@ -123,7 +123,7 @@ def _two_modes(xp, position, metric):
     centre = position[:2, :]
     mixture = Mixture(weight, centre, root, inverse, volume)
     within = root[0, :, :] @ xp.matrix_transpose(root[0, :, :])
-    return make_homes(mixture, xp.stack([centre, 0 * centre]), within)
+    return make_homes(mixture, xp.stack([centre, 0 * centre]), within, volume > -xp.inf)
 
 
 def one_jump(name, inputs, control):

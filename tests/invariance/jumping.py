@@ -39,7 +39,7 @@ def make_modes(mean, spread):
     centre = np.stack([mean + OFF, mean - 1.5 * OFF, 0 * OFF])
     log_weight = np.array([np.log(0.65), np.log(0.35), UNUSED])
     mixture = Mixture(log_weight, centre, root, np.linalg.inv(root), np.log(np.linalg.det(root)))
-    return make_homes(mixture, np.stack([centre, 0 * centre]), spread)
+    return make_homes(mixture, np.stack([centre, 0 * centre]), spread, log_weight > UNUSED)
 
 
 def only(name, num_particles, turn, fitted, homes=None):

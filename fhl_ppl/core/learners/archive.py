@@ -16,7 +16,7 @@ from fhl_ppl.core.arrays import array_namespace, eye, numbered
 from fhl_ppl.core.control import Control
 from fhl_ppl.core.homes import Homes, make_homes
 from fhl_ppl.core.learners import windows
-from fhl_ppl.core.learners.grouping import Components, Places, group
+from fhl_ppl.core.learners.grouping import Components, Places, are_valleys, group
 from fhl_ppl.core.learners.learner import Given, Learnt, Seen, Steady, Window
 from fhl_ppl.core.metropolis import is_finite
 from fhl_ppl.core.mixture import IGNORED, UNUSED, Mixture, in_use
@@ -143,7 +143,7 @@ def start(position: Array, components: int | None = None) -> Archive:
             zeros,
         ),
         identity,
-        make_homes(nothing, repeat(row, 2, components), identity),
+        make_homes(nothing, repeat(row, 2, components), identity, zeros > 0),
         0 * zeros[0],
     )
 
@@ -251,7 +251,7 @@ def renew(archive: Archive, control: Control) -> Archive:
         taken=xp.reshape(xp.concat([0 * archive.taken[:1, :], both]), (size,)),
     )
     found, within = group(seen, apart, archive.components, archive.within, control)
-    homes = make_homes(mixture_of(found), found.mean, within)
+    homes = make_homes(mixture_of(found), found.mean, within, are_valleys(found))
     return archive._replace(taken=0 * archive.taken, components=found, within=within, homes=homes)
 
 

@@ -60,15 +60,14 @@ def carried(archive: Archive, old: Chart, new: Chart, control: Control) -> Archi
     # Nothing is laid on one another yet: what follows a mode's mean begins at that of all places.
     pooled = 0 * kept.mean + xp.stack([positions.mean, forces.mean])[:, None, :]
     within = dense_fit.from_scores(positions, forces).inverse_mass_matrix
-    homes = make_homes(mixture_of(kept), pooled, within)
-    usual = xp.ones_like(homes.scales)
+    homes = make_homes(mixture_of(kept), pooled, within, kept.count < 0)
     return Archive(
         xp.reshape(xp.stack([rows.position, rows.gradient]), archive.places.shape),
         xp.reshape(rows.potential_energy, archive.energy.shape),
         xp.reshape(taken, archive.taken.shape),
         kept,
         within,
-        homes._replace(scales=usual, others=0 * homes.others),
+        homes._replace(others=0 * homes.others),
         archive.missed,
     )
 

@@ -65,11 +65,15 @@ class Components(NamedTuple):
     is_valley: Array
 
 
+def are_valleys(components: Components) -> Array:
+    """Which a search has seen to be another than others, shape [component]."""
+    return in_use(components.fitted.log_weight) & (components.is_valley > 0)
+
+
 def has_valleys(components: Components) -> Array:
     """Whether there is more than one that a search has seen, a boolean scalar."""
-    used = in_use(components.fitted.log_weight)
-    seen = array_namespace(used).where(used, components.is_valley, 0 * components.is_valley)
-    return array_namespace(used).sum(seen) > 1
+    valleys = are_valleys(components)
+    return array_namespace(valleys).sum(valleys * 1) > 1
 
 
 class Places(NamedTuple):

@@ -40,10 +40,11 @@ class Modes:
 TWO = Modes([0.9, 0.1], [1.0, 0.5], [0 * APART, APART])
 
 
-def seen(target, where, seed=0, particles=4):
+def seen(target, where, seed=0, particles=4, found=None):
     """The archive after as many windows as `where` has entries, and all along particles there."""
     rng = np.random.default_rng(seed)
     own = archive.start(np.zeros((particles, DIM)))
+    own = own if found is None else archive.with_finds(own, found)
     stages, begin = [], 0
     with np.errstate(all="ignore"):
         for end, modes in zip(ENDS, where, strict=False):
@@ -54,11 +55,6 @@ def seen(target, where, seed=0, particles=4):
     return stages
 
 
-def last_of(stages):
-    """The modes that are known in the end, and the covariance within them."""
-    return stages[-1].homes, stages[-1].within
-
-
 def found_in(target):
     """What a search finds that has found all modes."""
     scale = target.scale[:, None, None] * np.eye(DIM)
@@ -66,6 +62,13 @@ def found_in(target):
     volume = DIM * np.log(target.scale)
     modes = Mixture(mass, target.centre, scale, np.linalg.inv(scale), volume)
     return Found(target.centre, 0, modes, 1.0)
+
+
+def known_of(target, searched=True):
+    """The modes of two that are known in the end, and the covariance within them."""
+    found = found_in(target) if searched else None
+    own = seen(target, [np.array([0, 1, 0, 1])] * 3, found=found)[-1]
+    return own.homes, own.within
 
 
 def masses(own):
@@ -158,7 +161,7 @@ def test_states_are_laid_upon_the_heaviest_mode(rng):
 
 def test_modes_of_other_widths_are_made_as_wide_as_usual(rng):
     unlike = Modes([0.5, 0.5], [1.0, 0.1], [0 * APART, APART])
-    homes, within = last_of(seen(unlike, [np.array([0, 1, 0, 1])] * 3))
+    homes, within = known_of(unlike)
     state = unlike.state(rng, np.arange(2000) % 2)
     home = home_of(homes, state.position, PYTHON)
     alike = as_usual_mode(homes, home, state, PYTHON)
@@ -172,9 +175,9 @@ def test_modes_of_other_widths_are_made_as_wide_as_usual(rng):
     np.testing.assert_allclose(np.sum(apart * metric.weigh(apart), axis=1), square)
 
 
-def test_modes_that_are_nearly_as_wide_count_as_equally_wide():
-    alike = Modes([0.5, 0.5], [1.0, 0.8], [0 * APART, APART])
-    homes, _ = last_of(seen(alike, [np.array([0, 1, 0, 1])] * 3))
+@pytest.mark.parametrize(("sd", "searched"), [(0.8, True), (0.1, False)])
+def test_what_is_nearly_as_wide_or_may_be_a_slice_counts_as_equally_wide(sd, searched):
+    homes, _ = known_of(Modes([0.5, 0.5], [1.0, sd], [0 * APART, APART]), searched)
     np.testing.assert_array_equal(homes.scales, 1)
 
 

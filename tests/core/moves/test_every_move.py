@@ -157,7 +157,7 @@ def jump_on(arrays, name, iteration, control):
     metric = make_metric(arrays["dense"])
     fitted = FittedGaussian(arrays["about"], metric, arrays["about"] / 3, arrays["two"])
     mixture = Mixture(*(arrays[f] for f in Mixture._fields))
-    homes = make_homes(mixture, arrays["means"], arrays["dense"])
+    homes = make_homes(mixture, arrays["means"], arrays["dense"], mixture.log_weight < 0)
     # The middle of what stands for the jump.
     uniform = position[:, 0] * 0 + (NAMES.index(name) + 0.5) / len(NAMES)
     choice = choose_jumps(
