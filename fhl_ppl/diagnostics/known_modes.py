@@ -92,14 +92,15 @@ def lost_modes(sample_stats: Dataset) -> str:
 
 
 def missed_modes(settings: Mapping[str, Any]) -> str:
-    """Warn where the search before warm-up met so many modes only once that it missed some."""
+    """Warn where the search before warm-up met many modes once, or found some until it ended."""
     missed = float(settings.get("modes_missed", 0.0))
     if missed < LIKELY:
         return ""
     return (
-        f"The search before warm-up has missed {max(1, round(missed))} or more modes, to judge by "
-        "how many of the others one descent alone led to. Look from more places, such as "
-        "FHL(..., search=500), or give temperatures."
+        f"The search before warm-up has probably missed {max(1, round(missed))} or more modes, to "
+        "judge by how many of the others one descent alone led to, and how many it found at last. "
+        "Look from more places, such as FHL(..., search=500), with more chains, or give "
+        "temperatures."
     )
 
 

@@ -15,7 +15,13 @@ from fhl_ppl.core.control import Control
 from fhl_ppl.core.mixture import UNUSED, Mixture, in_use
 from fhl_ppl.core.search.around import SCALES, around
 from fhl_ppl.core.search.bounds import Bounds, places_of
-from fhl_ppl.core.search.finds import finds_of, is_beside, modes_of, number_missed
+from fhl_ppl.core.search.finds import (
+    finds_of,
+    is_beside,
+    modes_of,
+    number_at_last,
+    number_missed,
+)
 from fhl_ppl.core.search.starts import starts_of
 from fhl_ppl.core.search.turn import Turn
 from fhl_ppl.core.search.turns import all_turns, is_several
@@ -37,8 +43,8 @@ class Found(NamedTuple):
         The finds, one of each valley, and what is around one, [place], with log masses in place of
         log weights; none in use where there is one valley and nothing beside it.
     missed
-        How many valleys of some mass no descent has led to, at the least, by how often they led to
-        the others, a scalar; 0 where there is one.
+        How many valleys of some mass no descent has led to, by how often they led to the others and
+        how many were found at last, a scalar; 0 where there is one.
     """
 
     starts: Array
@@ -85,7 +91,9 @@ def search(
     known = all_turns(turn, places, radius)
     ends, several = known.ends, is_several(known.ends)
     finds = finds_of(ends)
-    modes, missed = modes_of(ends, finds), number_missed(ends, finds)
+    modes = modes_of(ends, finds)
+    guesses = number_missed(ends, finds), number_at_last(ends, finds, size)
+    missed = xp.max(xp.stack(guesses))
     wide = around(target, modes, ends.lowest, noise[0, :size, :], control)
     beside = is_beside(modes, wide, ends, places, dim * log(2 * radius))
     has_find = xp.any(in_use(modes.log_weight))

@@ -137,6 +137,22 @@ def number_missed(ends: Ends, finds: Finds) -> Array:
     return xp.where(guess > SURELY * never, guess - never, xp.zeros_like(guess))
 
 
+def number_at_last(ends: Ends, finds: Finds, size: int) -> Array:
+    """How many modes the last turn of `size` descents was the first to come to, but for one.
+
+    A search that found several until it had to end has missed about as many. Of 96 with four
+    particles on an eggbox 25 lack some of 18 modes, which with this and Chao's guess 20 tell, and
+    of the others 23; of 24 with 16 particles, where none lacks any, two.
+    """
+    xp, valley = array_namespace(ends.valley), ends.valley
+    number = numbered(valley)
+    last = xp.max(xp.where(xp.isfinite(ends.lowest), number, -1 + 0 * number)) // size
+    # The second is begun wherever something was seen along an axis, and does not tell of others.
+    is_new = in_use(modes_of(ends, finds).log_weight) & (valley >= last * size) & (last > 1)
+    count = xp.sum(xp.astype(is_new, valley.dtype)) - 1
+    return xp.where(count > 0, count, 0 * count)
+
+
 def _earlier(like: Array) -> Array:
     """Whether [one, other] one stands before the other."""
     number = numbered(like)

@@ -21,15 +21,29 @@ SIDES = 8.0 * np.array([[1.0, 0.0, 0.0], [0.0, 0.6, 0.8], [0.0, -0.8, 0.6]])
 CUBE = np.array(list(product([0.0, 1.0], repeat=3))) @ SIDES + 1.0
 
 
-def signs_found(seed=0, number=5, dim=8):
-    """How many modes of so many independent signs are found, along no axes of the coordinates."""
+def search_of_signs(seed=0, number=5, dim=8, warmup=1000):
+    """What is found of the modes of so many independent signs, along no axes of the coordinates."""
     rng = np.random.default_rng(seed)
     axes = np.linalg.qr(rng.standard_normal((dim, dim)))[0][:number]
     signs = np.array(list(product([-1.0, 1.0], repeat=number)))
     hills = Hills(4 * signs @ axes, np.zeros(len(signs)))
     position = rng.uniform(-2, 2, (4, dim))
-    enough = bounds_of(1000, 4).enough
-    return len(known(searched(hills, position, seed=seed, turns=TURNS, enough=enough)))
+    enough = bounds_of(warmup, 4).enough
+    return searched(hills, position, seed=seed, turns=TURNS, enough=enough)
+
+
+def signs_found(seed=0):
+    """How many modes of five signs are found."""
+    return len(known(search_of_signs(seed)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_that_found_modes_until_it_had_to_end_tells(seed):
+    """After half as many evaluations some of 32 are missing, and of eight none was long ago."""
+    cut_short = search_of_signs(seed, warmup=500)
+    assert len(known(cut_short)) < 32
+    assert cut_short.missed >= 1
+    assert search_of_signs(seed, number=3).missed == 0
 
 
 def test_a_grid_of_modes_is_found():
