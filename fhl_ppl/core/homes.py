@@ -58,7 +58,7 @@ def make_homes(mixture: Mixture, means: Array, within: Array, is_mode: Array) ->
     used = xp.astype(in_use(mixture.log_weight), mixture.centre.dtype)
     others = xp.clip(xp.sum(used) - 1, 0.0, None)
     scales = xp.sqrt(xp.sum(mixture.root**2, axis=2) / xp.linalg.diagonal(within))
-    is_unlike = xp.isfinite(scales) & (scales > 0) & is_mode[:, None]
+    is_unlike = xp.isfinite(scales) & (scales > 0) & is_mode[:, None] & (others > 0)
     log_scales = xp.log(xp.where(is_unlike, scales, xp.ones_like(scales)))
     scales = xp.where(xp.abs(log_scales) > log(ALIKE), scales, xp.ones_like(scales))
     return Homes(mixture, means, scales, xp.argmax(mixture.log_weight), others)
