@@ -47,18 +47,18 @@ class Homes(NamedTuple):
     others: Array
 
 
-def make_homes(mixture: Mixture, means: Array, within: Array, has_own_units: Array) -> Homes:
+def make_homes(mixture: Mixture, means: Array, within: Array, is_mode: Array) -> Homes:
     """Divide the space among the components of a mixture with these means [2, component, dim].
 
     `within`, shape [dim, dim], is the covariance within a component of the usual width, which those
-    are taken for that have no units of their own, [component]: with slices of one mode in units of
-    their own stochastic volatility had a quarter less effective draws for a gradient.
+    are taken for that are not known to be modes, [component]: a slice of a hierarchy is as wide as the
+    archive has cut it.
     """
     xp = array_namespace(mixture.centre)
     used = xp.astype(in_use(mixture.log_weight), mixture.centre.dtype)
     others = xp.clip(xp.sum(used) - 1, 0.0, None)
     scales = xp.sqrt(xp.sum(mixture.root**2, axis=2) / xp.linalg.diagonal(within))
-    is_unlike = xp.isfinite(scales) & (scales > 0) & has_own_units[:, None] & (others > 0)
+    is_unlike = xp.isfinite(scales) & (scales > 0) & is_mode[:, None] & (others > 0)
     log_scales = xp.log(xp.where(is_unlike, scales, xp.ones_like(scales)))
     scales = xp.where(xp.abs(log_scales) > log(ALIKE), scales, xp.ones_like(scales))
     return Homes(mixture, means, scales, xp.argmax(mixture.log_weight), others)

@@ -38,10 +38,6 @@ WITNESSES = 1024
 not grow with them. Four places of each, and the 24 arrays of their shape that grouping takes, would
 be 4 GB for 10^5 particles in 100 dimensions, whose state is 77 MB."""
 GOLDEN = (sqrt(5) - 1) / 2
-ENOUGH = 4
-"""Places for each dimension from which on a mode's widths are known well enough to go by. Of radon,
-in 88 dimensions, a search took slices for valleys in one seed of four, which with units of
-their own had 26 effective draws for 1000 gradients in place of 102."""
 LEAST = 0.05
 """Weight in G that every other component gets at least."""
 
@@ -255,8 +251,7 @@ def renew(archive: Archive, control: Control) -> Archive:
         taken=xp.reshape(xp.concat([0 * archive.taken[:1, :], both]), (size,)),
     )
     found, within = group(seen, apart, archive.components, archive.within, control)
-    has_own_units = are_valleys(found) & (found.count >= ENOUGH * dim)
-    homes = make_homes(mixture_of(found), found.mean, within, has_own_units)
+    homes = make_homes(mixture_of(found), found.mean, within, are_valleys(found))
     return archive._replace(taken=0 * archive.taken, components=found, within=within, homes=homes)
 
 
