@@ -51,8 +51,8 @@ def make_homes(mixture: Mixture, means: Array, within: Array, is_mode: Array) ->
     """Divide the space among the components of a mixture with these means [2, component, dim].
 
     `within`, shape [dim, dim], is the covariance within a component of the usual width, which those
-    are taken for that are not known to be modes, [component]: a slice of a hierarchy is as wide as the
-    archive has cut it.
+    are taken for that are not known to be modes, [component]: a slice of a hierarchy is as wide as
+    the archive has cut it.
     """
     xp = array_namespace(mixture.centre)
     used = xp.astype(in_use(mixture.log_weight), mixture.centre.dtype)
@@ -117,9 +117,11 @@ def as_usual_mode(homes: Homes | None, home: Array, state: State, control: Contr
         state = as_one_mode(homes, home, state, control)
         mean = xp.take(homes.means, homes.heaviest[None], axis=1)
         scale = _scale(homes, home)
+        # So that what is as wide as usual stays what it is to the bit.
+        away, by = state.position - mean[0, :, :], state.gradient - mean[1, :, :]
         return state._replace(
-            position=mean[0, :, :] + (state.position - mean[0, :, :]) / scale,
-            gradient=mean[1, :, :] + (state.gradient - mean[1, :, :]) * scale,
+            position=state.position + (1 / scale - 1) * away,
+            gradient=state.gradient + (scale - 1) * by,
         )
 
     return control.cond(homes.others > 0, widened, lambda state: state, state)
