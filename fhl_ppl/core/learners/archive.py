@@ -38,6 +38,9 @@ WITNESSES = 1024
 not grow with them. Four places of each, and the 24 arrays of their shape that grouping takes, would
 be 4 GB for 10^5 particles in 100 dimensions, whose state is 77 MB."""
 GOLDEN = (sqrt(5) - 1) / 2
+HEAVY = 0.01
+"""Mass, relative to the largest, from which modes may have units of their own, if there are two of
+it: what a search took for a valley in the tail of a bent one weighs next to nothing."""
 LEAST = 0.05
 """Weight in G that every other component gets at least."""
 
@@ -251,7 +254,10 @@ def renew(archive: Archive, control: Control) -> Archive:
         taken=xp.reshape(xp.concat([0 * archive.taken[:1, :], both]), (size,)),
     )
     found, within = group(seen, apart, archive.components, archive.within, control)
-    homes = make_homes(mixture_of(found), found.mean, within, are_valleys(found))
+    mass = found.fitted.log_weight
+    is_mode = are_valleys(found) & (mass > xp.max(mass) + log(HEAVY))
+    is_mode = is_mode & (xp.sum(is_mode * 1) > 1)
+    homes = make_homes(mixture_of(found), found.mean, within, is_mode)
     return archive._replace(taken=0 * archive.taken, components=found, within=within, homes=homes)
 
 
