@@ -175,9 +175,13 @@ def test_modes_of_other_widths_are_made_as_wide_as_usual(rng):
     np.testing.assert_allclose(np.sum(apart * metric.weigh(apart), axis=1), square)
 
 
-@pytest.mark.parametrize(("sd", "searched"), [(0.8, True), (0.1, False)])
-def test_what_is_nearly_as_wide_or_may_be_a_slice_counts_as_equally_wide(sd, searched):
-    homes, _ = known_of(Modes([0.5, 0.5], [1.0, sd], [0 * APART, APART]), searched)
+@pytest.mark.parametrize(
+    ("weight", "sd", "searched"), [(0.5, 0.8, True), (0.5, 0.1, False), (0.001, 0.1, True)]
+)
+def test_what_is_nearly_as_wide_or_may_be_a_slice_or_a_tail_counts_as_equally_wide(
+    weight, sd, searched
+):
+    homes, _ = known_of(Modes([1 - weight, weight], [1.0, sd], [0 * APART, APART]), searched)
     np.testing.assert_array_equal(homes.scales, 1)
 
 
